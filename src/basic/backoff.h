@@ -9,7 +9,8 @@ typedef struct Backoff {
         unsigned tries;
 } Backoff;
 
-#define BACKOFF_INIT(min, max) { .min_usec = (min), .max_usec = (max) }
+#define BACKOFF_INIT(min, max)                                                                     \
+        { .min_usec = (min), .max_usec = (max) }
 
 /* Pause before the next try, and counts it. random: any 32 random bits. */
 uint64_t backoff_next(Backoff *b, uint32_t random);

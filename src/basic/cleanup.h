@@ -12,15 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_(f)   __attribute__((cleanup(f)))
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
-#define _unused_ __attribute__((unused))
-#define _warn_unused_ __attribute__((warn_unused_result))
-#define _fallthrough_ __attribute__((fallthrough))
+#define _unused_       __attribute__((unused))
+#define _warn_unused_  __attribute__((warn_unused_result))
+#define _fallthrough_  __attribute__((fallthrough))
 
-#define ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
-#define MIN(a, b)     ((a) < (b) ? (a) : (b))
-#define MAX(a, b)     ((a) > (b) ? (a) : (b))
+#define ELEMENTSOF(x)  (sizeof(x) / sizeof((x)[0]))
+#define MIN(a, b)      ((a) < (b) ? (a) : (b))
+#define MAX(a, b)      ((a) > (b) ? (a) : (b))
 #define CLAMP(x, l, h) ((x) < (l) ? (l) : (x) > (h) ? (h) : (x))
 
 #define USEC_PER_SEC  UINT64_C(1000000)
@@ -103,6 +103,6 @@ static inline int free_and_strdup(char **p, const char *s) {
         return 0;
 }
 
-#define _cleanup_free_  _cleanup_(freep)
-#define _cleanup_close_ _cleanup_(close_fdp)
+#define _cleanup_free_   _cleanup_(freep)
+#define _cleanup_close_  _cleanup_(close_fdp)
 #define _cleanup_fclose_ _cleanup_(fclosep)

@@ -14,7 +14,8 @@ int file_read_fd(int fd, size_t max, char **ret, size_t *ret_n);
 /* Writes all bytes, going on after short writes and EINTR. */
 int write_all(int fd, const void *bytes, size_t n);
 
-/* Replaces dirfd/path durably by the given bytes, mode as given. On failure the old file stands and no temporary is left. */
+/* Replaces dirfd/path durably by the given bytes, mode as given. On failure the old file stands and no
+ * temporary is left; only when the last step fails, the fsync of the folder, the new one stands without being durable. */
 int file_replace(int dirfd, const char *path, const void *bytes, size_t n, unsigned mode);
 
 /* Name of the temporary that replaces `path`: ".NAME.XXXXXX.tmp" in the same folder; opened O_EXCL, its name in *ret. fd or -errno. */
@@ -25,6 +26,9 @@ int folder_make(int dirfd, const char *path, unsigned mode);
 /* Opens a folder O_DIRECTORY|O_CLOEXEC. */
 int folder_open(int dirfd, const char *path);
 int fd_sync_folder(int dirfd);
+/* Removes what file_open_temporary left behind in this folder when its program was killed; the first error is told, the
+ * rest is swept nevertheless. */
+int folder_sweep_temporaries(int dirfd);
 
 /* Bytes available to unprivileged writers on the file system that holds dirfd. */
 int folder_free_bytes(int dirfd, uint64_t *ret);

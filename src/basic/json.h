@@ -19,19 +19,26 @@ int json_parse(const char *bytes, size_t n, json_t **ret, Why *w);
 /* Getters: `where` names the object for the text ("release", "record"). Missing or of another type: -EBADMSG.
  * The _opt forms leave *ret at its value when the member is absent or null. Strings are borrowed from the object,
  * and must be printable ASCII of 1..max bytes unless said otherwise. */
-int json_get_string(const json_t *o, const char *where, const char *key, size_t max, const char **ret, Why *w);
-int json_get_string_opt(const json_t *o, const char *where, const char *key, size_t max, const char **ret, Why *w);
+int json_get_string(const json_t *o, const char *where, const char *key, size_t max,
+                const char **ret, Why *w);
+int json_get_string_opt(const json_t *o, const char *where, const char *key, size_t max,
+                const char **ret, Why *w);
 /* UTF-8 text of 0..max bytes, control characters other than newline and tab refused. */
-int json_get_text_opt(const json_t *o, const char *where, const char *key, size_t max, const char **ret, Why *w);
+int json_get_text_opt(const json_t *o, const char *where, const char *key, size_t max,
+                const char **ret, Why *w);
 /* Integers only (a real number is an error), within [min, max]; max at most INT64_MAX. */
-int json_get_uint(const json_t *o, const char *where, const char *key, uint64_t min, uint64_t max, uint64_t *ret, Why *w);
-int json_get_uint_opt(const json_t *o, const char *where, const char *key, uint64_t min, uint64_t max, uint64_t *ret, Why *w);
+int json_get_uint(const json_t *o, const char *where, const char *key, uint64_t min, uint64_t max,
+                uint64_t *ret, Why *w);
+int json_get_uint_opt(const json_t *o, const char *where, const char *key, uint64_t min,
+                uint64_t max, uint64_t *ret, Why *w);
 int json_get_bool_opt(const json_t *o, const char *where, const char *key, bool *ret, Why *w);
 int json_get_object(const json_t *o, const char *where, const char *key, json_t **ret, Why *w);
 int json_get_object_opt(const json_t *o, const char *where, const char *key, json_t **ret, Why *w);
 /* At most max elements. */
-int json_get_array(const json_t *o, const char *where, const char *key, size_t max, json_t **ret, Why *w);
-int json_get_array_opt(const json_t *o, const char *where, const char *key, size_t max, json_t **ret, Why *w);
+int json_get_array(const json_t *o, const char *where, const char *key, size_t max, json_t **ret,
+                Why *w);
+int json_get_array_opt(const json_t *o, const char *where, const char *key, size_t max,
+                json_t **ret, Why *w);
 int json_get_sha256(const json_t *o, const char *where, const char *key, Sha256 *ret, Why *w);
 int json_get_sha256_opt(const json_t *o, const char *where, const char *key, Sha256 *ret, Why *w);
 

@@ -24,11 +24,14 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(Sync *, sync_free);
 /* fsync of fd (the file is open for writing; duplicated, the caller keeps his). */
 int sync_file(Sync *sync, int fd, SyncFunc func, void *userdata, SyncJob **ret);
 /* fsync(fd), renameat(dirfd, from, dirfd, to), fsync(dirfd). */
-int sync_replace(Sync *sync, int fd, int dirfd, const char *from, const char *to, SyncFunc func, void *userdata, SyncJob **ret);
+int sync_replace(Sync *sync, int fd, int dirfd, const char *from, const char *to, SyncFunc func,
+                void *userdata, SyncJob **ret);
 /* Writes bytes into a new temporary in dirfd and submits sync_replace for it. */
-int sync_write(Sync *sync, int dirfd, const char *name, const void *bytes, size_t n, SyncFunc func, void *userdata, SyncJob **ret);
+int sync_write(Sync *sync, int dirfd, const char *name, const void *bytes, size_t n, SyncFunc func,
+                void *userdata, SyncJob **ret);
 /* unlinkat(dirfd, name) and fsync(dirfd); a missing file is success. */
-int sync_unlink(Sync *sync, int dirfd, const char *name, SyncFunc func, void *userdata, SyncJob **ret);
+int sync_unlink(Sync *sync, int dirfd, const char *name, SyncFunc func, void *userdata,
+                SyncJob **ret);
 
 /* The job goes on, its callback will not run. Called with NULL does nothing. Returns NULL. The handle is dead once its callback began. */
 SyncJob *sync_job_forget(SyncJob *job);
