@@ -17,7 +17,7 @@ typedef struct IniLine {
         const char *value;   /* blanks around it cut off; may be "" */
 } IniLine;
 
-/* Return < 0 to stop: ini_parse returns it. */
+/* Return < 0 to stop: ini_parse returns it, with the text that func has put into w (file and line included). */
 typedef int (*IniFunc)(const IniLine *line, void *userdata, Why *w);
 
 /* Texts are "FILE:LINE: what is wrong; what would be right". -EBADMSG for bad syntax, -E2BIG, or what func returned. */
