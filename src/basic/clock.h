@@ -23,7 +23,7 @@ static inline int64_t clock_now(const Clock *c) {
 uint64_t monotonic_usec(void);
 
 #define RFC3339_MAX 32
-/* "2026-01-31T12:00:00Z". */
+/* "2026-01-31T12:00:00Z"; times outside the years 1970-9999 are shown as the nearest one inside. */
 void rfc3339_format(int64_t seconds, char ret[static RFC3339_MAX]);
 /* Strict YYYY-MM-DDTHH:MM:SSZ with real dates only, years 1970-9999. -EINVAL. */
 int rfc3339_parse(const char *s, int64_t *ret_seconds);

@@ -5,7 +5,12 @@
  *
  * A failed fsync is final: the kernel may have dropped the pages (fsync(2), NOTES), so nobody may try again and
  * believe it. The callback gets the error, and the owner of the daemon stops it; the next start reads what is true. The same holds
- * when the child dies: every open job ends with -EIO. */
+ * when the child dies: every open job ends with -EIO. After a failed job the child does none of the later ones, for they may build
+ * on it: they end with -EIO.
+ *
+ * Names are those of entries of the folder, without slash. Submitting fails with -EINVAL or -ENAMETOOLONG for other names, with
+ * -ENOBUFS when 256 jobs are open, and with -EIO when the child is gone; then no callback runs. Callbacks run from the
+ * loop only, never inside the submitting call, and must not free the Sync. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -18,7 +23,9 @@ typedef struct SyncJob SyncJob;
 typedef void (*SyncFunc)(int error, void *userdata);
 
 int sync_new(Sync **ret, sd_event *event);
-Sync *sync_free(Sync *sync); /* open jobs are forgotten, their callbacks do not run */
+/* Open jobs are forgotten, their callbacks do not run; the child ends what it has received and is waited for. Who needs
+ * the rest done runs the loop until sync_is_idle(). */
+Sync *sync_free(Sync *sync);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Sync *, sync_free);
 
 /* fsync of fd (the file is open for writing; duplicated, the caller keeps his). */
