@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Device: one attached unit as the gateway sees it: its record (made durable here), what it said last, its driver, and the update under
+ * way. Stays while known, plugged in or not. */
+#pragma once
+
+#include "daemon/manager.h"
+#include "daemon/record.h"
+#include "daemon/update.h"
+
+typedef enum DeviceChange {
+        DEVICE_CHANGED_STATE = 1 << 0, /* anything that is not below */
+        DEVICE_CHANGED_PROGRESS = 1 << 1,
+        DEVICE_CHANGED_RECORD = 1 << 2,
+} DeviceChange;
+
+/* What people see as the state, one word: the update's state when one is open, else of this list. */
+typedef enum DeviceFace {
+        DEVICE_FACE_ABSENT,
+        DEVICE_FACE_IDLE,       /* runs, and there is a way back */
+        DEVICE_FACE_NO_BACKUP,  /* runs; nothing to go back to */
+        DEVICE_FACE_BLANK,      /* reports no program */
+        DEVICE_FACE_UNHEALTHY,  /* the confirmed program reports that it is sick */
+        DEVICE_FACE_STRANDED,
+        DEVICE_FACE_IDENTITY_CHANGED,
+        DEVICE_FACE_UPDATING,   /* see update_state_to_string() */
+        _DEVICE_FACE_MAX,
+} DeviceFace;
+
+struct Device {
+        Manager *manager;
+        Record *record;
+        const ConfigDevice *config; /* NULL: found by itself */
+        ManagerPort *port;          /* NULL: not seen since start */
+        Driver *driver;
+        bool present;               /* answered the last identify */
+        bool known;                 /* identity is from this run */
+        DriverIdentity identity;    /* as last told */
+        uint64_t seen_usec;         /* monotonic */
+        uint64_t healthy_usec;      /* healthy without a break since; 0: not */
+        unsigned silent;            /* identifies without an answer in a row */
+
+        Update *update; /* NULL: none open */
+        /* last result, for the faces */
+        Outcome last_outcome;
+        Why last_text;
+        int64_t last_time;
+        Verdict verdict; /* of the last consideration */
+
+        Exchange *status;
+        sd_event_source *status_timer;
+        uint64_t status_pause_usec;
+        SyncJob *saving;
+        bool save_again;
+        struct DeviceSaved *saved; /* who waits for the record to be on disk */
+        bool was_unhealthy;
+};
+
+/* Makes the object for an id, with the record given (consumed) or a new one. */
+int device_new(Manager *m, const char *id, Record *record, Device **ret);
+Device *device_free(Device *d);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Device *, device_free);
+
+const char *device_id(const Device *d);
+DeviceFace device_face(const Device *d);
+/* "idle", "absent", ... or the update's state: "pushing", "trial", "waiting", ... */
+const char *device_state(const Device *d);
+/* One sentence about that state. */
+void device_state_text(const Device *d, Why *ret);
+
+/* The record has changed: writes it (one write at a time, the newest wins); trouble is fatal. */
+void device_save(Device *d);
+/* func runs when everything changed so far is on disk (at once if it is). */
+int device_when_saved(Device *d, SyncFunc func, void *userdata);
+void device_saved_forget(Device *d, void *userdata);
+
+/* What an exchange with this device brought: identity, presence, pins. Returns false when the unit is another one than expected. */
+bool device_heard(Device *d, const DriverResult *result);
+void device_lost(Device *d);
+/* Fills what every request to the driver has in common. */
+void device_request(const Device *d, DriverOp op, DriverRequest *ret);
+/* Looks whether there is anything to do, and starts it. */
+void device_consider(Device *d);
+void device_ask_soon(Device *d, uint64_t usec);
+/* The input of validate() as things are now. */
+void device_validate_input(const Device *d, ValidateInput *ret);
+/* Releases of this device's model; pointers into the manager's; new array. */
+int device_releases(const Device *d, Release ***ret, size_t *ret_n);
+void device_changed(Device *d, unsigned what);
+
+/* Requests of people. OUTCOME_DONE: accepted; else a refusal or OUTCOME_ALREADY_RUNNING with its sentence.
+ * version NULL: what the server offers. */
+Outcome device_request_update(Device *d, const char *version, Why *w);
+Outcome device_request_restore(Device *d, Why *w);
+Outcome device_request_cancel(Device *d, Why *w);
+Outcome device_request_hold(Device *d, bool hold, Why *w);
+/* fd >= 0: bytes of what a person says is running (declared), version required; fd < 0: from the repository or by reading back. */
+Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w);
+Outcome device_request_accept(Device *d, Why *w);
+Outcome device_request_approve(Device *d, const char *version, Why *w);
+Outcome device_request_clear_bad(Device *d, const char *digest_hex, Why *w); /* NULL: all */
+Outcome device_check_backup(Device *d, Why *w);

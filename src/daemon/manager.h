@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Manager: the daemon as one object: configuration, ports, devices, store, releases of the last good refresh, inhibitors and the timers
+ * of polling. Everything else hangs below it and gets at the others through it. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "basic/clock.h"
+#include "basic/sync.h"
+#include "daemon/config.h"
+#include "daemon/history.h"
+#include "daemon/outcome.h"
+#include "daemon/store.h"
+#include "driver/port.h"
+#include "fetch/client.h"
+#include "image/release.h"
+
+typedef struct Manager Manager;
+typedef struct Device Device;
+typedef struct Bus Bus;
+typedef struct Verify Verify;
+typedef struct Inhibitor Inhibitor;
+typedef struct ManagerPort ManagerPort;
+
+typedef struct ManagerOptions {
+        const char *config_path;
+        bool config_required;
+        const char *state_dir;
+        const char *fetch_socket, *fetch_program, *fetch_config;
+} ManagerOptions;
+
+struct ManagerPort {
+        Manager *manager;
+        Port *port; /* NULL: could not be made; problem says why */
+        const ConfigPort *config;
+        Driver *scout; /* asks who is there, for addresses without a device */
+        Exchange *scouting;
+        sd_event_source *scout_timer;
+        char *problem;
+};
+
+struct Inhibitor {
+        Manager *manager;
+        char *who, *why;
+        int fd; /* our end of the pipe; hang-up ends it */
+        sd_event_source *source;
+        Inhibitor *next;
+};
+
+struct Manager {
+        sd_event *event;
+        const Clock *clock;
+        Config *config;
+        Sync *sync;
+        Store *store;
+        History *history;
+        FetchClient *fetch;
+        Bus *bus; /* NULL before the faces are up and in some tests */
+        Verify *verify;
+        Planner planner;
+
+        int state_fd, images_fd, devices_fd, updates_fd, trust_fd;
+
+        ManagerPort *ports;
+        size_t n_ports;
+        Device **devices; /* sorted by id */
+        size_t n_devices;
+        Inhibitor *inhibitors;
+
+        Release **releases; /* of the last good refresh */
+        size_t n_releases;
+        int64_t last_check;    /* seconds since 1970; 0: never */
+        int64_t next_check;    /* 0: none planned */
+        Outcome check_outcome; /* of the last refresh; OUTCOME_DONE: fresh */
+        Why check_why;
+        sd_event_source *poll_timer, *consider_source;
+        int exit_error; /* < 0: fatal, the loop ends with it */
+};
+
+int manager_new(sd_event *event, const Clock *clock, const ManagerOptions *options, Manager **ret, Why *w);
+Manager *manager_free(Manager *m);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free);
+
+/* Opens ports, takes up open updates, starts polling. After the bus is up. */
+int manager_start(Manager *m);
+
+Device *manager_find_device(Manager *m, const char *id);
+ManagerPort *manager_find_port(Manager *m, const char *name);
+
+/* A refresh now, or joins the one under way. func runs exactly once; < 0 only when it could not even be queued. */
+typedef void (*ManagerCheckFunc)(Outcome outcome, const char *text, void *userdata);
+int manager_check(Manager *m, ManagerCheckFunc func, void *userdata);
+/* Forgets every open check callback with this userdata. */
+void manager_check_forget(Manager *m, void *userdata);
+
+/* Verdicts without doing anything: array of {"device","version","outcome","class","text"}; device NULL: all. New reference. */
+json_t *manager_explain(Manager *m, const char *device);
+
+/* fd: our end of a pipe whose other end the caller holds; consumed. */
+int manager_inhibit(Manager *m, const char *who, const char *why, int fd);
+bool manager_is_inhibited(const Manager *m);
+
+/* The application has released an on-demand port. OUTCOME_DONE, or a refusal with its sentence. */
+Outcome manager_release_port(Manager *m, const char *name, Why *w);
+
+/* Images of the store with the devices that keep them: {"digest","length","model","version","used","kept-by":[…]}. New reference. */
+json_t *manager_list_images(Manager *m);
+
+/* Looks again at every device soon (new releases, a hold ended, the window opened). */
+void manager_consider(Manager *m);
+bool manager_window_is_open(const Manager *m);
+/* Digests that must stay in the store. New array. */
+int manager_kept_digests(Manager *m, Sha256 **ret, size_t *ret_n);
+/* Something that cannot be: our own disk failed. Ends the loop; the next start finds what is true. */
+void manager_fatal(Manager *m, int error, const char *what);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Update: one attempt to bring one device to one program, from offer to report. The table of states is in update.c; each state's work
+ * is in the file of its name. A state is entered by update_enter() only: journal on disk, then signal and log, then start. */
+#pragma once
+
+#include "daemon/journal.h"
+#include "daemon/manager.h"
+
+typedef struct Update Update;
+typedef struct Download Download;
+
+typedef enum UpdateKind {
+        UPDATE_UPGRADE,   /* to a release; a blank device is provisioned */
+        UPDATE_RESTORE,   /* by request, or because the device needs its way back */
+        UPDATE_ADOPT,     /* the running program becomes the backup */
+        _UPDATE_KIND_MAX,
+} UpdateKind;
+
+typedef enum UpdateState {
+        UPDATE_DOWNLOADING,
+        UPDATE_READING,    /* reads the running program back */
+        UPDATE_VALIDATING, /* on the live identity */
+        UPDATE_PUSHING,
+        UPDATE_TRIAL,
+        UPDATE_CONFIRMING,
+        UPDATE_ADOPTING,
+        UPDATE_RESTORING,  /* chooses what to push back */
+        UPDATE_STRANDED,
+        UPDATE_WAITING,
+        UPDATE_REPORTING,
+        _UPDATE_STATE_MAX,
+} UpdateState;
+
+/* Which image a push is about. */
+typedef enum UpdateRole {
+        ROLE_CANDIDATE,
+        ROLE_BACKUP,
+        ROLE_PREVIOUS,
+        _ROLE_MAX,
+} UpdateRole;
+
+struct Update {
+        Device *device;
+        Manager *manager;
+        /* journalled */
+        UpdateKind kind;
+        UpdateState state, resume; /* resume: where WAITING goes on */
+        UpdateRole role;
+        Release *candidate; /* NULL for a restore */
+        uint64_t push_id;   /* of the push under way; 0: none yet */
+        bool begun;         /* that push may have reached the device */
+        bool touched;       /* this update may have erased something: too late to cancel */
+        bool by_name, provision, by_request, take_over, trust_nothing;
+        unsigned tries[_ROLE_MAX];
+        unsigned stalls;    /* pushes in a row that made no progress */
+        Outcome outcome;    /* decided so far: what REPORTING reports */
+        char text[WHY_MAX];
+        Outcome wait;       /* WAITING: for what */
+        char wait_text[WHY_MAX];
+        uint64_t stranded_tries;
+        int64_t started;
+
+        /* of this run */
+        Journal *journal;
+        bool entering;      /* the journal entry of `state` is being written */
+        bool have_next;     /* another state was asked for meanwhile */
+        UpdateState next;
+        Exchange *exchange;
+        Download *download;
+        sd_event_source *timer;
+        const uint8_t *image;
+        size_t image_length;
+        Release *image_release;
+        bool want_port;
+        unsigned pauses;    /* waits in a row, for growing pauses */
+        uint64_t proven_bytes; /* stream bytes of the last push try */
+
+        /* trial */
+        uint64_t trial_start_usec, trial_end_usec, trial_limit_usec;
+        unsigned trial_boots, trial_restarts;
+        bool trial_seen, trial_started;
+
+        /* for the faces */
+        DriverProgress progress;
+        uint64_t phase_start_usec, rate_bytes;
+        unsigned permille;  /* of the whole push; 1000 only after confirm */
+        uint64_t left_seconds;
+        uint64_t line_bytes;
+};
+
+int update_new(Device *d, UpdateKind kind, UpdateState first, const Release *candidate, Update **ret);
+/* From the last entry of a journal; -EBADMSG with the sentence. */
+int update_from_journal(Device *d, const json_t *entry, Update **ret, Why *w);
+Update *update_free(Update *u);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Update *, update_free);
+
+/* Enters its first state, or goes on after a restart in the state it was in. */
+void update_start(Update *u);
+void update_resume(Update *u);
+
+/* The one way into a state. */
+void update_enter(Update *u, UpdateState state);
+/* The table's next state on success and failure. */
+void update_success(Update *u);
+void update_failure(Update *u, Outcome outcome, const char *format, ...) _printf_(3, 4);
+/* Waits for something; comes back to `resume`. */
+void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format, ...) _printf_(4, 5);
+/* The reason of the wait may be gone: tries again now. */
+void update_wake(Update *u);
+/* Before the first erase: ends it; -EBUSY later. */
+int update_cancel(Update *u);
+/* After REPORTING: closes the journal, frees the update, looks at the device again. */
+void update_finish(Update *u);
+
+/* The image of the present role: what its record or candidate says. */
+const Sha256 *update_digest(const Update *u);
+const char *update_version(const Update *u);
+/* Restarts the state's one timer. */
+int update_set_timer(Update *u, uint64_t usec, sd_event_time_handler_t handler);
+
+const char *update_state_to_string(UpdateState s);
+const char *update_kind_to_string(UpdateKind k);
+const char *update_role_to_string(UpdateRole r);
+
+/* Stages: entered by update_enter(), each must be able to start again after a crash. */
+void download_start(Update *u);
+void reading_start(Update *u);
+void validating_start(Update *u);
+void pushing_start(Update *u);
+void trial_start(Update *u);
+void confirming_start(Update *u);
+void adopting_start(Update *u);
+void restoring_start(Update *u);
+void stranded_start(Update *u);
+void waiting_start(Update *u);
+void reporting_start(Update *u);
+
+Download *download_free(Download *d); /* NULL does nothing; keeps the part file */
