@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * CRC-32/ISO-HDLC: polynomial 0xEDB88320 (reflected), initial value and final xor 0xFFFFFFFF,
+ * check("123456789") = 0xCBF43926. Nibble table: 64 bytes.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RKD_CRC32_START UINT32_C(0xffffffff)
+
+/* Running form: begin with RKD_CRC32_START, add any number of pieces, end with rkd_crc32_finish(). */
+uint32_t rkd_crc32_add(uint32_t running, const void *data, size_t n);
+uint32_t rkd_crc32_finish(uint32_t running);
+
+/* Of one whole block. */
+uint32_t rkd_crc32(const void *data, size_t n);
