@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Verify: a signature counts when its key id is one of the role's, the key's id is that of its content, and its bytes verify.
+ * Two ids of one public key count once. All else is no signature, not an error. */
+#include <assert.h>
+
+#include "tuf/key.h"
+#include "tuf/verify.h"
+
+#define COUNTED_MAX 64 /* more good signatures than this are not asked for */
+
+typedef struct Count {
+        TufKey *keys[COUNTED_MAX];
+        size_t n;
+} Count;
+
+static void count_done(Count *c) {
+        for (size_t i = 0; i < c->n; i++)
+                (void)tuf_key_free(c->keys[i]);
+}
+
+static bool list_has(const json_t *list, const char *s) {
+        for (size_t i = 0; i < json_array_size(list); i++)
+                if (streq(json_string_value(json_array_get(list, i)), s))
+                        return true;
+        return false;
+}
+
+/* Adds the key unless it is there. */
+static void count_add(Count *c, TufKey *key) {
+        for (size_t i = 0; i < c->n; i++)
+                if (tuf_key_equal(c->keys[i], key)) {
+                        (void)tuf_key_free(key);
+                        return;
+                }
+        c->keys[c->n++] = key;
+}
+
+/* 0 whether it counted or not; < 0 only for -ENOMEM. */
+static int count_signature(Count *c, const json_t *keys, const char *id, const char *signature,
+                const TufMetadata *m) {
+        const json_t *object = json_object_get(keys, id);
+        _cleanup_(tuf_key_freep) TufKey *key = NULL;
+        char real_id[TUF_KEYID_HEX];
+        int r;
+
+        if (!object)
+                return 0;
+        r = tuf_key_id(object, real_id, NULL);
+        if (r >= 0 && !streq(real_id, id))
+                return 0;
+        if (r >= 0)
+                r = tuf_key_new(object, &key, NULL);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        if (tuf_key_verify(key, signature, m->canonical, m->canonical_length))
+                count_add(c, TAKE_PTR(key));
+        return 0;
+}
+
+int tuf_verify(const TufMetadata *root, const TufMetadata *m, Why *w) {
+        _cleanup_(count_done) Count c = {};
+        const json_t *role, *keys, *list;
+        uint64_t threshold;
+
+        assert(root && root->role == TUF_ROOT && m);
+        keys = json_object_get(root->content, "keys");
+        role = json_object_get(
+                        json_object_get(root->content, "roles"), tuf_role_to_string(m->role));
+        list = json_object_get(role, "keyids");
+        threshold = (uint64_t)json_integer_value(json_object_get(role, "threshold"));
+        assert(threshold >= 1);
+        for (size_t i = 0; i < json_array_size(m->signatures) && c.n < COUNTED_MAX; i++) {
+                const json_t *o = json_array_get(m->signatures, i);
+                const char *id = json_string_value(json_object_get(o, "keyid"));
+                const char *signature = json_string_value(json_object_get(o, "sig"));
+                int r;
+
+                if (!list_has(list, id))
+                        continue;
+                r = count_signature(&c, keys, id, signature, m);
+                if (r < 0)
+                        return why_oom(w);
+        }
+        if (c.n >= threshold)
+                return 0;
+        return why(w, -EKEYREJECTED, "%s: %zu good signatures of its keys, %llu are needed",
+                        tuf_role_to_string(m->role), c.n, (unsigned long long)threshold);
+}
