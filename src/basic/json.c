@@ -21,9 +21,10 @@ static unsigned nesting(const char *bytes, size_t n) {
                                 in_string = false;
                 } else if (c == '"')
                         in_string = true;
-                else if (c == '{' || c == '[')
-                        deepest = MAX(deepest, ++depth);
-                else if ((c == '}' || c == ']') && depth > 0)
+                else if (c == '{' || c == '[') {
+                        depth++;
+                        deepest = MAX(deepest, depth);
+                } else if ((c == '}' || c == ']') && depth > 0)
                         depth--;
         }
         return deepest;
