@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * The boundary between the simulated chip and the program that runs on it (a process of its own).
+ * The program gets four descriptors and nothing else:
+ *
+ *   3  the UART: a byte stream
+ *   4  the chip: one SimSocMessage per packet, both ways
+ *   5  flash, read only, to be mapped
+ *   6  SimSocPage, to be mapped: what the board and the program know at build time, and retained RAM
+ */
+
+#include <stdint.h>
+
+enum {
+        SIM_SOC_UART_FD = 3,
+        SIM_SOC_CHIP_FD = 4,
+        SIM_SOC_FLASH_FD = 5,
+        SIM_SOC_PAGE_FD = 6,
+};
+
+#define SIM_SOC_RETAINED_BYTES 32
+#define SIM_SOC_STRING_BYTES   64
+#define SIM_SOC_SPEEDS_MAX     8
+#define SIM_SOC_WRITE_MAX      256
+
+typedef enum SimSocType {
+        SIM_SOC_FEED,         /* the watchdog is fed */
+        SIM_SOC_TRIAL_PASSED, /* the trial timer is stopped */
+        SIM_SOC_RESET,        /* software reset */
+        SIM_SOC_SET_BAUD,     /* value: the UART's speed */
+        SIM_SOC_WRITE,        /* value: address, length, bytes; answered by SIM_SOC_FLASH_DONE */
+        SIM_SOC_FLASH_DONE,   /* from the chip; value: 0 or -errno */
+} SimSocType;
+
+typedef struct SimSocMessage {
+        uint32_t type;
+        int32_t value;
+        uint32_t length;
+        uint8_t bytes[SIM_SOC_WRITE_MAX];
+} SimSocMessage;
+
+typedef struct SimSocPage {
+        uint8_t retained[SIM_SOC_RETAINED_BYTES];
+        char model[SIM_SOC_STRING_BYTES];
+        char hardware[SIM_SOC_STRING_BYTES];
+        char serial[SIM_SOC_STRING_BYTES];
+        char bootloader_version[SIM_SOC_STRING_BYTES];
+        uint32_t program_bytes; /* flash: program area from 0, then two erase units for the record */
+        uint32_t erase_bytes;
+        uint32_t write_bytes;
+        uint32_t unit_bytes;
+        uint32_t speeds[SIM_SOC_SPEEDS_MAX];
+        uint32_t capabilities;
+        uint8_t n_speeds;
+        uint8_t address;
+        uint8_t reset_cause;
+} SimSocPage;
