@@ -138,8 +138,8 @@ static int write_journal(int level, const char *device, int error, const char *c
         return sd_journal_sendv(v, n);
 }
 
-static void write_line(int level, const char *device, int error, const char *const *fields,
-                const char *format, va_list ap) {
+_printf_(5, 0) static void write_line(int level, const char *device, int error,
+                const char *const *fields, const char *format, va_list ap) {
         char text[TEXT_BYTES];
 
         if (level > log_state.level)
