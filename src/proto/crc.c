@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CRC-32/ISO-HDLC, four bits a step: sixteen entries are a fair price for a bootloader of a few KiB.
+ */
+
+#include "proto/crc.h"
+
+/* Entry i: the CRC register after the nibble i went through the reflected polynomial 0xEDB88320. */
+static const uint32_t nibbles[16] = {
+        0x00000000,
+        0x1db71064,
+        0x3b6e20c8,
+        0x26d930ac,
+        0x76dc4190,
+        0x6b6b51f4,
+        0x4db26158,
+        0x5005713c,
+        0xedb88320,
+        0xf00f9344,
+        0xd6d6a3e8,
+        0xcb61b38c,
+        0x9b64c2b0,
+        0x86d3d2d4,
+        0xa00ae278,
+        0xbdbdf21c,
+};
+
+uint32_t rkd_crc32_add(uint32_t running, const void *data, size_t n) {
+        const uint8_t *p = data;
+
+        for (size_t i = 0; i < n; i++) {
+                running ^= p[i];
+                running = running >> 4 ^ nibbles[running & 15];
+                running = running >> 4 ^ nibbles[running & 15];
+        }
+        return running;
+}
+
+uint32_t rkd_crc32_finish(uint32_t running) {
+        return ~running;
+}
+
+uint32_t rkd_crc32(const void *data, size_t n) {
+        return rkd_crc32_finish(rkd_crc32_add(RKD_CRC32_START, data, n));
+}
