@@ -1,0 +1,550 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A whole small world for one story: bus, publisher, web server, simulated devices on ptys, gateway. Real programs only.
+
+    from world import run
+
+    def good_update(w):
+        w.add_device('boiler')
+        w.start()
+        ...
+
+    run(good_update)
+
+Everything lives in one temporary folder; every process is ended by its pid when the story is over, and one that is left is a
+failure. When a story fails, the ends of the logs are shown and the folder is kept.
+REKINDLE_BUILD names the build folder; default: tests/.out/build.
+"""
+
+import atexit
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+from process import Failure, Program, processes_of, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get('REKINDLE_BUILD', os.path.join(SOURCE, 'tests', '.out', 'build'))
+PYTHON = '/usr/bin/python3'
+
+BUS_NAME = 'org.rekindle.Rekindle1'
+BUS_PATH = '/org/rekindle/Rekindle1'
+
+BUS_CONF = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>
+  <includedir>{policies}</includedir>
+</busconfig>
+'''
+
+NGINX_CONF = '''daemon off;
+master_process off;
+worker_processes 1;
+error_log {folder}/error.log;
+pid {folder}/pid;
+events {{ worker_connections 64; }}
+http {{
+  access_log {folder}/access.log;
+  types {{ application/json json; }}
+  default_type application/octet-stream;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    root {root};
+    location /targets/ {{ limit_rate {rate}; }}
+  }}
+}}
+'''
+
+FETCH_CONF = '''[Fetch]
+Origin={origin}
+AllowHttp=yes
+'''
+
+GATEWAY_CONF = '''[Server]
+PollInterval={poll}
+
+[Updates]
+Provision={provision}
+AdoptSeconds=1
+TrialMinSeconds=5
+StatusInterval=1s
+{updates}
+'''
+
+DEVICE_CONF = '''
+[Port {port}]
+Path={path}
+Baud=115200
+{port_keys}
+
+[Device {name}]
+Port={port}
+Model={model}
+{device_keys}
+'''
+
+
+def program(*candidates):
+    for candidate in candidates:
+        path = os.path.join(BUILD, candidate)
+        if os.access(path, os.X_OK):
+            return path
+    raise Failure(f'{candidates[0]} is not built in {BUILD}')
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def unwrap(value):
+    """What busctl --json makes of a D-Bus value, without the types."""
+    if isinstance(value, dict) and set(value) == {'type', 'data'}:
+        return unwrap(value['data'])
+    if isinstance(value, dict):
+        return {key: unwrap(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unwrap(item) for item in value]
+    return value
+
+
+class Answer:
+    """What rekindlectl said."""
+
+    def __init__(self, done):
+        self.status = done.returncode
+        self.text = done.stdout
+        self.errors = done.stderr
+
+    @property
+    def json(self):
+        return json.loads(self.text)
+
+
+class Server:
+    """Debian's nginx over the published files; stop() and start() keep the address."""
+
+    def __init__(self, world, root):
+        self.world = world
+        self.root = root
+        self.folder = world.folder('nginx')
+        self.port = free_port()
+        self.rate = 0
+        self.nginx = None
+
+    @property
+    def url(self):
+        return f'http://127.0.0.1:{self.port}'
+
+    def start(self, rate=None):
+        """rate: bytes per second of one download; 0: no limit."""
+        if rate is not None:
+            self.rate = rate
+        conf = self.world.write('nginx/nginx.conf', NGINX_CONF.format(folder=self.folder, port=self.port, root=self.root,
+                                                                      rate=self.rate))
+        binary = shutil.which('nginx', path=os.environ.get('PATH', '') + ':/usr/sbin')
+        self.nginx = self.world.spawn('nginx', [binary, '-p', self.folder, '-c', conf, '-e', f'{self.folder}/error.log'])
+        wait_for('web server', self._answers, alive=[self.nginx])
+
+    def _answers(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(('127.0.0.1', self.port)) == 0
+
+    def stop(self):
+        if self.nginx:
+            self.nginx.kill()
+            self.nginx = None
+
+    def requests(self):
+        try:
+            with open(f'{self.folder}/access.log', encoding='utf-8') as log:
+                return log.read()
+        except FileNotFoundError:
+            return ''
+
+
+class Publisher:
+    """A repository folder and the programs published in it."""
+
+    def __init__(self, world):
+        self.world = world
+        self.path = os.path.join(world.tmp, 'repository')
+        self.images = {}
+        self.repo('init', self.path)
+
+    def repo(self, *arguments):
+        self.world.check([program('src/repo/rekindle-repo'), *arguments])
+
+    def make_image(self, version, behaviour='healthy', model='boiler-ctl', pad=0, seed=None):
+        """A program for the simulator: a copy of the example of that behaviour which says this version."""
+        path = os.path.join(self.world.folder('images'), f'{model}-{version}-{behaviour}.bin')
+        command = make_program_command() + [behaviour, version, path, '--model', model]
+        if pad:
+            command += ['--pad', str(pad)]
+        if seed is not None:
+            command += ['--seed', str(seed)]
+        self.world.check(command)
+        return path
+
+    def add(self, version, image, *options, model='boiler-ctl', trial=5):
+        self.repo('add', self.path, '--model', model, '--version', version, image, '--trial', str(trial), *options)
+        self.images[model, version] = image
+
+    def publish(self, version=None, behaviour='healthy', *options, model='boiler-ctl', trial=5, pad=0):
+        """Makes, adds and publishes one release; returns the image. Without a version: what was added so far."""
+        image = None
+        if version:
+            image = self.make_image(version, behaviour, model, pad)
+            self.add(version, image, *options, model=model, trial=trial)
+        self.repo('publish', self.path)
+        return image
+
+
+def make_program_command():
+    for candidate in ('src/device/port/linux/rkprog-make', 'src/device/port/linux/programs/rkprog-make'):
+        if os.access(os.path.join(BUILD, candidate), os.X_OK):
+            return [os.path.join(BUILD, candidate)]
+    return [PYTHON, os.path.join(HERE, 'rkprog-make.py'), '--build', BUILD]
+
+
+class Simulator:
+    """One simulated device; its flash is a file that outlives it."""
+
+    def __init__(self, world, name, model, options):
+        self.world = world
+        self.name = name
+        self.model = model
+        self.folder = world.folder(f'device-{name}')
+        self.flash = os.path.join(self.folder, 'flash')
+        self.line = os.path.join(self.folder, 'tty')
+        self.control_path = os.path.join(self.folder, 'control')
+        self.options = list(options)
+        self.simulator = None
+
+    def start(self, *more):
+        """Switches the power on."""
+        self.simulator = self.world.spawn(f'device-{self.name}', [
+            program('src/device/port/linux/rekindle-sim'), '--flash', self.flash, '--link', self.line, '--control',
+            self.control_path, '--model', self.model, '--serial', f'SN-{self.name}', '--verbose', *self.options, *more])
+        wait_for(f'line of {self.name}', lambda: os.path.exists(self.line), alive=[self.simulator])
+
+    def stop(self):
+        return self.simulator.stop()
+
+    def cut_power(self):
+        """At once, in the middle of whatever it does; start() brings the power back."""
+        self.simulator.kill()
+
+    def control(self, command):
+        """One line to the control socket of the hardware; its answer."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(10)
+            line.connect(self.control_path)
+            line.sendall(command.encode() + b'\n')
+            answer = b''
+            while not answer.endswith(b'\n'):
+                piece = line.recv(65536)
+                if not piece:
+                    break
+                answer += piece
+        return answer.decode().strip()
+
+    def status(self):
+        return json.loads(self.control('status'))
+
+    def holds(self, image):
+        """Whether the flash file is exactly this image; judged by the independent reader."""
+        done = subprocess.run([PYTHON, os.path.join(HERE, 'flash-read.py'), self.flash, '--image', image],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', check=False)
+        if done.returncode not in (0, 1):
+            raise Failure(f'flash-read: {done.stdout}')
+        return done.returncode == 0
+
+
+class World:
+    """See the top of this file."""
+
+    def __init__(self, story='story', say=None):
+        self.story = story
+        self.say = say or (lambda text: print(f'  {text}', flush=True))
+        self.tmp = tempfile.mkdtemp(prefix='rk-')
+        os.chmod(self.tmp, 0o755)
+        self.programs = []
+        self.devices = {}
+        self.daemon = None
+        self.updates_keys = ''
+        self.port_keys = {}
+        self.device_keys = {}
+        self.provision = 'auto'
+        self.poll = '0'
+        self.environment = dict(os.environ)
+        self.daemon_wrapper = []
+        self.config = os.path.join(self.folder('etc'), 'rekindled.conf')
+        self.state = os.path.join(self.tmp, 'state')
+        self.closed = False
+        atexit.register(self.close)
+
+        self.publisher = Publisher(self)
+        self.server = Server(self, os.path.join(self.publisher.path, 'public'))
+
+    # --- folders and programs
+
+    def folder(self, name):
+        path = os.path.join(self.tmp, name)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def write(self, name, text):
+        path = os.path.join(self.tmp, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(text)
+        return path
+
+    def spawn(self, name, command, env=None):
+        started = Program(name, command, os.path.join(self.folder('log'), f'{name}.log'), env=env or self.environment)
+        self.programs.append(started)
+        return started
+
+    def check(self, command):
+        """Runs a command that must succeed; its output."""
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              encoding='utf-8', errors='replace', env=self.environment, timeout=60, check=False)
+        if done.returncode:
+            raise Failure(f'{os.path.basename(command[0])} {" ".join(command[1:])}: exit {done.returncode}\n{done.stdout}')
+        return done.stdout
+
+    # --- building the world
+
+    def start_bus(self):
+        policies = self.folder('policies')
+        shutil.copy(os.path.join(SOURCE, 'systemd', f'{BUS_NAME}.conf'), policies)
+        address = os.path.join(self.tmp, 'bus')
+        conf = self.write('bus.conf', BUS_CONF.format(socket=address, policies=policies))
+        bus = self.spawn('bus', ['dbus-daemon', f'--config-file={conf}', '--nofork', '--nopidfile', '--nosyslog'])
+        wait_for('bus', lambda: os.path.exists(address), alive=[bus])
+        self.environment['DBUS_SYSTEM_BUS_ADDRESS'] = f'unix:path={address}'
+
+    def add_device(self, name='boiler', model='boiler-ctl', *options, start=True, port_keys='', device_keys=''):
+        device = Simulator(self, name, model, options)
+        self.devices[name] = device
+        self.port_keys[name] = port_keys
+        self.device_keys[name] = device_keys
+        if start:
+            device.start()
+        return device
+
+    def write_config(self):
+        text = GATEWAY_CONF.format(poll=self.poll, provision=self.provision, updates=self.updates_keys)
+        for name, device in self.devices.items():
+            text += DEVICE_CONF.format(port=f'line-{name}', path=device.line, name=name, model=device.model,
+                                       port_keys=self.port_keys[name], device_keys=self.device_keys[name])
+        self.write('etc/rekindled.conf', text)
+        self.write('etc/fetch.conf', FETCH_CONF.format(origin=self.server.url))
+
+    def trust(self, state=None):
+        """The owner puts the publisher's first root on the gateway."""
+        trust = os.path.join(state or self.state, 'trust')
+        os.makedirs(trust, mode=0o700, exist_ok=True)
+        shutil.copy(os.path.join(self.publisher.path, 'root.json'), os.path.join(trust, 'root.json'))
+
+    def start(self):
+        """Bus, server, configuration, trust and daemon."""
+        os.makedirs(self.state, mode=0o700, exist_ok=True)
+        self.start_bus()
+        self.server.start()
+        self.write_config()
+        self.trust()
+        self.start_daemon()
+
+    def daemon_command(self):
+        return [program('src/daemon/rekindled'), '--config', self.config, '--state-dir', self.state, '--fetch-socket',
+                os.path.join(self.tmp, 'fetch'), '--fetch-program', program('src/fetch/rekindle-fetch'), '--fetch-config',
+                os.path.join(self.tmp, 'etc', 'fetch.conf'), '--log-level', 'debug']
+
+    def start_daemon(self, wait=True):
+        self.daemon = self.spawn('rekindled', [*self.daemon_wrapper, *self.daemon_command()])
+        if wait:
+            wait_for('rekindled on the bus', self.objects, alive=[self.daemon])
+
+    def kill_daemon(self):
+        """kill -9, as a crash or a power cut of the gateway would."""
+        self.daemon.kill()
+
+    def stop_daemon(self):
+        status = self.daemon.stop()
+        if status:
+            raise Failure(f'rekindled ended with {status} after SIGTERM')
+
+    # --- looking at it
+
+    def ctl(self, *arguments, expect=None, timeout=120):
+        """rekindlectl; expect: the wanted exit status."""
+        done = subprocess.run([program('src/ctl/rekindlectl'), *arguments], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding='utf-8', errors='replace',
+                              env=self.environment, timeout=timeout, check=False)
+        if expect is not None and done.returncode != expect:
+            raise Failure(f'rekindlectl {" ".join(arguments)}: exit {done.returncode} instead of {expect}\n'
+                          f'{done.stdout}{done.stderr}')
+        return Answer(done)
+
+    def spawn_ctl(self, *arguments):
+        return self.spawn('rekindlectl', [program('src/ctl/rekindlectl'), *arguments])
+
+    def objects(self):
+        """Every object of the daemon: {path: {property: value}}; {} while it does not answer."""
+        done = subprocess.run(['busctl', '--system', '--json=short', '--timeout=5', 'call', BUS_NAME, BUS_PATH,
+                               'org.freedesktop.DBus.ObjectManager', 'GetManagedObjects'], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding='utf-8', env=self.environment,
+                              check=False)
+        if done.returncode:
+            return {}
+        objects = {}
+        for path, interfaces in unwrap(json.loads(done.stdout))[0].items():
+            objects[path] = {}
+            for name, properties in interfaces.items():
+                if name.startswith(BUS_NAME):
+                    objects[path].update(properties)
+        return objects
+
+    def device(self, name='boiler'):
+        """The properties of one device; {} when it is not known."""
+        for properties in self.objects().values():
+            if properties.get('Id') == name:
+                return properties
+        return {}
+
+    def wait_for(self, what, predicate, seconds=30):
+        return wait_for(what, predicate, seconds, alive=[self.daemon] if self.daemon else [])
+
+    def wait_device(self, what, predicate, name='boiler', seconds=60):
+        """Waits until predicate(properties) is true; the properties then."""
+        seen = {}
+
+        def look():
+            seen.clear()
+            seen.update(self.device(name))
+            return seen and predicate(seen)
+
+        try:
+            self.wait_for(what, look, seconds)
+        except Failure as failure:
+            shown = {key: seen.get(key) for key in ('State', 'StateText', 'DeviceState', 'Phase', 'Progress', 'RunningVersion',
+                                                    'BackupVersion', 'PreviousVersion', 'Outcome', 'OutcomeText', 'Waiting')}
+            raise Failure(f'{failure}; last seen: {shown}') from None
+        return seen
+
+    def wait_runs(self, version, name='boiler', seconds=90):
+        """The version runs, is confirmed and is the backup."""
+        return self.wait_device(f'{version} confirmed on {name}', lambda d: d['State'] == 'idle' and
+                                d['RunningVersion'] == version and d['BackupVersion'] == version, name, seconds)
+
+    def history(self, name='boiler'):
+        return self.ctl('--json', 'history', name, expect=0).json
+
+    # --- judging and ending it
+
+    def expect(self, what, truth):
+        if not truth:
+            raise Failure(what)
+        self.say(f'ok: {what}')
+
+    def expect_flash(self, image, name='boiler'):
+        self.expect(f'the flash of {name} is exactly {os.path.basename(image)}', self.devices[name].holds(image))
+
+    def show_logs(self):
+        for started in {program.log: program for program in self.programs}.values():
+            text = started.tail()
+            if text:
+                print(f'--- end of {started.log}\n{text}', flush=True)
+
+    def close(self, keep=False):
+        """Ends every process by its pid. Returns what had to be ended although nothing of ours should have been left."""
+        if self.closed:
+            return []
+        self.closed = True
+        for started in reversed(self.programs):
+            try:
+                started.stop(5)
+            except Failure:
+                pass
+        left = processes_of(self.tmp + '/')
+        deadline = time.monotonic() + 5
+        while left and time.monotonic() < deadline:
+            time.sleep(0.05)
+            left = processes_of(self.tmp + '/')
+        for pid, _ in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if not keep:
+            shutil.rmtree(self.tmp, ignore_errors=True)
+        return [command for _, command in left]
+
+
+def _on_signal(number, _frame):
+    sys.exit(128 + number)
+
+
+def run_story(story):
+    """True when the story went as told and left nothing running."""
+    print(f'{story.__name__}: {(story.__doc__ or "").strip().splitlines()[0] if story.__doc__ else ""}', flush=True)
+    world = None
+    try:
+        world = World(story.__name__)
+        story(world)
+    except Exception as failure:  # pylint: disable=broad-except
+        if isinstance(failure, Failure):
+            print(f'  FAILED: {failure}', flush=True)
+        else:
+            traceback.print_exc(file=sys.stdout)
+        if world:
+            world.show_logs()
+            world.close(keep=True)
+            print(f'  kept: {world.tmp}', flush=True)
+        return False
+    left = world.close()
+    if left:
+        print(f'  FAILED: left running: {left}', flush=True)
+    return not left
+
+
+def run(*stories):
+    """Runs the stories (those named on the command line, else all) and exits; the last line is "N passed, N failed"."""
+    signal.signal(signal.SIGTERM, _on_signal)
+    signal.signal(signal.SIGINT, _on_signal)
+    named = sys.argv[1:]
+    chosen = [story for story in stories if not named or story.__name__ in named]
+    good = sum([run_story(story) for story in chosen])
+    print(f'{good} passed, {len(chosen) - good} failed')
+    sys.exit(0 if chosen and good == len(chosen) else 1)
