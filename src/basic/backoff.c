@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Backoff: min, 2 min, 4 min ... max, each made up to a quarter longer, the longest too: many that failed
- * together shall not come again together. */
+/* Backoff: min, 2 min, 4 min ... max, each made up to a quarter longer, the longest too: many
+ * that failed together shall not come again together. */
 #include <assert.h>
 #include <limits.h>
 #include <sys/random.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Backoff: growing pauses between tries, doubled from min to max, with up to a quarter of random spread
- * added (so at most 1.25 max). Pure. */
+/* Backoff: growing pauses between tries, doubled from min to max, with up to a quarter of random
+ * spread added (so at most 1.25 max). Pure. */
 #pragma once
 
 #include "cleanup.h"

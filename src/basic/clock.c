@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Clock: the system's clocks, and RFC 3339 text without the C library's time zones. Days are counted in the
- * proleptic Gregorian calendar, with years that begin in March so that the leap day comes last. */
+/* Clock: the system's clocks, and RFC 3339 text without the C library's time zones. Days are
+ * counted in the proleptic Gregorian calendar, with years that begin in March so that the leap
+ * day comes last. */
 #include <sys/timex.h>
 
 #include "clock.h"

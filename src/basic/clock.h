@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Clock: the one place where the daemon asks for the time, so that tests can replace it; and RFC 3339 text in UTC. */
+/* Clock: the one place where the daemon asks for the time, so that tests can replace it; and RFC
+ * 3339 text in UTC. */
 #pragma once
 
 #include <time.h>
@@ -9,7 +10,8 @@
 typedef struct Clock {
         /* Seconds since 1970 in UTC. */
         int64_t (*realtime)(void *userdata);
-        /* True when the kernel says that the clock is synchronised (adjtimex(2) without STA_UNSYNC). */
+        /* True when the kernel says that the clock is synchronised (adjtimex(2) without
+         * STA_UNSYNC). */
         bool (*is_synchronised)(void *userdata);
         void *userdata;
 } Clock;

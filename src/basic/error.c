@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Why: bounded sentences for refusals. Everything is formatted into buffers on the stack, because the
- * arguments may point into the very Why that is written. */
+/* Why: bounded sentences for refusals. Everything is formatted into buffers on the stack,
+ * because the arguments may point into the very Why that is written. */
 #include <stdarg.h>
 
 #include "error.h"

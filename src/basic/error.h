@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Why: the sentence that goes with an error code: what is wrong, where, and what would be right.
- * Functions that can refuse input take a `Why *` last-but-outputs (NULL: the caller does not care) and fill it exactly when
- * they return non-zero. The text is printable ASCII: everything outside is written as \xNN. */
+ * Functions that can refuse input take a `Why *` last-but-outputs (NULL: the caller does not
+ * care) and fill it exactly when they return non-zero. The text is printable ASCII: everything
+ * outside is written as \xNN. */
 #pragma once
 
 #include "cleanup.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Files as a whole. Every path is taken relative to a folder's descriptor; what has to be durable ends with
- * fsync of the folder that holds the name. */
+/* Files as a whole. Every path is taken relative to a folder's descriptor; what has to be
+ * durable ends with fsync of the folder that holds the name. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -68,7 +68,8 @@ int file_read_fd(int fd, size_t max, char **ret, size_t *ret_n) {
                 return -ENOTSUP;
         if ((uint64_t)st.st_size > max)
                 return -EFBIG;
-        /* One byte more than is thought to be there, so that the end is seen; files of /proc have no size. */
+        /* One byte more than is thought to be there, so that the end is seen; files of /proc
+         * have no size. */
         room = (size_t)st.st_size + 1;
         for (;;) {
                 char *p = realloc(buffer, room + 1);

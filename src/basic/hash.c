@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Hash: SHA-256 over EVP. A Hash is either running or ended; libcrypto refuses an update after the end,
- * which is given on as -EIO like everything else that libcrypto cannot do. */
+/* Hash: SHA-256 over EVP. A Hash is either running or ended; libcrypto refuses an update after
+ * the end, which is given on as -EIO like everything else that libcrypto cannot do. */
 #include <openssl/evp.h>
 
 #include "hash.h"

@@ -22,7 +22,8 @@ int hash_update(Hash *hash, const void *bytes, size_t n);
 int hash_final(Hash *hash, Sha256 *ret);
 
 int sha256_of(const void *bytes, size_t n, Sha256 *ret);
-/* Reads fd from its start (pread) to the end of file; *ret_size (may be NULL) gets the bytes read. */
+/* Reads fd from its start (pread) to the end of file; *ret_size (may be NULL) gets the bytes
+ * read. */
 int sha256_of_fd(int fd, Sha256 *ret, uint64_t *ret_size);
 
 bool sha256_equal(const Sha256 *a, const Sha256 *b);

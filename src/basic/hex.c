@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Hexadecimal and base64. Both decoders accept exactly one spelling of the bytes (but either case of
- * hexadecimal digits), so that what is compared as text is equal as bytes. */
+/* Hexadecimal and base64. Both decoders accept exactly one spelling of the bytes (but either
+ * case of hexadecimal digits), so that what is compared as text is equal as bytes. */
 #include "hex.h"
 
 static const char base64_digits[] =

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Strict JSON: jansson does the work; the depth is bounded before it sees the bytes, because it recurses.
- * Each getter comes as a pair over one reader of values, so that both say the same about a wrong one. */
+/* Strict JSON: jansson does the work; the depth is bounded before it sees the bytes, because it
+ * recurses. Each getter comes as a pair over one reader of values, so that both say the same
+ * about a wrong one. */
 #include "json.h"
 #include "names.h"
 

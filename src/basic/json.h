@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Strict JSON over jansson: whole input, bounded, duplicate keys refused, no embedded NUL; and typed getters
- * whose Why names the path of the member that is wrong and what would be right. */
+/* Strict JSON over jansson: whole input, bounded, duplicate keys refused, no embedded NUL; and
+ * typed getters whose Why names the path of the member that is wrong and what would be right. */
 #pragma once
 
 #include <jansson.h>
@@ -16,9 +16,10 @@ static inline void json_decrefp_(json_t **j) {
 /* An object or array from exactly n bytes; -EBADMSG with line and column in w. */
 int json_parse(const char *bytes, size_t n, json_t **ret, Why *w);
 
-/* Getters: `where` names the object for the text ("release", "record"). Missing or of another type: -EBADMSG.
- * The _opt forms leave *ret at its value when the member is absent or null. Strings are borrowed from the object,
- * and must be printable ASCII of 1..max bytes unless said otherwise. */
+/* Getters: `where` names the object for the text ("release", "record"). Missing or of another
+ * type: -EBADMSG. The _opt forms leave *ret at its value when the member is absent or null.
+ * Strings are borrowed from the object, and must be printable ASCII of 1..max bytes unless said
+ * otherwise. */
 int json_get_string(const json_t *o, const char *where, const char *key, size_t max,
                 const char **ret, Why *w);
 int json_get_string_opt(const json_t *o, const char *where, const char *key, size_t max,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Logging of the programs. Where the lines go is decided once, in log_open: to the journal, to a service manager
- * that reads <N> prefixes, or to whoever reads the standard error. What is logged can come from devices and servers:
- * everything but printable ASCII is escaped, so that a line stays one line. */
+/* Logging of the programs. Where the lines go is decided once, in log_open: to the journal, to a
+ * service manager that reads <N> prefixes, or to whoever reads the standard error. What is
+ * logged can come from devices and servers: everything but printable ASCII is escaped, so that a
+ * line stays one line. */
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -26,7 +27,8 @@ static struct {
         LogTarget target;
 } log_state = { .name = "rekindle", .level = LOG_INFO };
 
-/* JOURNAL_STREAM is "DEVICE:INODE" of the stream that the service manager made (systemd.exec(5)). */
+/* JOURNAL_STREAM is "DEVICE:INODE" of the stream that the service manager made
+ * (systemd.exec(5)). */
 static bool stderr_is_journal(void) {
         const char *stream = getenv("JOURNAL_STREAM");
         unsigned long long device, inode;
@@ -71,7 +73,8 @@ int log_level_from_string(const char *s) {
         return -EINVAL;
 }
 
-/* Appends text at ret + n, escaped, within LINE_BYTES with room left for a newline; returns the new length. */
+/* Appends text at ret + n, escaped, within LINE_BYTES with room left for a newline; returns the
+ * new length. */
 static size_t append(char ret[static LINE_BYTES], size_t n, const char *text) {
         for (const char *p = text; *p && n + sizeof("\\x00\n") <= LINE_BYTES; p++) {
                 if (*p >= 0x20 && *p < 0x7f)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Logging of the programs (never of the libraries): to the journal with fields when the standard error
- * is the journal (JOURNAL_STREAM), else to standard error as "name: text", with the <N> prefix of sd-daemon(3)
- * when it is a pipe to a service manager. Levels are those of syslog(3). */
+/* Logging of the programs (never of the libraries): to the journal with fields when the standard
+ * error is the journal (JOURNAL_STREAM), else to standard error as "name: text", with the <N>
+ * prefix of sd-daemon(3) when it is a pipe to a service manager. Levels are those of syslog(3). */
 #pragma once
 
 #include <syslog.h>
@@ -16,11 +16,12 @@ int log_max_level(void);
 int log_level_from_string(const char *s);
 
 /* device may be NULL; goes into the journal field REKINDLE_DEVICE= and before the text elsewhere.
- * error: 0, or the negative errno that the line is about: appended as text, field ERRNO=. Returns error, so that
- * `return log_error_errno(r, "...")` works. */
+ * error: 0, or the negative errno that the line is about: appended as text, field ERRNO=.
+ * Returns error, so that `return log_error_errno(r, "...")` works. */
 int log_full(int level, const char *device, int error, const char *format, ...) _printf_(4, 5);
 
-/* A line with structured fields: fields is a NULL-ended list of "NAME=value" strings (journal only). */
+/* A line with structured fields: fields is a NULL-ended list of "NAME=value" strings (journal
+ * only). */
 void log_event(int level, const char *device, const char *const *fields, const char *format, ...)
                 _printf_(4, 5);
 

@@ -24,7 +24,8 @@ static bool is_plain(unsigned char c) {
         return c >= 0x20 && c < 0x7f;
 }
 
-/* Reads the digits at *p and moves *p behind them. -EINVAL without a digit, -ERANGE beyond 64 bits. */
+/* Reads the digits at *p and moves *p behind them. -EINVAL without a digit, -ERANGE beyond 64
+ * bits. */
 static int read_digits(const char **p, uint64_t *ret) {
         const char *s = *p;
         uint64_t v = 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Sync: a forked child that makes writes durable, and the queue in front of it.
  *
- * A job is `waiting` in the parent until fewer than JOBS_SENT_MAX are `sent`; the child answers in the order in which
- * it received, so an answer always belongs to the first job that is sent. The end of the stream from the child is
- * its death: nobody else holds its end of the pair. After that, as after an answer that makes no sense, the Sync is broken:
- * the open jobs end with -EIO and new ones are refused. */
+ * A job is `waiting` in the parent until fewer than JOBS_SENT_MAX are `sent`; the child answers
+ * in the order in which it received, so an answer always belongs to the first job that is sent.
+ * The end of the stream from the child is its death: nobody else holds its end of the pair.
+ * After that, as after an answer that makes no sense, the Sync is broken: the open jobs end with
+ * -EIO and new ones are refused. */
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -81,7 +82,8 @@ static int send_with_fds(int fd, const Request *request, const int *fds, size_t 
         return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* The child's side: a request and the descriptors that came with it. 1, 0 at the end of the stream, or -errno. */
+/* The child's side: a request and the descriptors that came with it. 1, 0 at the end of the
+ * stream, or -errno. */
 static int receive_with_fds(int fd, Request *ret, int ret_fds[static 2]) {
         union {
                 char bytes[CMSG_SPACE(2 * sizeof(int))];
@@ -135,7 +137,8 @@ static int child_work(const Request *q, const int fds[static 2]) {
         }
 }
 
-/* Until the parent closes. After a failed job nothing more is done: what comes later may build on it. */
+/* Until the parent closes. After a failed job nothing more is done: what comes later may build
+ * on it. */
 static int child_loop(int fd) {
         bool failed = false;
         Request request;
@@ -171,8 +174,8 @@ static int child_keep_only(int fd) {
         return null >= CHILD_SOCKET ? close_fd(null) + 1 : 0;
 }
 
-/* No handler of the parent's may run here. Requests to stop go to the whole group or service: they are the parent's to
- * answer, and it still needs this child to do so. */
+/* No handler of the parent's may run here. Requests to stop go to the whole group or service:
+ * they are the parent's to answer, and it still needs this child to do so. */
 static void child_signals(void) {
         sigset_t none;
 
@@ -218,7 +221,8 @@ static void job_end(SyncJob *job, int error) {
                 func(error, userdata);
 }
 
-/* No more comes from the child; on_answer sees the end of the stream and ends the jobs from the loop. */
+/* No more comes from the child; on_answer sees the end of the stream and ends the jobs from the
+ * loop. */
 static void sync_break(Sync *sync) {
         sync->broken = true;
         (void)shutdown(sync->fd, SHUT_RDWR);
@@ -231,7 +235,7 @@ static void sync_send_waiting(Sync *sync) {
                         (job = TAILQ_FIRST(&sync->waiting))) {
                 int r = send_with_fds(sync->fd, &job->request, job->fds, job->n_fds);
 
-                /* Full for now: the next answer comes back to this. */
+                /* The socket is full: the next answer comes back to this. */
                 if (r < 0 && sync->n_sent > 0)
                         return;
                 if (r < 0) {
@@ -321,8 +325,8 @@ Sync *sync_free(Sync *sync) {
         if (!sync)
                 return NULL;
         (void)sd_event_source_disable_unref(sync->source);
-        /* The child ends what it has received and leaves; it is waited for, so that it renames nothing behind the back
-         * of whoever reads the state next. */
+        /* The child ends what it has received and leaves; it is waited for, so that it renames
+         * nothing behind the back of whoever reads the state next. */
         sync->fd = close_fd(sync->fd);
         while (sync->pid > 0 && waitpid(sync->pid, NULL, 0) < 0 && errno == EINTR)
                 ;

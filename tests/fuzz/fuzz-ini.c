@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Fuzz target of the INI reader: whatever the bytes are, the callback sees only what the header promises, and a
- * refusal has a text that begins with the place. */
+/* Fuzz target of the INI reader: whatever the bytes are, the callback sees only what the header
+ * promises, and a refusal has a text that begins with the place. */
 #include <assert.h>
 
 #include "basic/ini.h"

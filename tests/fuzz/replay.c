@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs a fuzz target over every file of the folders and files named on the command line: each once whole and once
- * cut at every length up to 256 bytes, so that the corpus also tests what is truncated. Exit 1 when there was no input. */
+/* Runs a fuzz target over every file of the folders and files named on the command line: each
+ * once whole and once cut at every length up to 256 bytes, so that the corpus also tests what is
+ * truncated. Exit 1 when there was no input. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -63,7 +64,8 @@ static int run_path(const char *path) {
         for (int i = 0; i < n; i++) {
                 char *child = NULL;
 
-                if (list[i]->d_name[0] != '.' && asprintf(&child, "%s/%s", path, list[i]->d_name) > 0)
+                if (list[i]->d_name[0] != '.' &&
+                                asprintf(&child, "%s/%s", path, list[i]->d_name) > 0)
                         r |= run_path(child);
                 free(child);
                 free(list[i]);

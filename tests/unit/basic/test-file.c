@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whole files and folders, each test in a folder of its own; full disks by RLIMIT_FSIZE and /dev/full. */
+/* Whole files and folders, each test in a folder of its own; full disks by RLIMIT_FSIZE and
+ * /dev/full. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -203,7 +204,8 @@ static void only_regular_files_are_read(void **state) {
 
 static void on_alarm(int number) {}
 
-/* A pipe that takes 4096 bytes at a time, its reader slow to come: short writes and EINTR both happen. */
+/* A pipe that takes 4096 bytes at a time, its reader slow to come: short writes and EINTR both
+ * happen. */
 static void writing_goes_on_after_short_writes_and_signals(void **state) {
         struct sigaction act = { .sa_handler = on_alarm }, old;
         uint8_t *bytes = calloc(1, 300000), part[4096];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Strict JSON: what is refused and with which words; getters over one object of every kind of member. */
+/* Strict JSON: what is refused and with which words; getters over one object of every kind of
+ * member. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Logging: what arrives at a terminal, at a service manager and in the journal. The journal's function is
- * this file's own, so that no journal has to run. */
+/* Logging: what arrives at a terminal, at a service manager and in the journal. The journal's
+ * function is this file's own, so that no journal has to run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The syncing child: order, ownership, failures, death. The child is held with SIGSTOP where a test wants jobs to pile up. */
+/* The syncing child: order, ownership, failures, death. The child is held with SIGSTOP where a
+ * test wants jobs to pile up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
