@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* show: what is published and staged, as a table or as JSON. */
+#include <getopt.h>
+
+#include "basic/clock.h"
+#include "image/version.h"
+#include "repo/verbs.h"
+
+static const char help[] = "rekindle-repo show DIR [--json]\n"
+                           "\n"
+                           "Lists the releases and when the signatures expire.\n"
+                           "\n"
+                           "  --json                  for programs\n"
+                           "  --help                  this text\n";
+
+static const struct option options[] = {
+        { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
+        {},
+};
+
+static int put_role(json_t *roles, const TufMetadata *m) {
+        char text[RFC3339_MAX];
+
+        rfc3339_format(m->expires, text);
+        return json_object_set_new(roles, tuf_role_to_string(m->role),
+                        json_pack("{s:I, s:s}", "version", (json_int_t)m->version, "expires",
+                                        text));
+}
+
+static int collect(const Release *release, bool is_staged, void *userdata) {
+        _cleanup_json_ json_t *custom = release_to_custom(release);
+        json_t *o = json_object_get(custom, "rekindle");
+
+        if (!o || json_object_set_new(o, "target", json_string(release->target)) < 0 ||
+                        json_object_set_new(o, "state",
+                                        json_string(is_staged ? "staged" : "published")) < 0 ||
+                        json_object_set_new(o, "file-length",
+                                        json_integer((json_int_t)release->file_length)) < 0 ||
+                        json_array_append(userdata, o) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+static const char *get(const json_t *o, const char *key) {
+        return json_string_value(json_object_get(o, key));
+}
+
+static int compare(const void *a, const void *b) {
+        const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+        int r = strcmp(get(x, "model"), get(y, "model"));
+
+        if (r == 0)
+                r = version_compare(get(x, "version"), get(y, "version"));
+        return r != 0 ? r : strcmp(get(x, "target"), get(y, "target"));
+}
+
+/* By model, then version. NULL: out of memory. */
+static json_t *sorted(const json_t *list) {
+        size_t n = json_array_size(list);
+        _cleanup_free_ json_t **items = new0(json_t *, n + 1);
+        json_t *out = json_array();
+
+        for (size_t i = 0; items && i < n; i++)
+                items[i] = json_array_get(list, i);
+        if (items)
+                qsort(items, n, sizeof(*items), compare);
+        for (size_t i = 0; items && i < n; i++)
+                (void)json_array_append(out, items[i]);
+        if (json_array_size(out) == n)
+                return out;
+        json_decref(out);
+        return NULL;
+}
+
+static int describe(const Repo *repo, json_t **ret, Why *w) {
+        _cleanup_json_ json_t *roles = json_object(), *list = json_array(), *releases = NULL;
+        int r;
+
+        if (!roles || !list)
+                return why_oom(w);
+        for (TufRole i = 0; i < _TUF_ROLE_MAX; i++)
+                if (repo->current[i] && put_role(roles, repo->current[i]) < 0)
+                        return why_oom(w);
+        r = repo_foreach_release(repo, collect, list, w);
+        if (r == -ENOMEM)
+                return why_oom(w);
+        if (r < 0)
+                return r;
+        releases = sorted(list);
+        *ret = releases ? json_pack("{s:O, s:O}", "roles", roles, "releases", releases) : NULL;
+        return *ret ? 0 : why_oom(w);
+}
+
+static void print_hardware(const json_t *list) {
+        char text[40] = "any";
+        size_t n = 0;
+
+        for (size_t i = 0; i < json_array_size(list); i++) {
+                int k = snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? "," : "",
+                                json_string_value(json_array_get(list, i)));
+
+                n = MIN(n + (size_t)k, sizeof(text) - 1);
+        }
+        printf(" %-10s", text);
+}
+
+static void print_table(const json_t *description) {
+        const json_t *releases = json_object_get(description, "releases");
+        json_t *roles = json_object_get(description, "roles"), *role;
+        const char *name;
+
+        printf("%-16s %-16s %-10s %-10s %9s %9s %s\n", "MODEL", "VERSION", "CHANNEL", "HARDWARE",
+                        "IMAGE", "FILE", "STATE");
+        for (size_t i = 0; i < json_array_size(releases); i++) {
+                const json_t *o = json_array_get(releases, i);
+
+                printf("%-16s %-16s %-10s", get(o, "model"), get(o, "version"), get(o, "channel"));
+                print_hardware(json_object_get(o, "hardware"));
+                printf(" %9" JSON_INTEGER_FORMAT " %9" JSON_INTEGER_FORMAT " %s%s\n",
+                                json_integer_value(json_object_get(
+                                                json_object_get(o, "image"), "length")),
+                                json_integer_value(json_object_get(o, "file-length")),
+                                get(o, "state"),
+                                json_object_get(o, "device-signature") ? ", signed for devices"
+                                                                       : "");
+        }
+        printf("\n%-16s %-16s %s\n", "ROLE", "VERSION", "EXPIRES");
+        json_object_foreach(roles, name, role) {
+                printf("%-16s %-16" JSON_INTEGER_FORMAT " %s\n", name,
+                                json_integer_value(json_object_get(role, "version")),
+                                get(role, "expires"));
+        }
+}
+
+static int print(const json_t *description, bool as_json, Why *w) {
+        _cleanup_free_ char *text = NULL;
+
+        if (as_json) {
+                text = json_dumps(description, JSON_INDENT(2) | JSON_SORT_KEYS);
+                if (!text)
+                        return why_oom(w);
+                (void)puts(text);
+        } else
+                print_table(description);
+        return fflush(stdout) == 0 ? 0 : why(w, -errno, "standard output: %s", strerror(errno));
+}
+
+int verb_show(int argc, char *argv[]) {
+        _cleanup_json_ json_t *description = NULL;
+        _cleanup_(repo_freep) Repo *repo = NULL;
+        bool as_json = false;
+        Why w;
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+                if (c == 'h')
+                        return print_help(help);
+                if (c != 'j')
+                        return EXIT_USAGE;
+                as_json = true;
+        }
+        r = option_arguments(argc - optind, argv, 1, "DIR");
+        if (r != 0)
+                return r;
+        r = repo_open(argv[optind], &repo, &w);
+        if (r >= 0)
+                r = describe(repo, &description, &w);
+        if (r >= 0)
+                r = print(description, as_json, &w);
+        return r < 0 ? failed(&w) : EXIT_DONE;
+}
