@@ -27,7 +27,7 @@
 #define LINE_ECHO_MAX     2048U
 #define LINE_CHUNK        16U      /* paced bytes are moved in groups of about so many, */
 #define LINE_STEP_NSEC    1000000U /* or once in so long, whichever is rarer */
-#define LINE_NSEC_PER_SEC 1000000000U
+#define LINE_NSEC_PER_SEC UINT64_C(1000000000)
 
 struct SimLine {
         SimLineConfig config;
@@ -180,10 +180,11 @@ static void line_run_output(SimLine *line, uint64_t now_usec) {
                 line_write(line, n);
 }
 
+/* At least one: a hang-up, and what the kernel does not count yet, are to be read too. */
 static size_t line_look(const SimLine *line) {
         int pending = 0;
 
-        return ioctl(line->fd, FIONREAD, &pending) < 0 || pending < 0 ? 0 : (size_t)pending;
+        return ioctl(line->fd, FIONREAD, &pending) < 0 || pending < 1 ? 1 : (size_t)pending;
 }
 
 /* How many bytes may have come in by now. */
@@ -196,8 +197,6 @@ static size_t line_may_receive(SimLine *line, uint64_t now_usec, size_t size) {
                 if (poll(&look, 1, 0) <= 0)
                         return 0;
                 line->in_pending = line_look(line);
-                if (line->in_pending == 0)
-                        return size;              /* a hang-up, to be read as such */
                 line->in_nsec = now_usec * 1000U; /* they start to move now that they are seen */
         }
         return SIM_MIN(line_bytes_since(line, line->in_nsec, now_usec), size);
@@ -326,7 +325,7 @@ size_t sim_line_receive(SimLine *line, uint64_t now_usec, uint8_t *ret_bytes, si
         }
         if (line->config.pace) {
                 line->in_nsec += line_bytes_nsec(line, (uint64_t)n);
-                line->in_pending = line_look(line);
+                line->in_pending = (size_t)n == may ? line_look(line) : 0;
         }
         if (line->config.echo) {
                 memcpy(line->out + line->n_out, ret_bytes, (size_t)n);

@@ -182,6 +182,8 @@ static int option_check(SimOptions *options) {
                 return option_complain("only one of --link, --unix and --fd can be given");
         if (options->erase_bytes == 0)
                 options->erase_bytes = options->unit_bytes;
+        if ((options->write_bytes & (options->write_bytes - 1)) != 0)
+                return option_complain("--write-size must be a power of two");
         if (options->erase_bytes % options->write_bytes != 0)
                 return option_complain("--erase-size must be a multiple of --write-size");
         if (options->unit_bytes % 512 != 0 ||

@@ -125,15 +125,11 @@ int sim_process_new(
 
         r = fds[4] = process_make_image(image, length);
         if (r >= 0)
-                r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0
-                                    ? -errno
-                                    : 0;
+                r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
         if (r == 0) {
                 process->uart_fd = pair[0];
                 fds[0] = pair[1];
-                r = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0
-                                    ? -errno
-                                    : 0;
+                r = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
         }
         if (r == 0) {
                 process->chip_fd = pair[0];

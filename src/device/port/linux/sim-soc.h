@@ -20,6 +20,11 @@ enum {
         SIM_SOC_PAGE_FD = 6,
 };
 
+/* The chip's memory map. */
+#define SIM_FLASH_BASE UINT32_C(0x08000000)
+#define SIM_RAM_BASE   UINT32_C(0x20000000)
+#define SIM_RAM_BYTES  UINT32_C(0x9000)
+
 #define SIM_SOC_RETAINED_BYTES 32
 #define SIM_SOC_STRING_BYTES   64
 #define SIM_SOC_SPEEDS_MAX     8

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Crashes at once. */
+
+#include "program.h"
+
+const ProgramBehaviour program_behaviour = {
+        .name = "crash",
+        .crashes = true,
+};

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Is healthy for five seconds. */
+
+#include "program.h"
+
+const ProgramBehaviour program_behaviour = {
+        .name = "sick-5s",
+        .says_healthy = true,
+        .sick_after_msec = 5000,
+};

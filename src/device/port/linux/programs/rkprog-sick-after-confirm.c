@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Is healthy until it is confirmed; then it reports itself sick. */
+
+#include "program.h"
+
+const ProgramBehaviour program_behaviour = {
+        .name = "sick-after-confirm",
+        .says_healthy = true,
+        .sick_when_confirmed = true,
+};
