@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Native: what the files native*.c share: the object, its steps, and how a step says what comes next.
+ *
+ * At most one command is under way. A step sets it with native_ask(); the answer, the device's refusal or silence after all tries go to
+ * the step's row in the table of native.c. native_enter() changes the step and never sends by itself: driver_next() does. */
+#pragma once
+
+#include "driver/driver.h"
+#include "driver/native-link.h"
+#include "driver/native-window.h"
+#include "proto/header.h"
+
+typedef enum NativeStep {
+        NATIVE_IDLE,
+        NATIVE_LISTEN, /* identify, on all speeds in turn */
+        NATIVE_ENTER,
+        NATIVE_SPEED_UP,
+        NATIVE_SPEED_CHECK,
+        NATIVE_BEGIN,
+        NATIVE_SUMS,
+        NATIVE_PLAN,
+        NATIVE_STREAM,
+        NATIVE_SEND,
+        NATIVE_END,
+        NATIVE_START,
+        NATIVE_CONFIRM,
+        NATIVE_READ,
+        NATIVE_RELEASE,
+        NATIVE_SPEED_DOWN,
+        NATIVE_DONE,
+        _NATIVE_STEP_MAX,
+} NativeStep;
+
+#define NATIVE_BAUDS_MAX 3
+
+typedef struct Native {
+        Driver driver;
+        DriverRequest request;
+        DriverResult result;
+        NativeLink link;
+        NativeStep step;
+        uint64_t now_usec; /* of the call that is being served */
+
+        /* The command at hand. due: to be sent, not before not_before_usec; waiting: sent, no answer yet. */
+        RkdRequest command;
+        bool due, waiting;
+        size_t answer_bytes;
+        uint64_t grace_usec, not_before_usec, deadline_usec, busy_since_usec;
+        unsigned tries;
+        bool line_due; /* the line settings have to be told to the port */
+
+        /* Listening. */
+        uint32_t bauds[NATIVE_BAUDS_MAX];
+        size_t n_bauds, baud_index;
+        unsigned rounds;
+        uint64_t listen_until_usec, enter_until_usec;
+        uint8_t identity_bytes[RKD_IDENTITY_MAX];
+        size_t n_identity, identity_total;
+        RkdIdentity identity;  /* texts point into identity_bytes */
+        unsigned valid_before; /* link.n_valid when listening began */
+
+        unsigned recoveries, all_recoveries; /* since the last progress; since the start */
+        unsigned speed_failures, begin_restarts, stream_tries;
+        uint32_t base_baud; /* 0: the speed was not raised */
+
+        /* Push. */
+        uint8_t area[RKD_BEGIN_MAX];
+        size_t n_area;
+        uint32_t *sums;
+        size_t n_sums, n_sums_read;
+        DriverPlanRequest plan;
+        bool trust_nothing, digest_failed;
+        uint16_t stream_id;
+        uint8_t codec;
+        const uint8_t *stream;
+        size_t n_stream;
+        NativeWindow window;
+        bool sent_since_poll;
+        uint64_t progress_usec;
+} Native;
+
+/* Sets the command of the step; n_answer: bytes of payload expected back; grace_usec: for the device to work. */
+void native_ask(Native *n, const RkdRequest *command, size_t n_answer, uint64_t grace_usec);
+void native_ask_again(Native *n, uint64_t not_before_usec);
+void native_enter(Native *n, NativeStep step);
+void native_set_baud(Native *n, uint32_t baud);
+/* Ends the operation with a sentence. */
+void native_finish(Native *n, DriverCode code, unsigned device_code, const char *format, ...)
+                _printf_(4, 5);
+/* Ends it with what a result code of the device means; `did`: what was asked ("BEGIN"). */
+void native_refuse(Native *n, uint8_t result, const char *did);
+/* The device is silent or has forgotten what we do: find it again and go on, some times. */
+void native_lost(Native *n, const char *doing);
+/* The unit answered and is the expected one: what the operation needs next. */
+void native_identified(Native *n);
+
+/* native-listen.c */
+void native_listen(Native *n, uint64_t at_least_usec);
+void listen_enter(Native *n);
+void listen_answer(Native *n, const RkdAnswer *a);
+void listen_silence(Native *n);
+
+/* native-push.c */
+void native_push(Native *n);
+void speed_up_enter(Native *n);
+void speed_up_answer(Native *n, const RkdAnswer *a);
+void speed_up_refused(Native *n, const RkdAnswer *a);
+void speed_check_enter(Native *n);
+void speed_check_answer(Native *n, const RkdAnswer *a);
+void speed_silence(Native *n);
+void begin_enter(Native *n);
+void begin_answer(Native *n, const RkdAnswer *a);
+void sums_enter(Native *n);
+void sums_answer(Native *n, const RkdAnswer *a);
+void plan_enter(Native *n);
+void plan_answer(Native *n, const RkdAnswer *a);
+void plan_silence(Native *n);
+void plan_ready(Native *n, uint8_t codec, const void *stream, size_t n_stream);
+
+/* native-send.c */
+void stream_enter(Native *n);
+void stream_answer(Native *n, const RkdAnswer *a);
+void stream_refused(Native *n, const RkdAnswer *a);
+void send_enter(Native *n);
+void send_answer(Native *n, const RkdAnswer *a);
+void send_status(Native *n, const RkdAnswer *a, bool sure);
+void send_quiet(Native *n);
+void end_enter(Native *n);
+void end_answer(Native *n, const RkdAnswer *a);
+void end_refused(Native *n, const RkdAnswer *a);
+
+/* native-read.c */
+void read_enter(Native *n);
+void read_answer(Native *n, const RkdAnswer *a);
+void release_enter(Native *n);
+void release_answer(Native *n, const RkdAnswer *a);

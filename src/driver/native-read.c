@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Native, reading: the program out of the flash, and device header with signature out of the record. */
+#include "driver/native-private.h"
+
+#define READ_FIXED    (RKD_ANSWER_FIXED + 4) /* offset */
+#define RELEASE_FIXED (RKD_ANSWER_FIXED + 4) /* total, offset */
+
+static bool allocate(Native *n, size_t bytes) {
+        free(n->result.bytes);
+        n->result.length = n->result.header_length = 0;
+        n->result.bytes = malloc(bytes);
+        n->n_stream = bytes;
+        if (!n->result.bytes)
+                native_finish(n, DRIVER_E_PLAN, 0, "not enough memory");
+        return n->result.bytes;
+}
+
+static void ask_read(Native *n) {
+        size_t want = MIN(n->n_stream - n->result.length,
+                        (size_t)n->identity.max_answer - READ_FIXED);
+
+        native_ask(n,
+                        &(RkdRequest){ .type = RKD_READ,
+                                        .offset = (uint32_t)n->result.length,
+                                        .want = (uint16_t)want },
+                        READ_FIXED + want, NATIVE_ANSWER_USEC);
+}
+
+void read_enter(Native *n) {
+        const RkdIdentity *i = &n->identity;
+        size_t bytes = i->image_length > 0 ? i->image_length : i->program_space;
+
+        /* Found again after silence: goes on where it was. */
+        if ((n->result.bytes && n->n_stream == bytes) || allocate(n, bytes))
+                ask_read(n);
+}
+
+/* A program of unknown length ends where the erased flash begins. */
+static void trim(Native *n) {
+        if (n->identity.image_length > 0)
+                return;
+        while (n->result.length > 0 && n->result.bytes[n->result.length - 1] == 0xff)
+                n->result.length--;
+}
+
+void read_answer(Native *n, const RkdAnswer *a) {
+        if (a->offset != n->result.length || a->n_bytes == 0 || a->n_bytes > n->command.want) {
+                native_finish(n, DRIVER_E_PROTOCOL, 0,
+                                "the device answers with another piece of its program than it was asked for");
+                return;
+        }
+        memcpy(n->result.bytes + n->result.length, a->bytes, a->n_bytes);
+        n->result.length += a->n_bytes;
+        n->recoveries = 0;
+        if (n->result.length < n->n_stream) {
+                ask_read(n);
+                return;
+        }
+        trim(n);
+        native_finish(n, DRIVER_OK, 0, "%s", "");
+}
+
+static void ask_release(Native *n) {
+        native_ask(n,
+                        &(RkdRequest){
+                                        .type = RKD_IDENTIFY,
+                                        .what = RKD_IDENTIFY_RELEASE,
+                                        .offset = (uint32_t)n->result.length,
+                                        .want = (uint16_t)(n->identity.max_answer - RELEASE_FIXED),
+                        },
+                        n->identity.max_answer, NATIVE_ANSWER_USEC);
+}
+
+void release_enter(Native *n) {
+        if (allocate(n, RKD_HEADER_MAX + RKD_SIGNATURE_BYTES))
+                ask_release(n);
+}
+
+/* Header first, then the signature if its algorithm has one. */
+static bool split_release(Native *n) {
+        static const size_t signatures[] = { 0, RKD_SIGNATURE_BYTES };
+        RkdHeader header;
+
+        for (size_t i = 0; i < ELEMENTSOF(signatures); i++) {
+                size_t length = n->result.length;
+
+                if (length <= signatures[i])
+                        continue;
+                length -= signatures[i];
+                if (rkd_header_decode(&header, n->result.bytes, length) != 0 ||
+                                !rkd_header_takes_signature(&header, signatures[i]))
+                        continue;
+                n->result.header_length = length;
+                return true;
+        }
+        return false;
+}
+
+void release_answer(Native *n, const RkdAnswer *a) {
+        if (a->total == 0) {
+                native_finish(n, DRIVER_E_STATE, 0, "the device holds no release");
+                return;
+        }
+        if (a->total > RKD_HEADER_MAX + RKD_SIGNATURE_BYTES || a->offset != n->result.length ||
+                        a->n_bytes == 0 || a->n_bytes > a->total - n->result.length) {
+                native_finish(n, DRIVER_E_PROTOCOL, 0,
+                                "the device answers with another piece of its release than it was asked for");
+                return;
+        }
+        memcpy(n->result.bytes + n->result.length, a->bytes, a->n_bytes);
+        n->result.length += a->n_bytes;
+        if (n->result.length < a->total)
+                ask_release(n);
+        else if (split_release(n))
+                native_finish(n, DRIVER_OK, 0, "%s", "");
+        else
+                native_finish(n, DRIVER_E_PROTOCOL, 0,
+                                "the device's release is no device header with its signature");
+}

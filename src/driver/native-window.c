@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* NativeWindow: see the header. Pieces are as long as half the device's buffer, so that one is on its way while the other is
+ * acknowledged; when less than a piece is granted and others are still unacknowledged, waiting for the next grant costs less than a
+ * short frame. */
+#include <assert.h>
+
+#include "driver/native-window.h"
+#include "proto/frame.h"
+
+#define PIECE_MIN      60 /* what every device takes: 64 bytes of payload */
+#define PIECES_TO_GROW 8
+
+/* Bytes of the piece at `next`; 0: none may go now. */
+static uint32_t piece_at(const NativeWindow *w, uint32_t next) {
+        uint32_t left = w->length - next, granted = w->credit > next ? w->credit - next : 0;
+        uint32_t want = MIN(left, w->piece_bytes);
+
+        if (granted >= want)
+                return want;
+        return next == w->received ? granted : 0;
+}
+
+void native_window_init(NativeWindow *w, const void *stream, uint32_t length, uint32_t window_bytes,
+                uint16_t max_payload) {
+        uint32_t max = max_payload - RKD_DATA_FIXED;
+
+        assert(max_payload >= RKD_PAYLOAD_MIN);
+        max = MAX(MIN(max, window_bytes / 2), PIECE_MIN);
+        *w = (NativeWindow){
+                .stream = stream,
+                .length = length,
+                .piece_bytes = max,
+                .piece_max_bytes = max,
+        };
+}
+
+bool native_window_is_complete(const NativeWindow *w) {
+        return w->received == w->length;
+}
+
+bool native_window_next(NativeWindow *w, RkdRequest *ret, bool *ret_poll) {
+        uint32_t n = piece_at(w, w->next);
+
+        if (n == 0)
+                return false;
+        *ret = (RkdRequest){
+                .type = RKD_DATA,
+                .offset = w->next,
+                .bytes = w->stream + w->next,
+                .n_bytes = n,
+        };
+        w->next += n;
+        *ret_poll = piece_at(w, w->next) == 0;
+        return true;
+}
+
+static void shrink(NativeWindow *w) {
+        w->piece_bytes = MAX(w->piece_bytes / 2, MIN(w->piece_max_bytes, 4 * PIECE_MIN));
+        w->n_good = 0;
+}
+
+static void grow(NativeWindow *w) {
+        if (++w->n_good < PIECES_TO_GROW)
+                return;
+        w->piece_bytes = MIN(w->piece_bytes * 2, w->piece_max_bytes);
+        w->n_good = 0;
+}
+
+static bool take_counts(NativeWindow *w, const RkdStatus *s) {
+        bool news = s->received > w->received || s->credit > w->credit;
+
+        if (s->received > w->received)
+                grow(w);
+        w->received = s->received;
+        w->credit = MAX(w->credit, MIN(s->credit, w->length));
+        /* After a step back the device may count pieces that came through after all. */
+        w->next = MAX(w->next, w->received);
+        return news;
+}
+
+NativeWindowNews native_window_status(NativeWindow *w, const RkdStatus *s, bool nak, bool sure,
+                uint64_t now_usec, uint64_t queue_usec) {
+        bool news;
+
+        if (s->received > w->length || (sure && s->received < w->received))
+                return NATIVE_WINDOW_FORGOTTEN;
+        if (s->received < w->received)
+                return NATIVE_WINDOW_NOTHING;
+        news = take_counts(w, s);
+        if (s->received == w->next || !(sure || nak))
+                return news ? NATIVE_WINDOW_PROGRESS : NATIVE_WINDOW_NOTHING;
+        if (!sure && s->received == w->back_to && now_usec < w->stale_until_usec)
+                return NATIVE_WINDOW_NOTHING;
+        w->next = w->back_to = s->received;
+        w->stale_until_usec = queue_usec;
+        shrink(w);
+        return NATIVE_WINDOW_BACK;
+}
