@@ -18,6 +18,7 @@ REKINDLE_BUILD names the build folder; default: tests/.out/build.
 import atexit
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -121,9 +122,13 @@ def program(*candidates):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """Below the range that the kernel gives to clients, so that nobody gets it between this look and its use."""
+    for _ in range(100):
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            if probe.connect_ex(('127.0.0.1', port)):
+                return port
+    raise Failure('no free port')
 
 
 def unwrap(value):
@@ -308,6 +313,8 @@ class World:
         self.poll = '0'
         self.environment = dict(os.environ)
         self.daemon_wrapper = []
+        self.inside = []  # words before every command that talks to the daemon
+        self.ctl_path = None
         self.config = os.path.join(self.folder('etc'), 'rekindled.conf')
         self.state = os.path.join(self.tmp, 'state')
         self.closed = False
@@ -371,11 +378,9 @@ class World:
         self.write('etc/rekindled.conf', text)
         self.write('etc/fetch.conf', FETCH_CONF.format(origin=self.server.url))
 
-    def trust(self, state=None):
+    def trust(self):
         """The owner puts the publisher's first root on the gateway."""
-        trust = os.path.join(state or self.state, 'trust')
-        os.makedirs(trust, mode=0o700, exist_ok=True)
-        shutil.copy(os.path.join(self.publisher.path, 'root.json'), os.path.join(trust, 'root.json'))
+        shutil.copy(os.path.join(self.publisher.path, 'root.json'), self.folder('etc'))
 
     def start(self):
         """Bus, server, configuration, trust and daemon."""
@@ -407,9 +412,12 @@ class World:
 
     # --- looking at it
 
+    def ctl_command(self, *arguments):
+        return [*self.inside, self.ctl_path or program('src/ctl/rekindlectl'), *arguments]
+
     def ctl(self, *arguments, expect=None, timeout=120):
         """rekindlectl; expect: the wanted exit status."""
-        done = subprocess.run([program('src/ctl/rekindlectl'), *arguments], stdin=subprocess.DEVNULL,
+        done = subprocess.run(self.ctl_command(*arguments), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding='utf-8', errors='replace',
                               env=self.environment, timeout=timeout, check=False)
         if expect is not None and done.returncode != expect:
@@ -418,11 +426,11 @@ class World:
         return Answer(done)
 
     def spawn_ctl(self, *arguments):
-        return self.spawn('rekindlectl', [program('src/ctl/rekindlectl'), *arguments])
+        return self.spawn('rekindlectl', self.ctl_command(*arguments))
 
     def objects(self):
         """Every object of the daemon: {path: {property: value}}; {} while it does not answer."""
-        done = subprocess.run(['busctl', '--system', '--json=short', '--timeout=5', 'call', BUS_NAME, BUS_PATH,
+        done = subprocess.run([*self.inside, 'busctl', '--system', '--json=short', '--timeout=5', 'call', BUS_NAME, BUS_PATH,
                                'org.freedesktop.DBus.ObjectManager', 'GetManagedObjects'], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding='utf-8', env=self.environment,
                               check=False)

@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The main job as a service: installed by meson, started by a real systemd under its own users, seen over the real system bus."""
+
+import glob
+import grp
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import world as worlds  # noqa: E402  pylint: disable=wrong-import-position
+from container import Container  # noqa: E402  pylint: disable=wrong-import-position
+from process import wait_for  # noqa: E402  pylint: disable=wrong-import-position
+
+LINE = '/dev/ttyS0'
+
+DROP_IN = '''[Service]
+Environment=LD_PRELOAD=/usr/lib/rekindle-test/ptyshim.so
+DeviceAllow=char-pts rw
+'''
+
+
+def install(container):
+    """meson install, and what a package would add."""
+    with tempfile.TemporaryDirectory(prefix='rekindle-install-') as tree:
+        subprocess.run(['meson', 'install', '-C', worlds.BUILD, '--no-rebuild', '--quiet'], check=True,
+                       stdin=subprocess.DEVNULL, env={**os.environ, 'DESTDIR': tree})
+        subprocess.run(['cp', '-a', f'{tree}/.', container.root], check=True)
+    os.chmod(container.root, 0o755)
+    subprocess.run(['systemd-sysusers', f'--root={container.root}', 'rekindle.conf'], check=True)
+
+
+def configure(w, container, device):
+    """The owner's files, and the shim that lets libserialport open a pty."""
+    w.write_config()
+    text = open(w.config, encoding='utf-8').read().replace(device.line, LINE)
+    container.write('/etc/rekindle/rekindled.conf', text)
+    container.copy(os.path.join(w.tmp, 'etc', 'fetch.conf'), '/etc/rekindle/fetch.conf')
+    container.copy(os.path.join(w.publisher.path, 'root.json'), '/etc/rekindle/root.json')
+    shim = glob.glob(os.path.join(worlds.BUILD, 'tests', 'lib', '*ptyshim.so'))
+    container.copy(shim[0], '/usr/lib/rekindle-test/ptyshim.so')
+    container.write('/etc/systemd/system/rekindled.service.d/test.conf', DROP_IN)
+    subprocess.run(['systemctl', f'--root={container.root}', '--quiet', 'enable', 'rekindle-fetch.socket',
+                    'rekindled.service'], check=True)
+
+
+def lend_line(device):
+    """The pty is a serial port of the container: group dialout, as udev would make it."""
+    pty = os.path.realpath(device.line)
+    os.chown(pty, 0, grp.getgrnam('dialout').gr_gid)
+    os.chmod(pty, 0o660)
+    return f'--bind={pty}:{LINE}'
+
+
+def property_of(container, unit, name):
+    return container.check('systemctl', 'show', '--value', '-p', name, unit)
+
+
+def user_of(container, unit):
+    pid = property_of(container, unit, 'MainPID')
+    return container.call('ps', '-o', 'user:32=', '-p', pid).stdout.strip() if pid != '0' else ''
+
+
+def sees_units(w, container):
+    w.expect('systemd-analyze finds nothing wrong with the units', not container.check(
+        'systemd-analyze', 'verify', '--man=no', '/usr/lib/systemd/system/rekindled.service',
+        '/usr/lib/systemd/system/rekindle-fetch.service', '/usr/lib/systemd/system/rekindle-fetch.socket'))
+    w.expect('rekindled is running', wait_for('rekindled.service', lambda: property_of(
+        container, 'rekindled.service', 'ActiveState') == 'active'))
+    w.expect('it was started once', property_of(container, 'rekindled.service', 'NRestarts') == '0')
+    w.expect('it runs as user rekindle', user_of(container, 'rekindled.service') == 'rekindle')
+    w.expect('the fetcher does not run before it is needed',
+             property_of(container, 'rekindle-fetch.service', 'ActiveState') == 'inactive')
+    w.expect('the state folder is private',
+             container.check('stat', '-c', '%a %U %G', '/var/lib/rekindle') == '700 rekindle rekindle')
+    w.expect('the socket is the daemon\'s only',
+             container.check('stat', '-c', '%a %U', '/run/rekindle-fetch/socket') == '600 rekindle')
+    pid = property_of(container, 'rekindled.service', 'MainPID')
+    w.expect('rekindled has no network of the machine', container.check('readlink', f'/proc/{pid}/ns/net') !=
+             container.check('readlink', '/proc/1/ns/net'))
+    w.expect('the bus had nothing to say against the policy',
+             'nknown' not in container.call('journalctl', '-b', '-u', 'dbus.service', '--no-pager').stdout)
+
+
+def asks_as_anybody(w, container):
+    anybody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+    w.expect('anybody may look', container.call(*anybody, 'rekindlectl', '--json', 'list').returncode == 0)
+    w.expect('nobody may act', container.call(*anybody, 'rekindlectl', 'update', 'boiler').returncode not in (0, 3))
+    member = ['setpriv', '--reuid=65534', '--regid=65534', '--groups=' + container.check('getent', 'group', 'rekindle').split(
+        ':')[2]]
+    w.expect('a member of the group may act', container.call(*member, 'rekindlectl', 'check').returncode == 0)
+
+
+def main_job(w, container, device):
+    w.say('the blank device is provisioned')
+    w.ctl('check', expect=0)
+    w.wait_runs('1.0.0')
+    w.expect_flash(w.publisher.images['boiler-ctl', '1.0.0'])
+    w.expect('the fetcher runs as its own user', user_of(container, 'rekindle-fetch.service') == 'rekindle-fetch')
+
+    w.say('1.1.0 is published')
+    w.publisher.publish('1.1.0')
+    w.ctl('check', expect=0)
+    state = w.wait_runs('1.1.0')
+    w.expect_flash(w.publisher.images['boiler-ctl', '1.1.0'])
+    w.expect('1.0.0 is kept as previous', state['PreviousVersion'] == '1.0.0')
+    w.expect('the device is confirmed', device.status()['state'] in ('confirmed', 4))
+
+
+def survives(w, container):
+    container.check('systemctl', 'kill', '-s', 'KILL', 'rekindled.service')
+    wait_for('rekindled after SIGKILL', lambda: property_of(container, 'rekindled.service', 'NRestarts') == '1' and
+             property_of(container, 'rekindled.service', 'ActiveState') == 'active')
+    w.wait_runs('1.1.0')
+    w.say('ok: killed, started again, the device is as before')
+    container.check('systemctl', 'stop', 'rekindled.service')
+    w.expect('a call over the bus starts the service', w.ctl('--json', 'list').status == 0)
+    wait_for('the fetcher to go when it is idle', lambda: property_of(
+        container, 'rekindle-fetch.service', 'ActiveState') == 'inactive', 60, pause=0.5)
+    w.say('ok: the fetcher went away')
+    w.expect('its socket still listens', property_of(container, 'rekindle-fetch.socket', 'ActiveState') == 'active')
+
+
+def service(w):
+    """Installed and booted in a container, 1.0.0 is provisioned and 1.1.0 confirmed by the service."""
+    container = Container()
+    try:
+        install(container)
+        w.publisher.publish('1.0.0')
+        w.server.start()
+        device = w.add_device('boiler')
+        configure(w, container, device)
+        w.say(f'booting on {container.base}')
+        container.boot(lend_line(device))
+        w.inside = container.inside
+        w.ctl_path = 'rekindlectl'
+        try:
+            sees_units(w, container)
+            w.wait_for('rekindled on the bus', w.objects)
+            main_job(w, container, device)
+            asks_as_anybody(w, container)
+            survives(w, container)
+        except Exception:
+            print(container.call('journalctl', '-b', '--no-pager', '-n', '120', '-u', 'rekindled', '-u', 'rekindle-fetch*',
+                                 '-u', 'dbus').stdout)
+            raise
+        status = container.call('systemctl', 'stop', 'rekindled.service')
+        w.expect('the service stops cleanly', status.returncode == 0 and
+                 property_of(container, 'rekindled.service', 'Result') == 'success')
+    finally:
+        container.close()
+
+
+if __name__ == '__main__':
+    if os.geteuid() != 0 or not shutil.which('systemd-nspawn'):
+        print('needs root and systemd-nspawn')
+        sys.exit(77)
+    worlds.run(service)
