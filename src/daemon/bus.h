@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bus: the D-Bus faces org.rekindle.Rekindle1 (see org.rekindle.Rekindle1(5)): the Manager and one Device object per device. */
+/* Bus: the D-Bus faces org.rekindle.Rekindle1 (see org.rekindle.Rekindle1(5)): the Manager and
+ * one Device object per device. */
 #pragma once
 
 #include "daemon/device.h"

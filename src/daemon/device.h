@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Device: one attached unit as the gateway sees it: its record (made durable here), what it said last, its driver, and the update under
- * way. Stays while known, plugged in or not. */
+/* Device: one attached unit as the gateway sees it: its record (made durable here), what it said
+ * last, its driver, and the update under way. Stays while known, plugged in or not. */
 #pragma once
 
+#include "basic/backoff.h"
 #include "daemon/manager.h"
 #include "daemon/record.h"
 #include "daemon/update.h"
@@ -13,16 +14,17 @@ typedef enum DeviceChange {
         DEVICE_CHANGED_RECORD = 1 << 2,
 } DeviceChange;
 
-/* What people see as the state, one word: the update's state when one is open, else of this list. */
+/* What people see as the state, one word: the update's state when one is open, else of this
+ * list. */
 typedef enum DeviceFace {
         DEVICE_FACE_ABSENT,
-        DEVICE_FACE_IDLE,       /* runs, and there is a way back */
-        DEVICE_FACE_NO_BACKUP,  /* runs; nothing to go back to */
-        DEVICE_FACE_BLANK,      /* reports no program */
-        DEVICE_FACE_UNHEALTHY,  /* the confirmed program reports that it is sick */
+        DEVICE_FACE_IDLE,      /* runs, and there is a way back */
+        DEVICE_FACE_NO_BACKUP, /* runs; nothing to go back to */
+        DEVICE_FACE_BLANK,     /* reports no program */
+        DEVICE_FACE_UNHEALTHY, /* the confirmed program reports that it is sick */
         DEVICE_FACE_STRANDED,
         DEVICE_FACE_IDENTITY_CHANGED,
-        DEVICE_FACE_UPDATING,   /* see update_state_to_string() */
+        DEVICE_FACE_UPDATING, /* see update_state_to_string() */
         _DEVICE_FACE_MAX,
 } DeviceFace;
 
@@ -32,12 +34,12 @@ struct Device {
         const ConfigDevice *config; /* NULL: found by itself */
         ManagerPort *port;          /* NULL: not seen since start */
         Driver *driver;
-        bool present;               /* answered the last identify */
-        bool known;                 /* identity is from this run */
-        DriverIdentity identity;    /* as last told */
-        uint64_t seen_usec;         /* monotonic */
-        uint64_t healthy_usec;      /* healthy without a break since; 0: not */
-        unsigned silent;            /* identifies without an answer in a row */
+        bool present;            /* answered the last identify */
+        bool known;              /* identity is from this run */
+        DriverIdentity identity; /* as last told */
+        uint64_t seen_usec;      /* monotonic */
+        uint64_t healthy_usec;   /* healthy without a break since; 0: not */
+        unsigned silent;         /* identifies without an answer in a row */
 
         Update *update; /* NULL: none open */
         /* last result, for the faces */
@@ -53,6 +55,12 @@ struct Device {
         bool save_again;
         struct DeviceSaved *saved; /* who waits for the record to be on disk */
         bool was_unhealthy;
+        RecordImage declared; /* what a person says is running, while it is stored */
+        bool declaring;
+        Backoff retry;       /* pauses between automatic tries of the same candidate */
+        uint64_t retry_usec; /* not before this monotonic time; 0: now */
+        Sha256 retry_candidate;
+        bool take_over; /* a person accepted a foreign push */
 };
 
 /* Makes the object for an id, with the record given (consumed) or a new one. */
@@ -73,13 +81,18 @@ void device_save(Device *d);
 int device_when_saved(Device *d, SyncFunc func, void *userdata);
 void device_saved_forget(Device *d, void *userdata);
 
-/* What an exchange with this device brought: identity, presence, pins. Returns false when the unit is another one than expected. */
+/* What an exchange with this device brought: identity, presence, pins. Returns false when the
+ * unit is another one than expected. */
 bool device_heard(Device *d, const DriverResult *result);
 void device_lost(Device *d);
 /* Fills what every request to the driver has in common. */
 void device_request(const Device *d, DriverOp op, DriverRequest *ret);
 /* Looks whether there is anything to do, and starts it. */
 void device_consider(Device *d);
+/* Reports no program that could run, and nothing is kept to restore. */
+bool device_is_blank(const Device *d);
+/* Adopts what runs, from the repository or by reading back; false: neither can be, w says why. */
+bool device_consider_adopt(Device *d, Why *w);
 void device_ask_soon(Device *d, uint64_t usec);
 /* The input of validate() as things are now. */
 void device_validate_input(const Device *d, ValidateInput *ret);
@@ -87,13 +100,19 @@ void device_validate_input(const Device *d, ValidateInput *ret);
 int device_releases(const Device *d, Release ***ret, size_t *ret_n);
 void device_changed(Device *d, unsigned what);
 
-/* Requests of people. OUTCOME_DONE: accepted; else a refusal or OUTCOME_ALREADY_RUNNING with its sentence.
- * version NULL: what the server offers. */
+/* An update ended (it is freed already). */
+void device_finished(Device *d, Outcome outcome, const Why *text);
+/* Starts an update; consumes it. */
+void device_begin(Device *d, Update *u);
+
+/* Requests of people. OUTCOME_DONE: accepted; else a refusal or OUTCOME_ALREADY_RUNNING with its
+ * sentence. version NULL: what the server offers. */
 Outcome device_request_update(Device *d, const char *version, Why *w);
 Outcome device_request_restore(Device *d, Why *w);
 Outcome device_request_cancel(Device *d, Why *w);
 Outcome device_request_hold(Device *d, bool hold, Why *w);
-/* fd >= 0: bytes of what a person says is running (declared), version required; fd < 0: from the repository or by reading back. */
+/* fd >= 0: bytes of what a person says is running (declared), version required; fd < 0: from the
+ * repository or by reading back. */
 Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w);
 Outcome device_request_accept(Device *d, Why *w);
 Outcome device_request_approve(Device *d, const char *version, Why *w);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* History and outbox: what happened, one JSON object per line in history.jsonl (rotated at 1 MiB to history.jsonl.1), and the reports
- * that no server has taken yet, outbox/<20 digits>.json, in order, at most OUTBOX_MAX (the oldest progress goes first, results stay longest). */
+/* History and outbox: what happened, one JSON object per line in history.jsonl (rotated at 1 MiB
+ * to history.jsonl.1), and the reports that no server has taken yet, outbox/<20 digits>.json, in
+ * order, at most OUTBOX_MAX (the oldest progress goes first, results stay longest). */
 #pragma once
 
 #include "basic/json.h"

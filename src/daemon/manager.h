@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Manager: the daemon as one object: configuration, ports, devices, store, releases of the last good refresh, inhibitors and the timers
- * of polling. Everything else hangs below it and gets at the others through it. */
+/* Manager: the daemon as one object: configuration, ports, devices, store, releases of the last
+ * good refresh, inhibitors and the timers of polling. Everything else hangs below it and gets at
+ * the others through it. */
 #pragma once
 
 #include <systemd/sd-bus.h>
@@ -27,6 +28,7 @@ typedef struct ManagerOptions {
         bool config_required;
         const char *state_dir;
         const char *fetch_socket, *fetch_program, *fetch_config;
+        const char *root_path; /* initial trust: the publisher's root.json */
 } ManagerOptions;
 
 struct ManagerPort {
@@ -37,6 +39,9 @@ struct ManagerPort {
         Exchange *scouting;
         sd_event_source *scout_timer;
         char *problem;
+        uint64_t scout_pause_usec;
+        bool wanted;    /* on-demand: by the scout */
+        bool announced; /* PortWanted was sent */
 };
 
 struct Inhibitor {
@@ -69,15 +74,20 @@ struct Manager {
 
         Release **releases; /* of the last good refresh */
         size_t n_releases;
-        int64_t last_check;    /* seconds since 1970; 0: never */
-        int64_t next_check;    /* 0: none planned */
-        Outcome check_outcome; /* of the last refresh; OUTCOME_DONE: fresh */
+        bool consistent_targets; /* file names on the server begin with their digest */
+        const char *root_path;   /* initial trust */
+        int64_t last_check;      /* seconds since 1970; 0: never */
+        int64_t next_check;      /* 0: none planned */
+        Outcome check_outcome;   /* of the last refresh; OUTCOME_DONE: fresh */
         Why check_why;
-        sd_event_source *poll_timer, *consider_source;
-        int exit_error; /* < 0: fatal, the loop ends with it */
+        Outcome noted_outcome; /* of the last refresh that went into history */
+        sd_event_source *poll_timer, *consider_source, *window_timer;
+        struct Waiter *waiters; /* who asked for the refresh under way */
+        int exit_error;         /* < 0: fatal, the loop ends with it */
 };
 
-int manager_new(sd_event *event, const Clock *clock, const ManagerOptions *options, Manager **ret, Why *w);
+int manager_new(sd_event *event, const Clock *clock, const ManagerOptions *options, Manager **ret,
+                Why *w);
 Manager *manager_free(Manager *m);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Manager *, manager_free);
 
@@ -86,14 +96,18 @@ int manager_start(Manager *m);
 
 Device *manager_find_device(Manager *m, const char *id);
 ManagerPort *manager_find_port(Manager *m, const char *name);
+/* Nobody known answers on this port: asks who is there. NULL does nothing. */
+void manager_port_idle(ManagerPort *p);
 
-/* A refresh now, or joins the one under way. func runs exactly once; < 0 only when it could not even be queued. */
+/* A refresh now, or joins the one under way. func runs exactly once; < 0 only when it could not
+ * even be queued. */
 typedef void (*ManagerCheckFunc)(Outcome outcome, const char *text, void *userdata);
 int manager_check(Manager *m, ManagerCheckFunc func, void *userdata);
 /* Forgets every open check callback with this userdata. */
 void manager_check_forget(Manager *m, void *userdata);
 
-/* Verdicts without doing anything: array of {"device","version","outcome","class","text"}; device NULL: all. New reference. */
+/* Verdicts without doing anything: array of {"device","version","outcome","class","text"};
+ * device NULL: all. New reference. */
 json_t *manager_explain(Manager *m, const char *device);
 
 /* fd: our end of a pipe whose other end the caller holds; consumed. */
@@ -103,7 +117,8 @@ bool manager_is_inhibited(const Manager *m);
 /* The application has released an on-demand port. OUTCOME_DONE, or a refusal with its sentence. */
 Outcome manager_release_port(Manager *m, const char *name, Why *w);
 
-/* Images of the store with the devices that keep them: {"digest","length","model","version","used","kept-by":[…]}. New reference. */
+/* Images of the store with the devices that keep them:
+ * {"digest","length","model","version","used","kept-by":[…]}. New reference. */
 json_t *manager_list_images(Manager *m);
 
 /* Looks again at every device soon (new releases, a hold ended, the window opened). */
@@ -111,5 +126,6 @@ void manager_consider(Manager *m);
 bool manager_window_is_open(const Manager *m);
 /* Digests that must stay in the store. New array. */
 int manager_kept_digests(Manager *m, Sha256 **ret, size_t *ret_n);
-/* Something that cannot be: our own disk failed. Ends the loop; the next start finds what is true. */
+/* Something that cannot be: our own disk failed. Ends the loop; the next start finds what is
+ * true. */
 void manager_fatal(Manager *m, int error, const char *what);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Outcome: every way in which a request, a validation or an update can end or wait, in one table: stable code, sentence for
- * people, D-Bus error name, exit code of rekindlectl, DDI execution/finished words. Add a row, and every face knows it. */
+/* Outcome: every way in which a request, a validation or an update can end or wait, in one
+ * table: stable code, sentence for people, D-Bus error name, exit code of rekindlectl, DDI
+ * execution/finished words. Add a row, and every face knows it. */
 #pragma once
 
 #include "basic/cleanup.h"
@@ -8,7 +9,8 @@
 typedef enum OutcomeClass {
         OUTCOME_CLASS_SUCCESS,
         OUTCOME_CLASS_NOTHING, /* nothing to do */
-        OUTCOME_CLASS_WAIT,    /* goes on by itself or after a person's word; never into history as a failure */
+        /* goes on by itself or after a person's word; never into history as a failure */
+        OUTCOME_CLASS_WAIT,
         OUTCOME_CLASS_REFUSAL, /* validation or request refused; nothing was touched */
         OUTCOME_CLASS_FAILURE, /* tried and failed; the way back was taken where needed */
         _OUTCOME_CLASS_MAX,
@@ -41,8 +43,9 @@ typedef enum Outcome {
         OUTCOME_KNOWN_BAD,
         OUTCOME_NO_BACKUP,
         OUTCOME_NO_SPACE,
-        OUTCOME_NOT_SIGNED_FOR_DEVICE, /* the device demands a device signature, the release has none */
-        OUTCOME_CANNOT_PROVE,          /* this driver cannot tell whether a program runs */
+        /* the device demands a device signature, the release has none */
+        OUTCOME_NOT_SIGNED_FOR_DEVICE,
+        OUTCOME_CANNOT_PROVE, /* this driver cannot tell whether a program runs */
         OUTCOME_PROVISION_DISABLED,
         OUTCOME_OTHER_CHANNEL,
         OUTCOME_FOREIGN_PUSH,
@@ -52,8 +55,8 @@ typedef enum Outcome {
         OUTCOME_UNKNOWN_DEVICE,
         OUTCOME_UNKNOWN_VERSION,
         OUTCOME_UNKNOWN_PORT,
-        OUTCOME_BUSY,     /* an update is under way */
-        OUTCOME_TOO_LATE, /* cancel after the first erase */
+        OUTCOME_BUSY,        /* an update is under way */
+        OUTCOME_TOO_LATE,    /* cancel after the first erase */
         OUTCOME_NOT_RUNNING, /* nothing to cancel, approve, accept, ... */
         OUTCOME_INVALID_ARGUMENT,
         OUTCOME_ACCESS_DENIED,
@@ -85,10 +88,10 @@ typedef enum Outcome {
 typedef struct OutcomeInfo {
         const char *code; /* "below-floor": stable, shown with --json, in history and reports */
         OutcomeClass class;
-        const char *text;       /* sentence without the particulars */
-        const char *bus_error;  /* "org.rekindle.Rekindle1.Error.BelowFloor" */
-        int exit_status;        /* of rekindlectl: design section 10 */
-        const char *ddi;        /* "success", "failure", "none" */
+        const char *text;      /* sentence without the particulars */
+        const char *bus_error; /* "org.rekindle.Rekindle1.Error.BelowFloor" */
+        int exit_status;       /* of rekindlectl: design section 10 */
+        const char *ddi;       /* "success", "failure", "none" */
 } OutcomeInfo;
 
 const OutcomeInfo *outcome_info(Outcome o);

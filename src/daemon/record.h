@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Record: what the gateway knows of one device, as in devices/<id>.json. A plain value: parse, print, change; the device object makes
- * it durable. Format in rekindle-state(5). */
+/* Record: what the gateway knows of one device, as in devices/<id>.json. A plain value: parse,
+ * print, change; the device object makes it durable. Format in rekindle-state(5). */
 #pragma once
 
 #include "basic/json.h"
@@ -15,8 +15,8 @@ typedef struct RecordImage {
         char version[VERSION_MAX + 1];
         Sha256 digest;
         uint64_t length;
-        bool declared;     /* a person said so (backup adopt FILE); else verified by digest */
-        int64_t since;     /* confirmed, adopted or seen: seconds since 1970 */
+        bool declared; /* a person said so (backup adopt FILE); else verified by digest */
+        int64_t since; /* confirmed, adopted or seen: seconds since 1970 */
 } RecordImage;
 
 typedef struct RecordBad {
@@ -28,7 +28,8 @@ typedef struct RecordBad {
 
 typedef struct Record {
         char id[65];
-        char model[65], hardware[65], serial[65], bootloader_version[65]; /* pinned at first contact: model, serial */
+        char model[65], hardware[65], serial[65],
+                        bootloader_version[65]; /* pinned at first contact: model, serial */
         char port[65];
         unsigned address;
         char protocol[16];
@@ -40,15 +41,16 @@ typedef struct Record {
         size_t n_bad;
         char floor[VERSION_MAX + 1]; /* "": none */
         bool hold;
-        bool identity_changed; /* another unit claimed this id, or this one changed: refused until accepted */
+        /* another unit claimed this id, or this one changed: refused until accepted */
+        bool identity_changed;
         char claimed_model[65], claimed_serial[65];
-        bool foreign_push;     /* a foreign push is open: until accepted */
+        bool foreign_push;              /* a foreign push is open: until accepted */
         char approved[VERSION_MAX + 1]; /* version that a person approved; "": none */
         /* stranded and wear */
-        int64_t stranded_since;   /* 0: not */
+        int64_t stranded_since; /* 0: not */
         uint64_t stranded_tries;
-        int64_t erase_day;        /* days since 1970 */
-        uint64_t erases;          /* pushes that erased on that day */
+        int64_t erase_day; /* days since 1970 */
+        uint64_t erases;   /* pushes that erased on that day */
         int64_t last_seen;
 } Record;
 
@@ -57,15 +59,19 @@ Record *record_free(Record *r);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Record *, record_free);
 Record *record_copy(const Record *r);
 
-int record_parse(const char *bytes, size_t n, Record **ret, Why *w); /* strict; -EBADMSG, -EOPNOTSUPP (newer format) */
-char *record_print(const Record *r);                                 /* JSON text; NULL: out of memory */
+int record_parse(const char *bytes, size_t n, Record **ret,
+                Why *w);             /* strict; -EBADMSG, -EOPNOTSUPP (newer format) */
+char *record_print(const Record *r); /* JSON text; NULL: out of memory */
 
 bool record_is_bad(const Record *r, const Sha256 *digest);
-int record_add_bad(Record *r, const Sha256 *digest, const char *version, const char *reason, int64_t now);
-/* digest NULL: all. Returns how many were removed. A digest on the bad list is never kept as backup or previous (add removes it there). */
+int record_add_bad(Record *r, const Sha256 *digest, const char *version, const char *reason,
+                int64_t now);
+/* digest NULL: all. Returns how many were removed. A digest on the bad list is never kept as
+ * backup or previous (add removes it there). */
 size_t record_clear_bad(Record *r, const Sha256 *digest);
 
-/* Confirm of a candidate: backup becomes previous (unless it is the same digest or bad), candidate becomes backup; floor raised (NULL: none). */
+/* Confirm of a candidate: backup becomes previous (unless it is the same digest or bad),
+ * candidate becomes backup; floor raised (NULL: none). */
 void record_confirm(Record *r, const RecordImage *candidate, const char *floor);
 /* Confirm of the restored previous: previous becomes backup, previous becomes empty. */
 void record_confirm_previous(Record *r);

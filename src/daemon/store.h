@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Store: images by content. images/<sha256> holds the bytes, images/<sha256>.json the release that they belong to (device header and
- * signature in it). An image is there when both are; the bytes are made durable first. Downloads lie beside them as
- * images/<file-sha256>.part with the server's ETag in images/<file-sha256>.etag. */
+/* Store: images by content. images/<sha256> holds the bytes, images/<sha256>.json the release
+ * that they belong to (device header and signature in it). An image is there when both are; the
+ * bytes are made durable first. Downloads lie beside them as images/<file-sha256>.part with the
+ * server's ETag in images/<file-sha256>.etag. */
 #pragma once
 
 #include "basic/sync.h"
@@ -13,41 +14,58 @@
 typedef struct Store Store;
 typedef struct StoreWriter StoreWriter;
 
+/* Room that the file of a release and its image take together while they are received. */
+uint64_t store_bytes_needed(const Release *release);
+
 /* dirfd: of images/, borrowed. Removes temporaries of former runs. */
 int store_new(Sync *sync, int dirfd, uint64_t max_bytes, Store **ret);
 Store *store_free(Store *s);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Store *, store_free);
 
+/* Callbacks of store_add() and store_writer_commit() with this userdata will not run; the writes
+ * go on. */
+void store_forget(Store *s, void *userdata);
+
 bool store_has(Store *s, const Sha256 *digest);
-/* Maps the image after checking its digest (and parts). -ENOENT, -EBADMSG (then the image is set aside as *.damaged and the text says so).
- * munmap by store_unmap. *ret_release may be NULL. */
-int store_map(Store *s, const Sha256 *digest, const uint8_t **ret_bytes, size_t *ret_n, Release **ret_release, Why *w);
+/* Maps the image after checking its digest (and parts). -ENOENT, -EBADMSG (then the image is set
+ * aside as *.damaged and the text says so). munmap by store_unmap. *ret_release may be NULL. */
+int store_map(Store *s, const Sha256 *digest, const uint8_t **ret_bytes, size_t *ret_n,
+                Release **ret_release, Why *w);
 void store_unmap(const uint8_t *bytes, size_t n);
 int store_release(Store *s, const Sha256 *digest, Release **ret, Why *w);
 
-/* Receives the served file of a release: resumable part file, space for it and for the image reserved with fallocate first
- * (-ENOSPC before anything is received; STORE_RESERVE_BYTES stay free). */
+/* Receives the served file of a release: resumable part file, space for it and for the image
+ * reserved with fallocate first (-ENOSPC before anything is received; STORE_RESERVE_BYTES stay
+ * free). */
+/* A second writer of the same file receives into a temporary of its own, from 0. */
 int store_writer_new(Store *s, const Release *release, StoreWriter **ret, Why *w);
-StoreWriter *store_writer_free(StoreWriter *writer); /* keeps the part file for a later resume */
+/* Keeps the part file for a later resume, and forgets the callback of its commit. */
+StoreWriter *store_writer_free(StoreWriter *writer);
 DEFINE_TRIVIAL_CLEANUP_FUNC(StoreWriter *, store_writer_free);
 
 uint64_t store_writer_offset(const StoreWriter *writer);  /* bytes that are there: Range */
 const char *store_writer_etag(const StoreWriter *writer); /* for If-Range; NULL: none */
-int store_writer_restart(StoreWriter *writer, const char *etag); /* the server began from 0: forget what is there */
+int store_writer_restart(StoreWriter *writer,
+                const char *etag); /* the server began from 0: forget what is there */
 int store_writer_set_etag(StoreWriter *writer, const char *etag);
 /* More than release->file_length: -EFBIG. */
 int store_writer_write(StoreWriter *writer, const void *bytes, size_t n, Why *w);
-/* All bytes are there: checks the file's digest, decodes, checks the image, then makes both durable; func when the image is in the store.
- * -EBADMSG: not what was signed (the part file is removed). */
+/* All bytes are there: checks the file's digest, decodes, checks the image, then makes both
+ * durable; func when the image is in the store. -EBADMSG: not what was signed (the part file is
+ * forgotten). -ESTALE: the same, but a part of it was there before this writer: begin again from
+ * 0. */
 int store_writer_commit(StoreWriter *writer, SyncFunc func, void *userdata, Why *w);
 
 /* Bytes that are there already (adopt, install): checked against the release, then durable. */
-int store_add(Store *s, const Release *release, const void *bytes, size_t n, SyncFunc func, void *userdata, Why *w);
+int store_add(Store *s, const Release *release, const void *bytes, size_t n, SyncFunc func,
+                void *userdata, Why *w);
 
-/* The garbage rule: images in `keep` are never removed, the others least recently used first, until the rest fits max_bytes; part
- * files without use for 7 days too. Never runs inside a transfer. */
+/* The garbage rule: images in `keep` are never removed, the others least recently used first,
+ * until the rest fits max_bytes; part files and damaged images without use for 7 days too.
+ * -EBUSY inside a transfer. */
 int store_collect(Store *s, const Sha256 *keep, size_t n_keep);
-/* Removes least recently used images outside keep until `bytes` are free; -ENOSPC if that cannot be. */
+/* Removes least recently used images outside keep until `bytes` are free; -ENOSPC if that cannot
+ * be. */
 int store_make_room(Store *s, uint64_t bytes, const Sha256 *keep, size_t n_keep);
 
 typedef struct StoreEntry {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Update: one attempt to bring one device to one program, from offer to report. The table of states is in update.c; each state's work
- * is in the file of its name. A state is entered by update_enter() only: journal on disk, then signal and log, then start. */
+/* Update: one attempt to bring one device to one program, from offer to report. The table of
+ * states is in update.c; each state's work is in the file of its name. A state is entered by
+ * update_enter() only: journal on disk, then signal and log, then start. */
 #pragma once
 
 #include "daemon/journal.h"
@@ -10,9 +11,9 @@ typedef struct Update Update;
 typedef struct Download Download;
 
 typedef enum UpdateKind {
-        UPDATE_UPGRADE,   /* to a release; a blank device is provisioned */
-        UPDATE_RESTORE,   /* by request, or because the device needs its way back */
-        UPDATE_ADOPT,     /* the running program becomes the backup */
+        UPDATE_UPGRADE, /* to a release; a blank device is provisioned */
+        UPDATE_RESTORE, /* by request, or because the device needs its way back */
+        UPDATE_ADOPT,   /* the running program becomes the backup */
         _UPDATE_KIND_MAX,
 } UpdateKind;
 
@@ -24,7 +25,7 @@ typedef enum UpdateState {
         UPDATE_TRIAL,
         UPDATE_CONFIRMING,
         UPDATE_ADOPTING,
-        UPDATE_RESTORING,  /* chooses what to push back */
+        UPDATE_RESTORING, /* chooses what to push back */
         UPDATE_STRANDED,
         UPDATE_WAITING,
         UPDATE_REPORTING,
@@ -46,24 +47,25 @@ struct Update {
         UpdateKind kind;
         UpdateState state, resume; /* resume: where WAITING goes on */
         UpdateRole role;
-        Release *candidate; /* NULL for a restore */
-        uint64_t push_id;   /* of the push under way; 0: none yet */
-        bool begun;         /* that push may have reached the device */
-        bool touched;       /* this update may have erased something: too late to cancel */
+        Release *candidate;    /* NULL for a restore */
+        uint64_t push_id;      /* of the push under way; 0: none yet */
+        uint64_t last_push_id; /* of the push before it in this update; 0: none */
+        bool begun;            /* that push may have reached the device */
+        bool touched;          /* this update may have erased something: too late to cancel */
         bool by_name, provision, by_request, take_over, trust_nothing;
         unsigned tries[_ROLE_MAX];
-        unsigned stalls;    /* pushes in a row that made no progress */
-        Outcome outcome;    /* decided so far: what REPORTING reports */
+        unsigned stalls; /* pushes in a row that made no progress */
+        Outcome outcome; /* decided so far: what REPORTING reports */
         char text[WHY_MAX];
-        Outcome wait;       /* WAITING: for what */
+        Outcome wait; /* WAITING: for what */
         char wait_text[WHY_MAX];
         uint64_t stranded_tries;
         int64_t started;
 
         /* of this run */
         Journal *journal;
-        bool entering;      /* the journal entry of `state` is being written */
-        bool have_next;     /* another state was asked for meanwhile */
+        bool entering;  /* the journal entry of `state` is being written */
+        bool have_next; /* another state was asked for meanwhile */
         UpdateState next;
         Exchange *exchange;
         Download *download;
@@ -72,23 +74,24 @@ struct Update {
         size_t image_length;
         Release *image_release;
         bool want_port;
-        unsigned pauses;    /* waits in a row, for growing pauses */
-        uint64_t proven_bytes; /* stream bytes of the last push try */
+        unsigned pauses; /* waits in a row, for growing pauses */
+        void (*ask_func)(Update *u, const DriverResult *result);
 
         /* trial */
         uint64_t trial_start_usec, trial_end_usec, trial_limit_usec;
-        unsigned trial_boots, trial_restarts;
-        bool trial_seen, trial_started;
+        unsigned trial_boots, trial_restarts, silent;
+        bool trial_seen;
 
         /* for the faces */
         DriverProgress progress;
-        uint64_t phase_start_usec, rate_bytes;
-        unsigned permille;  /* of the whole push; 1000 only after confirm */
+        uint64_t phase_start_usec, phase_start_bytes, rate_bytes;
+        unsigned permille; /* of the whole push; 1000 only after confirm */
         uint64_t left_seconds;
         uint64_t line_bytes;
 };
 
-int update_new(Device *d, UpdateKind kind, UpdateState first, const Release *candidate, Update **ret);
+int update_new(Device *d, UpdateKind kind, UpdateState first, const Release *candidate,
+                Update **ret);
 /* From the last entry of a journal; -EBADMSG with the sentence. */
 int update_from_journal(Device *d, const json_t *entry, Update **ret, Why *w);
 Update *update_free(Update *u);
@@ -104,9 +107,12 @@ void update_enter(Update *u, UpdateState state);
 void update_success(Update *u);
 void update_failure(Update *u, Outcome outcome, const char *format, ...) _printf_(3, 4);
 /* Waits for something; comes back to `resume`. */
-void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format, ...) _printf_(4, 5);
+void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format, ...)
+                _printf_(4, 5);
 /* The reason of the wait may be gone: tries again now. */
 void update_wake(Update *u);
+/* A stranded device is tried again now. */
+void stranded_wake(Update *u);
 /* Before the first erase: ends it; -EBUSY later. */
 int update_cancel(Update *u);
 /* After REPORTING: closes the journal, frees the update, looks at the device again. */
@@ -115,6 +121,8 @@ void update_finish(Update *u);
 /* The image of the present role: what its record or candidate says. */
 const Sha256 *update_digest(const Update *u);
 const char *update_version(const Update *u);
+/* Trial of the present role's image: of its release, within the policy. */
+unsigned update_trial_seconds(const Update *u);
 /* Restarts the state's one timer. */
 int update_set_timer(Update *u, uint64_t usec, sd_event_time_handler_t handler);
 

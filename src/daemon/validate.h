@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Validate: does this release fit this device and its record, now? Pure: no I/O, no clock. Runs twice: on the last known identity before
- * the download, on the live one before BEGIN. Every rule is a function in one table, in the order in which people want to hear of them. */
+/* Validate: does this release fit this device and its record, now? Pure: no I/O, no clock. Runs
+ * twice: on the last known identity before the download, on the live one before BEGIN. Every
+ * rule is a function in one table, in the order in which people want to hear of them. */
 #pragma once
 
 #include "daemon/outcome.h"
@@ -19,20 +20,23 @@ typedef struct ValidateInput {
         const Record *record;
         /* policy */
         const char *channel;
-        bool ask;               /* updates wait for `approve` */
+        bool ask; /* updates wait for `approve` */
         bool strict_floor;
         ProvisionPolicy provision;
         bool has_model_section; /* the device's section names a model */
         bool window_open;
         bool inhibited;
-        bool clock_ok;          /* a fresh refresh was possible under a trusted clock */
+        bool clock_ok; /* a fresh refresh was possible under a trusted clock */
         /* this request */
-        bool by_name;           /* version asked for by name: older is allowed, the channel does not count, approval is given */
-        bool live;              /* record holds the live identity, asked in this minute */
+        /* version asked for by name: older is allowed, the channel does not count, approval is
+         * given */
+        bool by_name;
+        bool live; /* record holds the live identity, asked in this minute */
         bool device_present;
-        bool blank;             /* device reports no program */
-        bool can_prove;         /* driver can health or the daemon can probe */
-        bool backup_ok;         /* backup is in the store, passes its digest and is what runs (or the device is blank) */
+        bool blank;     /* device reports no program */
+        bool can_prove; /* driver can health or the daemon can probe */
+        /* backup is in the store, passes its digest and is what runs (or the device is blank) */
+        bool backup_ok;
         bool image_in_store;    /* nothing to download */
         uint64_t free_bytes;    /* in the state folder */
         uint64_t reserve_bytes; /* kept for journal, record, outbox */
@@ -42,15 +46,25 @@ typedef struct ValidateInput {
 } ValidateInput;
 
 typedef struct Verdict {
-        Outcome outcome; /* OUTCOME_DONE: go on (the plan); else wait, nothing to do or refusal by its class */
-        Why why;         /* the particulars in one sentence */
-        bool provision;  /* going on means provisioning */
+        /* OUTCOME_DONE: go on (the plan); else wait, nothing to do or refusal by its class */
+        Outcome outcome;
+        Why why;           /* the particulars in one sentence */
+        bool provision;    /* going on means provisioning */
         bool may_download; /* wait(window): a download may run */
 } Verdict;
 
 void validate(const ValidateInput *in, Verdict *ret);
 
-/* Selection without a fleet server: index of the release to go to next, among releases of this model: the highest that
- * validates; where min-from stands in the way, the highest that leads there. -ENOENT: none; *ret_verdict then tells of the highest one.
- * in->release is set per candidate here. */
-int validate_select(const ValidateInput *in, Release *const *releases, size_t n, size_t *ret_index, Verdict *ret_verdict);
+/* Selection without a fleet server: index of the release to go to next, among releases of this
+ * model: the highest that validates or only has to wait (then *ret_verdict says for what); where
+ * min-from stands in the way, the highest that leads there. -ENOENT: none; *ret_verdict (filled
+ * then too) tells of the highest one that is meant for this device, and says no-release where
+ * that one is merely older than what runs. -ENOMEM. in->release is set per candidate here. A
+ * running version that is unknown is looked up by digest among the releases. */
+int validate_select(const ValidateInput *in, Release *const *releases, size_t n, size_t *ret_index,
+                Verdict *ret_verdict);
+
+/* May a held program be put back? Backup and previous stay restorable below the floor, unless
+ * the floor is strict (StrictFloor=, or a device that enforces it itself). OUTCOME_DONE,
+ * OUTCOME_NO_BACKUP, OUTCOME_KNOWN_BAD or OUTCOME_BELOW_FLOOR. */
+Outcome validate_restore(const Record *record, const RecordImage *image, bool strict_floor, Why *w);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Considering: is there anything to do for this device, as things are? In this order: its way
+ * back, a backup of what runs, a release. Decides by the pure functions of validate.c and starts
+ * updates; does nothing else. */
+#include <inttypes.h>
+
+#include "basic/file.h"
+#include "basic/log.h"
+#include "daemon/ask.h"
+#include "daemon/bus.h"
+#include "daemon/event.h"
+
+/* ---- what validate() wants to know ---- */
+
+static const char *lowest_version_of(const char *model, void *userdata) {
+        Manager *m = userdata;
+        const char *lowest = NULL;
+
+        for (size_t i = 0; i < m->n_devices; i++) {
+                const Record *r = m->devices[i]->record;
+
+                if (!streq(r->model, model) || !r->running.known || !r->running.version[0])
+                        continue;
+                if (!lowest || version_compare(r->running.version, lowest) < 0)
+                        lowest = r->running.version;
+        }
+        return lowest;
+}
+
+static bool backup_is_good(const Device *d) {
+        const Record *r = d->record;
+
+        if (device_is_blank(d))
+                return true;
+        if (!r->backup.known || !store_has(d->manager->store, &r->backup.digest))
+                return false;
+        if (sha256_is_zero(&d->identity.digest))
+                return r->backup.declared;
+        return sha256_equal(&d->identity.digest, &r->backup.digest);
+}
+
+void device_validate_input(const Device *d, ValidateInput *ret) {
+        Manager *m = d->manager;
+        const Config *c = m->config;
+        const ConfigDevice *cd = d->config;
+
+        *ret = (ValidateInput){
+                .record = d->record,
+                .channel = cd && cd->channel ? cd->channel : c->channel,
+                .ask = cd && cd->ask_set ? cd->ask : c->ask,
+                .strict_floor = cd && cd->strict_floor_set ? cd->strict_floor : c->strict_floor,
+                .provision = cd && cd->provision_set ? cd->provision : c->provision,
+                .has_model_section = cd && cd->model,
+                .window_open = manager_window_is_open(m),
+                .inhibited = manager_is_inhibited(m),
+                .clock_ok = m->check_outcome != OUTCOME_METADATA_EXPIRED,
+                .device_present = d->present,
+                .blank = device_is_blank(d),
+                .can_prove = d->record->capabilities & DRIVER_CAN_HEALTH,
+                .backup_ok = backup_is_good(d),
+                .reserve_bytes = STORE_RESERVE_BYTES,
+                .lowest_version_of = lowest_version_of,
+                .userdata = m,
+        };
+        (void)folder_free_bytes(m->images_fd, &ret->free_bytes);
+}
+
+int device_releases(const Device *d, Release ***ret, size_t *ret_n) {
+        Manager *m = d->manager;
+        Release **list;
+        size_t n = 0;
+
+        list = new0(Release *, m->n_releases + 1);
+        if (!list)
+                return -ENOMEM;
+        for (size_t i = 0; i < m->n_releases; i++)
+                if (streq(m->releases[i]->model, d->record->model))
+                        list[n++] = m->releases[i];
+        *ret = list;
+        *ret_n = n;
+        return 0;
+}
+
+/* ---- starting ---- */
+
+void device_begin(Device *d, Update *u) {
+        d->update = u;
+        d->verdict = (Verdict){ .outcome = OUTCOME_DONE };
+        if (u->candidate)
+                d->retry_candidate = u->candidate->image_digest;
+        (void)log_full(LOG_NOTICE, device_id(d), 0, "%s to %s begins",
+                        update_kind_to_string(u->kind),
+                        u->kind == UPDATE_RESTORE ? "what is kept" : update_version(u));
+        update_start(u);
+}
+
+static void begin(Device *d, UpdateKind kind, UpdateState first, const Release *candidate) {
+        Update *u;
+        int r;
+
+        r = update_new(d, kind, first, candidate, &u);
+        if (r < 0) {
+                manager_fatal(d->manager, r, "an update could not begin");
+                return;
+        }
+        device_begin(d, u);
+}
+
+static const Release *release_by_digest(const Device *d, const Sha256 *digest) {
+        Manager *m = d->manager;
+
+        for (size_t i = 0; i < m->n_releases; i++)
+                if (streq(m->releases[i]->model, d->record->model) &&
+                                sha256_equal(&m->releases[i]->image_digest, digest))
+                        return m->releases[i];
+        return NULL;
+}
+
+static bool is_paused(const Device *d, const Sha256 *digest) {
+        return d->retry_usec > monotonic_usec() && sha256_equal(&d->retry_candidate, digest);
+}
+
+static bool consider_foreign(Device *d) {
+        const DriverIdentity *id = &d->identity;
+        bool open = id->state == DEVICE_PUSHING || id->state == DEVICE_VERIFIED ||
+                    id->state == DEVICE_TRIAL;
+
+        if (!open || d->take_over) {
+                if (!open && d->record->foreign_push) {
+                        d->record->foreign_push = false;
+                        device_save(d);
+                }
+                return false;
+        }
+        if (!d->record->foreign_push) {
+                d->record->foreign_push = true;
+                device_save(d);
+                event_device(d, "foreign-push", OUTCOME_FOREIGN_PUSH,
+                                "push %016" PRIx64 " of somebody else is open on it", id->push_id);
+        }
+        d->verdict.outcome = OUTCOME_FOREIGN_PUSH;
+        (void)why(&d->verdict.why, 0,
+                        "push %016" PRIx64
+                        " of somebody else is open: rekindlectl accept %s takes over",
+                        id->push_id, device_id(d));
+        return true;
+}
+
+/* A device in its bootloader with nothing that runs gets its way back. */
+static bool consider_way_back(Device *d) {
+        const DriverIdentity *id = &d->identity;
+        const Record *r = d->record;
+        Update *u;
+
+        if (!id->in_bootloader || device_is_blank(d) || (!r->backup.known && !r->previous.known))
+                return false;
+        if (id->state != DEVICE_FAILED && id->state != DEVICE_DAMAGED &&
+                        id->state != DEVICE_PUSHING && id->state != DEVICE_EMPTY && !d->take_over)
+                return false;
+        if (update_new(d, UPDATE_RESTORE, UPDATE_RESTORING, NULL, &u) < 0) {
+                manager_fatal(d->manager, -ENOMEM, "a restore could not begin");
+                return true;
+        }
+        u->touched = true;
+        u->take_over = d->take_over;
+        (void)snprintf(u->text, sizeof(u->text), "found in its bootloader: %s",
+                        device_state_to_string(id->state));
+        if (id->state == DEVICE_FAILED && r->backup.known && r->previous.known &&
+                        sha256_equal(&id->digest, &r->backup.digest)) {
+                /* Its flash is intact, so the confirmed program itself is what fails. */
+                u->tries[ROLE_BACKUP] = (unsigned)d->manager->config->restore_tries;
+                (void)snprintf(u->text, sizeof(u->text),
+                                "%s was confirmed and used up its starts since", r->backup.version);
+        }
+        device_begin(d, u);
+        return true;
+}
+
+bool device_consider_adopt(Device *d, Why *w) {
+        const DriverIdentity *id = &d->identity;
+        const Release *release;
+
+        release = release_by_digest(d, &id->digest);
+        if (release) {
+                begin(d, UPDATE_ADOPT, UPDATE_DOWNLOADING, release);
+        } else if (id->capabilities & DRIVER_CAN_READ_BACK) {
+                begin(d, UPDATE_ADOPT, UPDATE_READING, NULL);
+        } else {
+                (void)why(w, 0,
+                                "no release has the digest of what runs, and the device cannot be read back: "
+                                "rekindlectl backup adopt %s FILE --version V",
+                                device_id(d));
+                return false;
+        }
+        return true;
+}
+
+static bool consider_adopt(Device *d) {
+        const DriverIdentity *id = &d->identity;
+        const Record *r = d->record;
+
+        if (id->in_bootloader || sha256_is_zero(&id->digest) ||
+                        id->health != DEVICE_HEALTH_HEALTHY ||
+                        (id->state != DEVICE_CONFIRMED && id->state != DEVICE_UNMANAGED))
+                return false;
+        if (r->backup.known && sha256_equal(&r->backup.digest, &id->digest) &&
+                        store_has(d->manager->store, &r->backup.digest))
+                return false;
+        if (record_is_bad(r, &id->digest) || is_paused(d, &id->digest))
+                return false;
+        return device_consider_adopt(d, NULL);
+}
+
+static void stranded_without_release(Device *d) {
+        if (d->record->stranded_since > 0 || d->identity.state == DEVICE_EMPTY)
+                return;
+        d->record->stranded_since = clock_now(d->manager->clock);
+        device_save(d);
+        event_device(d, "stranded", OUTCOME_STRANDED, "no release is left that runs on it");
+}
+
+static void consider_release(Device *d) {
+        _cleanup_free_ Release **releases = NULL;
+        ValidateInput in;
+        size_t n, i;
+        int r;
+
+        r = device_releases(d, &releases, &n);
+        if (r < 0) {
+                manager_fatal(d->manager, r, "the releases could not be looked through");
+                return;
+        }
+        device_validate_input(d, &in);
+        r = validate_select(&in, releases, n, &i, &d->verdict);
+        if (r < 0) {
+                if (device_is_blank(d) && d->verdict.outcome == OUTCOME_KNOWN_BAD)
+                        stranded_without_release(d);
+                return;
+        }
+        if (is_paused(d, &releases[i]->image_digest))
+                return;
+        if (d->verdict.outcome == OUTCOME_DONE)
+                begin(d, UPDATE_UPGRADE, UPDATE_DOWNLOADING, releases[i]);
+        else if (d->verdict.may_download &&
+                        !store_has(d->manager->store, &releases[i]->image_digest))
+                begin(d, UPDATE_UPGRADE, UPDATE_DOWNLOADING, releases[i]);
+}
+
+/* The reason of a wait that a person, a window or a program ends is gone. */
+static bool wait_is_over(const Device *d) {
+        const Update *u = d->update;
+
+        switch (u->wait) {
+        case OUTCOME_WAIT_HOLD:
+                return !d->record->hold;
+        case OUTCOME_WAIT_INHIBIT:
+                return !manager_is_inhibited(d->manager);
+        case OUTCOME_WAIT_WINDOW:
+                return manager_window_is_open(d->manager);
+        case OUTCOME_WAIT_APPROVAL:
+                return u->candidate && streq(d->record->approved, u->candidate->version);
+        case OUTCOME_WAIT_CLOCK:
+                return d->manager->check_outcome == OUTCOME_DONE;
+        case OUTCOME_FOREIGN_PUSH:
+                return u->take_over;
+        default:
+                return false;
+        }
+}
+
+void device_consider(Device *d) {
+        if (d->update) {
+                if (d->update->state == UPDATE_WAITING && !d->update->entering && wait_is_over(d))
+                        update_wake(d->update);
+                return;
+        }
+        if (!d->known || d->record->identity_changed) {
+                d->verdict.outcome = d->record->identity_changed ? OUTCOME_IDENTITY_CHANGED
+                                                                 : OUTCOME_WAIT_DEVICE;
+                return;
+        }
+        if (d->record->hold) {
+                d->verdict.outcome = OUTCOME_WAIT_HOLD;
+                (void)why(&d->verdict.why, 0, "%s is on hold", device_id(d));
+                return;
+        }
+        if (d->present && consider_foreign(d))
+                return;
+        if (d->present && consider_way_back(d))
+                return;
+        if (d->present && consider_adopt(d))
+                return;
+        consider_release(d);
+        device_changed(d, DEVICE_CHANGED_STATE);
+}
+
+void device_finished(Device *d, Outcome outcome, const Why *text) {
+        OutcomeClass class = outcome_info(outcome)->class;
+
+        d->last_outcome = outcome;
+        d->last_text = *text;
+        d->last_time = clock_now(d->manager->clock);
+        d->take_over = false;
+        if (class == OUTCOME_CLASS_SUCCESS) {
+                backoff_reset(&d->retry);
+                d->retry_usec = 0;
+        } else {
+                d->retry_usec = monotonic_usec() + backoff_next(&d->retry, random_u32());
+        }
+        device_changed(d, DEVICE_CHANGED_STATE | DEVICE_CHANGED_RECORD);
+        if (d->manager->bus)
+                bus_device_finished(d->manager->bus, d, outcome, text->text);
+        device_ask_soon(d, 0);
+        manager_consider(d->manager);
+}

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the gateway knows of a unit and how it comes to know it. Model and serial are pinned at
+ * first contact: a unit that says something else is another unit, and gets nothing but the
+ * question who it is. */
+#include "daemon/device.h"
+
+#include <inttypes.h>
+
+#include "basic/log.h"
+#include "daemon/bus.h"
+#include "daemon/event.h"
+
+#define ABSENT_MIN_USEC USEC_PER_SEC
+#define ABSENT_MAX_USEC (30 * USEC_PER_SEC)
+#define SILENT_MAX      3
+
+typedef struct DeviceSaved {
+        SyncFunc func;
+        void *userdata;
+        struct DeviceSaved *next;
+} DeviceSaved;
+
+/* ---- the record on disk ---- */
+
+static void run_saved(Device *d, int error) {
+        while (d->saved) {
+                DeviceSaved *s = d->saved;
+
+                d->saved = s->next;
+                s->func(error, s->userdata);
+                free(s);
+        }
+}
+
+static void on_saved(int error, void *userdata) {
+        Device *d = userdata;
+
+        d->saving = NULL;
+        if (error < 0) {
+                manager_fatal(d->manager, error, "a device record could not be written");
+                return;
+        }
+        if (d->save_again) {
+                d->save_again = false;
+                device_save(d);
+                return;
+        }
+        run_saved(d, 0);
+}
+
+void device_save(Device *d) {
+        _cleanup_free_ char *text = NULL, *name = NULL;
+        int r = -ENOMEM;
+
+        device_changed(d, DEVICE_CHANGED_RECORD);
+        if (d->saving) {
+                d->save_again = true;
+                return;
+        }
+        text = record_print(d->record);
+        if (text && asprintf(&name, "%s.json", device_id(d)) >= 0)
+                r = sync_write(d->manager->sync, d->manager->devices_fd, name, text, strlen(text),
+                                on_saved, d, &d->saving);
+        if (r < 0)
+                manager_fatal(d->manager, r, "a device record could not be written");
+}
+
+int device_when_saved(Device *d, SyncFunc func, void *userdata) {
+        DeviceSaved *s, **end = &d->saved;
+
+        if (!d->saving) {
+                func(0, userdata);
+                return 0;
+        }
+        s = new0(DeviceSaved, 1);
+        if (!s)
+                return -ENOMEM;
+        *s = (DeviceSaved){ func, userdata, NULL };
+        while (*end)
+                end = &(*end)->next;
+        *end = s;
+        return 0;
+}
+
+void device_saved_forget(Device *d, void *userdata) {
+        DeviceSaved **p = &d->saved;
+
+        while (*p) {
+                DeviceSaved *s = *p;
+
+                if (s->userdata != userdata) {
+                        p = &s->next;
+                        continue;
+                }
+                *p = s->next;
+                free(s);
+        }
+}
+
+/* ---- life ---- */
+
+int device_new(Manager *m, const char *id, Record *record, Device **ret) {
+        _cleanup_(record_freep) Record *r_record = record;
+        _cleanup_(device_freep) Device *d = NULL;
+        int r;
+
+        d = new0(Device, 1);
+        if (!d)
+                return -ENOMEM;
+        d->manager = m;
+        d->retry = (Backoff)BACKOFF_INIT(60 * USEC_PER_SEC, 6 * 3600 * USEC_PER_SEC);
+        d->config = config_find_device(m->config, id);
+        d->last_outcome = OUTCOME_DONE;
+        if (!r_record) {
+                r = record_new(id, &r_record);
+                if (r < 0)
+                        return r;
+        }
+        d->record = TAKE_PTR(r_record);
+        (void)snprintf(d->record->protocol, sizeof(d->record->protocol), "%s",
+                        d->config && d->config->protocol ? d->config->protocol : "native");
+        r = driver_new(d->record->protocol, &d->driver);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+Device *device_free(Device *d) {
+        if (!d)
+                return NULL;
+        d->update = update_free(d->update);
+        d->status = exchange_cancel(d->status);
+        sd_event_source_disable_unref(d->status_timer);
+        d->saving = sync_job_forget(d->saving);
+        while (d->saved) {
+                DeviceSaved *s = d->saved;
+
+                d->saved = s->next;
+                free(s);
+        }
+        driver_free(d->driver);
+        record_free(d->record);
+        free(d);
+        return NULL;
+}
+
+const char *device_id(const Device *d) {
+        return d->record->id;
+}
+
+void device_changed(Device *d, unsigned what) {
+        if (d->manager->bus)
+                bus_device_changed(d->manager->bus, d, what);
+}
+
+/* ---- asking ---- */
+
+void device_request(const Device *d, DriverOp op, DriverRequest *ret) {
+        const ConfigPort *c = d->port ? d->port->config : NULL;
+
+        *ret = (DriverRequest){
+                .op = op,
+                .address = (uint8_t)d->record->address,
+                .baud = c ? (uint32_t)c->baud : 0,
+                .program_baud = c ? (uint32_t)c->program_baud : 0,
+                .push_baud = c ? (uint32_t)c->push_baud : 0,
+                .half_duplex = c && c->half_duplex,
+                .turnaround_usec = c ? (uint32_t)c->turnaround_usec : 0,
+                .expect_unit = d->record->model[0] != '\0',
+        };
+        (void)snprintf(ret->expect_model, sizeof(ret->expect_model), "%s", d->record->model);
+        (void)snprintf(ret->expect_serial, sizeof(ret->expect_serial), "%s", d->record->serial);
+}
+
+static bool may_ask(const Device *d) {
+        if (!d->port || !d->port->port || d->status || port_state(d->port->port) != PORT_OPEN)
+                return false;
+        return !d->update ||
+               (!d->update->entering && (d->update->state == UPDATE_WAITING ||
+                                                        d->update->state == UPDATE_STRANDED));
+}
+
+static void on_status(Exchange *x, const DriverResult *result, void *userdata) {
+        Device *d = userdata;
+        bool same;
+
+        d->status = NULL;
+        same = device_heard(d, result);
+        if (d->present)
+                device_ask_soon(d, d->manager->config->status_interval_usec);
+        else
+                device_ask_soon(d, d->status_pause_usec);
+        if (same && result->code == DRIVER_OK)
+                device_consider(d);
+}
+
+static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        const ExchangeFuncs funcs = { NULL, on_status, userdata };
+        Device *d = userdata;
+        DriverRequest request;
+        int r;
+
+        d->status_timer = sd_event_source_disable_unref(d->status_timer);
+        if (!may_ask(d))
+                return 0; /* the port's opening or the update's end asks again */
+        device_request(d, DRIVER_IDENTIFY, &request);
+        r = port_submit(d->port->port, PORT_STATUS, d->driver, &request, &funcs, &d->status);
+        if (r < 0)
+                log_warning("%s cannot be asked: %s", device_id(d), strerror(-r));
+        return 0;
+}
+
+void device_ask_soon(Device *d, uint64_t usec) {
+        int r;
+
+        if (d->status)
+                return;
+        d->status_timer = sd_event_source_disable_unref(d->status_timer);
+        r = sd_event_add_time_relative(d->manager->event, &d->status_timer, CLOCK_MONOTONIC, usec,
+                        usec / 10, on_status_timer, d);
+        if (r < 0)
+                manager_fatal(d->manager, r, "a timer could not be set");
+}
+
+/* ---- hearing ---- */
+
+void device_lost(Device *d) {
+        d->healthy_usec = 0;
+        if (!d->present)
+                return;
+        d->present = false;
+        (void)log_full(LOG_NOTICE, device_id(d), 0, "no longer answers");
+        device_changed(d, DEVICE_CHANGED_STATE);
+        manager_port_idle(d->port);
+}
+
+static bool set_text(char *field, size_t n, const char *value) {
+        if (streq(field, value))
+                return false;
+        (void)snprintf(field, n, "%s", value);
+        return true;
+}
+
+static bool is_other_unit(const Device *d, const DriverIdentity *id) {
+        const Record *r = d->record;
+        const ConfigDevice *c = d->config;
+
+        if (c && c->model && id->model[0] && !streq(c->model, id->model))
+                return true;
+        if (c && c->serial && id->serial[0] && !streq(c->serial, id->serial))
+                return true;
+        if (!(id->capabilities & DRIVER_CAN_IDENTIFY) || r->model[0] == '\0')
+                return false;
+        return !streq(r->model, id->model) || !streq(r->serial, id->serial);
+}
+
+static void claim(Device *d, const DriverIdentity *id) {
+        Record *r = d->record;
+        bool changed = !r->identity_changed;
+
+        changed |= set_text(r->claimed_model, sizeof(r->claimed_model), id->model);
+        changed |= set_text(r->claimed_serial, sizeof(r->claimed_serial), id->serial);
+        r->identity_changed = true;
+        d->silent = 0;
+        device_lost(d);
+        if (!changed)
+                return;
+        device_save(d);
+        event_device(d, "identity-changed", OUTCOME_IDENTITY_CHANGED,
+                        "%s serial %s answers in its place; nothing is sent to it until accepted",
+                        id->model, id->serial);
+}
+
+static bool take_running(Record *r, const DriverIdentity *id) {
+        RecordImage *running = &r->running;
+        const char *version = version_is_valid(id->version) ? id->version : "";
+
+        if (id->in_bootloader || sha256_is_zero(&id->digest) ||
+                        (id->state != DEVICE_CONFIRMED && id->state != DEVICE_UNMANAGED))
+                return false;
+        if (running->known && sha256_equal(&running->digest, &id->digest) &&
+                        streq(running->version, version))
+                return false;
+        *running = (RecordImage){ .known = true, .digest = id->digest, .length = id->image_length };
+        (void)snprintf(running->version, sizeof(running->version), "%.*s", VERSION_MAX, version);
+        return true;
+}
+
+/* What is pinned or kept of the identity; says whether the record changed. */
+static bool take_identity(Device *d, const DriverIdentity *id) {
+        Record *r = d->record;
+        bool changed = false;
+
+        if (id->capabilities & DRIVER_CAN_IDENTIFY) {
+                changed |= set_text(r->model, sizeof(r->model), id->model);
+                changed |= set_text(r->serial, sizeof(r->serial), id->serial);
+                changed |= set_text(r->hardware, sizeof(r->hardware), id->hardware);
+                changed |= set_text(r->bootloader_version, sizeof(r->bootloader_version),
+                                id->bootloader_version);
+        } else if (d->config && d->config->model) {
+                changed |= set_text(r->model, sizeof(r->model), d->config->model);
+        }
+        changed |= set_text(r->port, sizeof(r->port), d->port ? d->port->config->name : "");
+        if (r->program_space != id->program_space || r->capabilities != id->capabilities) {
+                r->program_space = id->program_space;
+                r->capabilities = id->capabilities;
+                changed = true;
+        }
+        if (r->identity_changed) {
+                /* The unit that was expected is back. */
+                r->identity_changed = false;
+                r->claimed_model[0] = r->claimed_serial[0] = '\0';
+                changed = true;
+        }
+        return take_running(r, id) || changed;
+}
+
+static void watch_health(Device *d) {
+        const DriverIdentity *id = &d->identity;
+        bool sick = id->state == DEVICE_CONFIRMED && !id->in_bootloader &&
+                    id->health == DEVICE_HEALTH_SICK;
+
+        if (!id->in_bootloader && id->health == DEVICE_HEALTH_HEALTHY) {
+                if (d->healthy_usec == 0)
+                        d->healthy_usec = d->seen_usec;
+        } else {
+                d->healthy_usec = 0;
+        }
+        if (sick != d->was_unhealthy) {
+                d->was_unhealthy = sick;
+                if (sick)
+                        event_device(d, "unhealthy", OUTCOME_NOT_HEALTHY,
+                                        "the confirmed program %s reports that it is sick",
+                                        id->version);
+                else
+                        event_device(d, "healthy", OUTCOME_DONE,
+                                        "the program answers healthy again");
+        }
+}
+
+static void heard(Device *d, const DriverIdentity *id) {
+        bool was_present = d->present;
+
+        d->identity = *id;
+        d->known = true;
+        d->present = true;
+        d->silent = 0;
+        d->status_pause_usec = ABSENT_MIN_USEC;
+        d->seen_usec = monotonic_usec();
+        d->record->last_seen = clock_now(d->manager->clock);
+        if (take_identity(d, id))
+                device_save(d);
+        watch_health(d);
+        if (!was_present)
+                (void)log_full(LOG_NOTICE, device_id(d), 0, "answers: model %s, version %s, %s",
+                                id->model, id->version[0] ? id->version : "unknown",
+                                device_state_to_string(id->state));
+        device_changed(d, DEVICE_CHANGED_STATE);
+}
+
+static void not_heard(Device *d, DriverCode code) {
+        d->status_pause_usec = CLAMP(d->status_pause_usec * 2, ABSENT_MIN_USEC, ABSENT_MAX_USEC);
+        if (code == DRIVER_E_PORT || ++d->silent >= SILENT_MAX)
+                device_lost(d);
+}
+
+bool device_heard(Device *d, const DriverResult *result) {
+        if (result->has_identity && (result->code == DRIVER_E_OTHER_UNIT ||
+                                                    is_other_unit(d, &result->identity))) {
+                claim(d, &result->identity);
+                return false;
+        }
+        if (!result->has_identity) {
+                if (result->code == DRIVER_E_NO_ANSWER || result->code == DRIVER_E_PORT ||
+                                result->code == DRIVER_E_LINE)
+                        not_heard(d, result->code);
+                return true;
+        }
+        heard(d, &result->identity);
+        if (d->update && d->update->state == UPDATE_WAITING &&
+                        d->update->wait == OUTCOME_WAIT_DEVICE && result->code == DRIVER_OK)
+                update_wake(d->update);
+        return true;
+}
+
+/* ---- faces ---- */
+
+static bool is_blank(const Device *d) {
+        return d->identity.state == DEVICE_EMPTY ||
+               (d->identity.in_bootloader && !d->record->backup.known &&
+                               !d->record->previous.known &&
+                               (d->identity.state == DEVICE_FAILED ||
+                                               d->identity.state == DEVICE_DAMAGED ||
+                                               d->identity.state == DEVICE_PUSHING));
+}
+
+bool device_is_blank(const Device *d) {
+        return d->known && is_blank(d);
+}
+
+DeviceFace device_face(const Device *d) {
+        if (d->record->identity_changed)
+                return DEVICE_FACE_IDENTITY_CHANGED;
+        if (d->record->stranded_since > 0)
+                return DEVICE_FACE_STRANDED;
+        if (d->update)
+                return DEVICE_FACE_UPDATING;
+        if (!d->present)
+                return DEVICE_FACE_ABSENT;
+        if (d->was_unhealthy)
+                return DEVICE_FACE_UNHEALTHY;
+        if (is_blank(d))
+                return DEVICE_FACE_BLANK;
+        if (!d->record->backup.known)
+                return DEVICE_FACE_NO_BACKUP;
+        return DEVICE_FACE_IDLE;
+}
+
+const char *device_state(const Device *d) {
+        static const char *const names[_DEVICE_FACE_MAX] = {
+                [DEVICE_FACE_ABSENT] = "absent",
+                [DEVICE_FACE_IDLE] = "idle",
+                [DEVICE_FACE_NO_BACKUP] = "no-backup",
+                [DEVICE_FACE_BLANK] = "blank",
+                [DEVICE_FACE_UNHEALTHY] = "unhealthy",
+                [DEVICE_FACE_STRANDED] = "stranded",
+                [DEVICE_FACE_IDENTITY_CHANGED] = "identity-changed",
+        };
+        DeviceFace face = device_face(d);
+
+        if (face == DEVICE_FACE_UPDATING)
+                return update_state_to_string(d->update->state);
+        return names[face];
+}
+
+static void update_text(const Device *d, Why *ret) {
+        const Update *u = d->update;
+        bool handover = d->port && d->port->port && port_state(d->port->port) == PORT_WANTED;
+
+        if (handover && u->state != UPDATE_DOWNLOADING)
+                (void)why(ret, 0, "waits until port %s is handed over", d->port->config->name);
+        else if (u->state == UPDATE_WAITING)
+                (void)why(ret, 0, "%s", u->wait_text);
+        else
+                (void)why(ret, 0, "%s of %s %s: %s", update_kind_to_string(u->kind),
+                                update_role_to_string(u->role), update_version(u),
+                                update_state_to_string(u->state));
+}
+
+void device_state_text(const Device *d, Why *ret) {
+        const Record *r = d->record;
+
+        switch (device_face(d)) {
+        case DEVICE_FACE_UPDATING:
+                update_text(d, ret);
+                break;
+        case DEVICE_FACE_ABSENT:
+                (void)why(ret, 0,
+                                d->port && port_mode(d->port->port) == PORT_ON_DEMAND
+                                                ? "not seen: its port is on demand and not in our hands"
+                                                : "does not answer");
+                break;
+        case DEVICE_FACE_NO_BACKUP:
+                (void)why(ret, 0, "runs %s; there is no way back yet", r->running.version);
+                break;
+        case DEVICE_FACE_BLANK:
+                (void)why(ret, 0, "reports no program");
+                break;
+        case DEVICE_FACE_UNHEALTHY:
+                (void)why(ret, 0, "the confirmed program %s reports that it is sick",
+                                r->running.version);
+                break;
+        case DEVICE_FACE_STRANDED:
+                (void)why(ret, 0, "no program that is kept runs on it; tried %" PRIu64 " times",
+                                r->stranded_tries);
+                break;
+        case DEVICE_FACE_IDENTITY_CHANGED:
+                (void)why(ret, 0, "%s serial %s answers in its place: rekindlectl accept %s",
+                                r->claimed_model, r->claimed_serial, r->id);
+                break;
+        default:
+                (void)why(ret, 0, "runs %s", r->running.version);
+                break;
+        }
+}

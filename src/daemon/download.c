@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Downloading: the file of a release comes through the fetcher into the store. Broken transfers
+ * go on where they stopped (Range with If-Range); what does not match the signed metadata ends
+ * the update. */
+#include <inttypes.h>
+
+#include "basic/log.h"
+#include "daemon/device.h"
+#include "daemon/update.h"
+#include "daemon/verify.h"
+
+#define PAUSE_MIN_USEC (5 * USEC_PER_SEC)
+
+struct Download {
+        Update *update;
+        StoreWriter *writer;
+        FetchCall *call;
+        bool started; /* the server's answer began: what the file holds fits it */
+        bool committing;
+        Why failed; /* why our side stopped the transfer */
+        int error;
+};
+
+Download *download_free(Download *d) {
+        if (!d)
+                return NULL;
+        d->call = fetch_call_cancel(d->call);
+        store_writer_free(d->writer);
+        free(d);
+        return NULL;
+}
+DEFINE_TRIVIAL_CLEANUP_FUNC(Download *, download_free);
+
+static int on_body(FetchCall *call, unsigned status, bool resumed, const void *bytes, size_t n,
+                void *userdata) {
+        Download *d = userdata;
+        Update *u = d->update;
+        int r;
+
+        if (status != 200 && status != 206)
+                return 0; /* the text of an error page */
+        if (!d->started && !resumed) {
+                r = store_writer_restart(d->writer, NULL);
+                if (r < 0) {
+                        d->error = why(&d->failed, r, "the download cannot be stored: %s",
+                                        strerror(-r));
+                        return r;
+                }
+        }
+        d->started = true;
+        r = store_writer_write(d->writer, bytes, n, &d->failed);
+        if (r < 0) {
+                d->error = r;
+                return r;
+        }
+        u->progress.done_bytes = store_writer_offset(d->writer);
+        device_changed(u->device, DEVICE_CHANGED_PROGRESS);
+        return 0;
+}
+
+static void on_stored(int error, void *userdata) {
+        Download *d = userdata;
+        Update *u = d->update;
+
+        if (error < 0) {
+                manager_fatal(u->manager, error, "an image could not be made durable");
+                return;
+        }
+        update_success(u);
+}
+
+static void complete(Download *d) {
+        Update *u = d->update;
+        Why w;
+        int r;
+
+        d->committing = true;
+        r = store_writer_commit(d->writer, on_stored, d, &w);
+        if (r == -EBADMSG)
+                update_failure(u, OUTCOME_IMAGE_INVALID, "%s", w.text);
+        else if (r == -ENOSPC)
+                update_failure(u, OUTCOME_NO_SPACE, "%s", w.text);
+        else if (r < 0)
+                update_failure(u, OUTCOME_STORE_FAILED, "the image cannot be stored: %s", w.text);
+}
+
+static void broken(Download *d, const FetchResult *result) {
+        Update *u = d->update;
+        uint64_t have = store_writer_offset(d->writer);
+
+        update_wait(u, UPDATE_DOWNLOADING, OUTCOME_WAIT_SERVER,
+                        "the download of %s stopped after %" PRIu64 " of %" PRIu64 " bytes: %s",
+                        u->candidate->version, have, u->candidate->file_length,
+                        result->text && *result->text ? result->text : strerror(-result->error));
+}
+
+static void on_done(FetchCall *call, const FetchResult *result, void *userdata) {
+        Download *d = userdata;
+        Update *u = d->update;
+
+        d->call = NULL;
+        if (result->etag && d->started)
+                (void)store_writer_set_etag(d->writer, result->etag);
+        if (d->error == -ENOSPC)
+                update_failure(u, OUTCOME_NO_SPACE, "%s", d->failed.text);
+        else if (d->error == -EFBIG || result->error == -EFBIG)
+                update_failure(u, OUTCOME_IMAGE_INVALID,
+                                "the server sends more than the %" PRIu64 " bytes that were signed",
+                                u->candidate->file_length);
+        else if (d->error < 0)
+                update_failure(u, OUTCOME_STORE_FAILED, "%s", d->failed.text);
+        else if (result->error < 0)
+                broken(d, result);
+        else if (result->status == 404 || result->status == 410)
+                update_failure(u, OUTCOME_IMAGE_INVALID, "the server has no file %s (HTTP %u)",
+                                u->candidate->target, result->status);
+        else if (result->status == 416) {
+                (void)store_writer_restart(d->writer, NULL);
+                broken(d, result);
+        } else if ((result->status != 200 && result->status != 206) ||
+                        store_writer_offset(d->writer) < u->candidate->file_length)
+                broken(d, result);
+        else
+                complete(d);
+}
+
+static int request(Download *d, Why *w) {
+        Update *u = d->update;
+        uint64_t have = store_writer_offset(d->writer);
+        _cleanup_free_ char *url = NULL;
+        FetchRequest request = {
+                .kind = FETCH_TRANSFER,
+                .method = "GET",
+                .byte_limit = u->candidate->file_length - have,
+                .resume_offset = have,
+                .if_range = have > 0 ? store_writer_etag(d->writer) : NULL,
+        };
+        int r;
+
+        if (have > 0 && !request.if_range) {
+                /* Nothing ties these bytes to what the server has now. */
+                r = store_writer_restart(d->writer, NULL);
+                if (r < 0)
+                        return why(w, r, "the download cannot be stored: %s", strerror(-r));
+                request.resume_offset = 0;
+        }
+        /* A server may answer a resume with the whole file. */
+        request.byte_limit = u->candidate->file_length;
+        r = verify_target_url(u->manager, u->candidate, &url);
+        if (r < 0)
+                return why_oom(w);
+        request.url = url;
+        return fetch_client_call(u->manager->fetch, &request, on_body, on_done, d, &d->call, w);
+}
+
+static int start(Download *d, Why *w) {
+        Update *u = d->update;
+        _cleanup_free_ Sha256 *keep = NULL;
+        size_t n_keep;
+        int r;
+
+        r = manager_kept_digests(u->manager, &keep, &n_keep);
+        if (r < 0)
+                return why_oom(w);
+        r = store_make_room(u->manager->store,
+                        u->candidate->file_length + u->candidate->image_length +
+                                        STORE_RESERVE_BYTES,
+                        keep, n_keep);
+        if (r < 0 && r != -ENOSPC)
+                return why(w, r, "the store cannot be looked through: %s", strerror(-r));
+        return store_writer_new(u->manager->store, u->candidate, &d->writer, w);
+}
+
+void download_start(Update *u) {
+        _cleanup_(download_freep) Download *d = NULL;
+        Why w;
+        int r;
+
+        if (store_has(u->manager->store, &u->candidate->image_digest)) {
+                update_success(u);
+                return;
+        }
+        d = new0(Download, 1);
+        if (!d) {
+                manager_fatal(u->manager, -ENOMEM, "a download could not begin");
+                return;
+        }
+        d->update = u;
+        r = start(d, &w);
+        if (r == -ENOSPC) {
+                update_failure(u, OUTCOME_NO_SPACE, "%s", w.text);
+                return;
+        }
+        if (r < 0) {
+                update_failure(u, OUTCOME_STORE_FAILED, "%s", w.text);
+                return;
+        }
+        u->progress.total_bytes = u->candidate->file_length;
+        u->progress.done_bytes = store_writer_offset(d->writer);
+        u->download = TAKE_PTR(d);
+        if (u->progress.done_bytes == u->candidate->file_length) {
+                complete(u->download);
+                return;
+        }
+        r = request(u->download, &w);
+        if (r < 0)
+                update_failure(u, OUTCOME_INTERNAL, "%s", w.text);
+}

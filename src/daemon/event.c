@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every event is one JSON object: the same for history, bus and outbox (rekindle-state(5)). */
+#include "daemon/event.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+
+#include "basic/log.h"
+#include "daemon/bus.h"
+
+#define EVENT_FORMAT 1
+
+typedef struct EventWrite {
+        SyncFunc func;
+        void *userdata;
+        unsigned open;
+        int error;
+} EventWrite;
+
+static json_t *event_new(
+                Manager *m, const Device *d, const char *kind, Outcome outcome, const char *text) {
+        char time[RFC3339_MAX];
+        json_t *e;
+
+        rfc3339_format(clock_now(m->clock), time);
+        e = json_pack("{s:i, s:s, s:s, s:s, s:s}", "format", EVENT_FORMAT, "time", time, "event",
+                        kind, "outcome", outcome_info(outcome)->code, "text", text);
+        if (e && d &&
+                        (json_object_set_new(e, "device", json_string(device_id(d))) < 0 ||
+                                        json_object_set_new(e, "model",
+                                                        json_string(d->record->model)) < 0 ||
+                                        json_object_set_new(e, "serial",
+                                                        json_string(d->record->serial)) < 0)) {
+                json_decref(e);
+                return NULL;
+        }
+        return e;
+}
+
+static void log_json(int level, const Device *d, const json_t *e) {
+        _cleanup_free_ char *kind = NULL, *outcome = NULL;
+        const char *k = json_string_value(json_object_get(e, "event"));
+        const char *o = json_string_value(json_object_get(e, "outcome"));
+
+        if (asprintf(&kind, "REKINDLE_EVENT=%s", k) < 0 ||
+                        asprintf(&outcome, "REKINDLE_OUTCOME=%s", o) < 0)
+                return;
+        log_event(level, d ? device_id(d) : NULL, (const char *const[]){ kind, outcome, NULL },
+                        "%s: %s", k, json_string_value(json_object_get(e, "text")));
+}
+
+static int level_of(Outcome o) {
+        switch (outcome_info(o)->class) {
+        case OUTCOME_CLASS_FAILURE:
+                return LOG_ERR;
+        case OUTCOME_CLASS_REFUSAL:
+                return LOG_WARNING;
+        default:
+                return LOG_NOTICE;
+        }
+}
+
+void event_state(const Update *u) {
+        Why text;
+
+        device_state_text(u->device, &text);
+        (void)log_full(LOG_INFO, device_id(u->device), 0, "%s", text.text);
+}
+
+static void on_part(int error, void *userdata) {
+        EventWrite *write = userdata;
+
+        if (error < 0)
+                write->error = error;
+        if (--write->open > 0)
+                return;
+        write->func(write->error, write->userdata);
+        free(write);
+}
+
+static json_t *result_event(const Update *u) {
+        const Device *d = u->device;
+        char started[RFC3339_MAX], digest[SHA256_HEX];
+        json_t *e;
+
+        rfc3339_format(u->started, started);
+        sha256_to_hex(u->candidate ? &u->candidate->image_digest : update_digest(u), digest);
+        e = event_new(u->manager, d, "result", u->outcome, u->text);
+        if (!e)
+                return NULL;
+        if (json_object_set_new(e, "kind", json_string(update_kind_to_string(u->kind))) < 0 ||
+                        json_object_set_new(e, "started", json_string(started)) < 0 ||
+                        json_object_set_new(e, "class",
+                                        json_string(outcome_class_to_string(
+                                                        outcome_info(u->outcome)->class))) < 0 ||
+                        json_object_set_new(e, "candidate",
+                                        u->candidate ? json_string(u->candidate->version)
+                                                     : json_null()) < 0 ||
+                        json_object_set_new(e, "digest", json_string(digest)) < 0 ||
+                        json_object_set_new(e, "running", json_string(d->record->running.version)) <
+                                        0 ||
+                        json_object_set_new(e, "line-bytes",
+                                        json_integer((json_int_t)u->line_bytes)) < 0) {
+                json_decref(e);
+                return NULL;
+        }
+        return e;
+}
+
+int event_result(const Update *u, SyncFunc func, void *userdata) {
+        _cleanup_json_ json_t *e = NULL;
+        EventWrite *write;
+        int r;
+
+        e = result_event(u);
+        write = new0(EventWrite, 1);
+        if (!e || !write) {
+                free(write);
+                return -ENOMEM;
+        }
+        *write = (EventWrite){ func, userdata, 2, 0 };
+        log_json(level_of(u->outcome), u->device, e);
+        if (u->manager->bus)
+                bus_event(u->manager->bus, e);
+        r = outbox_put(u->manager->history, e, on_part, write);
+        if (r < 0) {
+                free(write);
+                return r;
+        }
+        /* Once the first write is under way, the second one's failure is its result. */
+        r = history_append(u->manager->history, e, on_part, write);
+        if (r < 0) {
+                write->error = r;
+                write->open--;
+        }
+        return 0;
+}
+
+static void on_written(int error, void *userdata) {
+        Manager *m = userdata;
+
+        if (error < 0)
+                manager_fatal(m, error, "an event could not be written");
+}
+
+void event_device(Device *d, const char *kind, Outcome outcome, const char *format, ...) {
+        Manager *m = d->manager;
+        _cleanup_json_ json_t *e = NULL;
+        char text[WHY_MAX];
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        e = event_new(m, d, kind, outcome, text);
+        if (!e || history_append(m->history, e, on_written, m) < 0 ||
+                        outbox_put(m->history, e, on_written, m) < 0) {
+                manager_fatal(m, -EIO, "an event could not be written");
+                return;
+        }
+        log_json(level_of(outcome), d, e);
+        if (m->bus)
+                bus_event(m->bus, e);
+}
+
+void event_check(Manager *m, Outcome outcome, const char *text) {
+        _cleanup_json_ json_t *e = event_new(m, NULL, "check", outcome, text);
+
+        if (!e)
+                return;
+        log_json(outcome == OUTCOME_DONE ? LOG_INFO : LOG_WARNING, NULL, e);
+        if (m->bus)
+                bus_event(m->bus, e);
+        /* What comes every hour would wash the rest out of history: only what changes goes in. */
+        if (outcome == m->noted_outcome)
+                return;
+        m->noted_outcome = outcome;
+        if (history_append(m->history, e, on_written, m) < 0)
+                manager_fatal(m, -EIO, "an event could not be written");
+}

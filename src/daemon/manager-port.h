@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The manager's inner parts: its ports and who is behind them, and what it takes up at start. */
+#pragma once
+
+#include "daemon/device.h"
+
+int manager_open_ports(Manager *m);
+void manager_close_ports(Manager *m);
+
+/* consumes record */
+int manager_add_device(Manager *m, const char *id, Record *record, Device **ret);
+int manager_load_devices(Manager *m, Why *w);
+int manager_resume_updates(Manager *m);
+int manager_plan_window(Manager *m);
+/* Tidies the store, unless a download is under way. */
+void manager_collect(Manager *m);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Validating on the live identity, and pushing: the image of the present role goes into the
+ * device, and the device has checked all of it. A push that was cut goes on from what the device
+ * holds. */
+#include <inttypes.h>
+
+#include "basic/backoff.h"
+#include "basic/log.h"
+#include "daemon/ask.h"
+
+#define STALLS_MAX 3
+
+static void count_erase(Device *d) {
+        int64_t day = clock_now(d->manager->clock) / 86400;
+
+        if (d->record->erase_day != day) {
+                d->record->erase_day = day;
+                d->record->erases = 0;
+        }
+        d->record->erases++;
+        device_save(d);
+}
+
+static void validated(Update *u, const Verdict *verdict) {
+        const OutcomeInfo *info = outcome_info(verdict->outcome);
+
+        if (verdict->outcome == OUTCOME_DONE) {
+                u->provision = verdict->provision;
+                u->last_push_id = 0;
+                u->push_id = random_u64();
+                update_success(u);
+        } else if (info->class == OUTCOME_CLASS_WAIT) {
+                update_wait(u, UPDATE_VALIDATING, verdict->outcome, "%s", verdict->why.text);
+        } else {
+                update_failure(u, verdict->outcome, "%s", verdict->why.text);
+        }
+}
+
+static void on_live_identity(Update *u, const DriverResult *result) {
+        Device *d = u->device;
+        ValidateInput in;
+        Verdict verdict;
+
+        if (update_parked(u, result))
+                return;
+        if (result->code != DRIVER_OK) {
+                update_failure(u, OUTCOME_DEVICE_REFUSED, "%s", result->why.text);
+                return;
+        }
+        if (u->kind == UPDATE_ADOPT) {
+                update_enter(u, UPDATE_ADOPTING);
+                return;
+        }
+        if (update_is_foreign(u, &result->identity)) {
+                update_wait_foreign(u, &result->identity);
+                return;
+        }
+        device_validate_input(d, &in);
+        in.release = u->candidate;
+        in.by_name = u->by_name;
+        in.live = true;
+        validate(&in, &verdict);
+        validated(u, &verdict);
+}
+
+void validating_start(Update *u) {
+        if (u->device->record->hold) {
+                update_wait(u, UPDATE_VALIDATING, OUTCOME_WAIT_HOLD, "%s is on hold",
+                                device_id(u->device));
+                return;
+        }
+        update_ask(u, DRIVER_IDENTIFY, on_live_identity);
+}
+
+static void push_broken(Update *u, const DriverResult *result) {
+        /* Only a line on which the device answers, but takes nothing, says something about the
+         * push. */
+        if (result->stream_bytes > 0)
+                u->stalls = 0;
+        else if (result->heard)
+                u->stalls++;
+        if (u->stalls >= STALLS_MAX) {
+                update_failure(u, OUTCOME_DEVICE_UNREACHABLE, "no progress in %d tries: %s",
+                                STALLS_MAX, result->why.text);
+                return;
+        }
+        update_wait(u, UPDATE_PUSHING, OUTCOME_WAIT_DEVICE, "%s", result->why.text);
+}
+
+static void on_pushed(Update *u, const DriverResult *result) {
+        if (result->erased)
+                count_erase(u->device);
+        if (!device_heard(u->device, result)) {
+                (void)update_parked(u, result);
+                return;
+        }
+        switch (result->code) {
+        case DRIVER_OK:
+                u->stalls = 0;
+                update_success(u);
+                break;
+        case DRIVER_E_NO_ANSWER:
+        case DRIVER_E_LINE:
+        case DRIVER_E_PORT:
+        case DRIVER_E_PROTOCOL:
+        case DRIVER_E_CANCELED:
+        case DRIVER_E_UNCONFIRMED_END:
+                push_broken(u, result);
+                break;
+        case DRIVER_E_FOREIGN_PUSH:
+                update_wait_foreign(u, &result->identity);
+                break;
+        case DRIVER_E_FLASH:
+        case DRIVER_E_DIGEST:
+                update_failure(u, OUTCOME_PUSH_FAILED_FLASH, "push failed: flash: %s",
+                                result->why.text);
+                break;
+        case DRIVER_E_PLAN:
+                update_failure(u, OUTCOME_INTERNAL, "%s", result->why.text);
+                break;
+        default:
+                update_failure(u, OUTCOME_DEVICE_REFUSED, "%s", result->why.text);
+                break;
+        }
+}
+
+/* What the device says of our push decides whether there is anything left to push. */
+static void on_asked(Update *u, const DriverResult *result) {
+        const DriverIdentity *id = &result->identity;
+
+        if (update_parked(u, result))
+                return;
+        if (result->code != DRIVER_OK) {
+                update_failure(u, OUTCOME_DEVICE_REFUSED, "%s", result->why.text);
+                return;
+        }
+        if (update_is_foreign(u, id)) {
+                update_wait_foreign(u, id);
+                return;
+        }
+        if (id->push_id == u->push_id && id->state != DEVICE_PUSHING &&
+                        id->state != DEVICE_DAMAGED) {
+                update_success(u);
+                return;
+        }
+        u->touched = true;
+        update_ask_push(u, u->take_over || update_is_ours(u, id), on_pushed);
+}
+
+void pushing_start(Update *u) {
+        Why w;
+        int r;
+
+        r = store_map(u->manager->store, update_digest(u), &u->image, &u->image_length,
+                        &u->image_release, &w);
+        if (r < 0) {
+                update_failure(u, OUTCOME_STORE_FAILED, "the %s %s cannot be read: %s",
+                                update_role_to_string(u->role), update_version(u), w.text);
+                return;
+        }
+        update_ask(u, DRIVER_IDENTIFY, on_asked);
+}
+
+unsigned update_trial_seconds(const Update *u) {
+        const Config *c = u->manager->config;
+        const Release *release = u->role == ROLE_CANDIDATE ? u->candidate : u->image_release;
+        uint64_t usec = c->trial_default_usec;
+
+        if (release && release->trial_seconds > 0)
+                usec = release->trial_seconds * USEC_PER_SEC;
+        return (unsigned)(CLAMP(usec, c->trial_min_usec, c->trial_max_usec) / USEC_PER_SEC);
+}

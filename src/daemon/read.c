@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading: the running program is read back out of the device, with the header and signature of
+ * its record where the device can tell them, and goes into the store. What was read must have
+ * the digest that the device reports. */
+#include "basic/log.h"
+#include "daemon/ask.h"
+
+static void on_stored(int error, void *userdata) {
+        Update *u = userdata;
+
+        if (error < 0) {
+                manager_fatal(u->manager, error, "an image could not be made durable");
+                return;
+        }
+        update_success(u);
+}
+
+static int keep(Update *u, const DriverResult *result, Why *w) {
+        Record *record = u->device->record;
+        _cleanup_(release_freep) Release *release = NULL;
+        const char *version = result->identity.version;
+        Sha256 digest;
+        int r;
+
+        r = sha256_of(result->bytes, result->length, &digest);
+        if (r < 0)
+                return why(w, r, "the digest could not be computed: %s", strerror(-r));
+        if (!sha256_equal(&digest, &result->identity.digest))
+                return why(w, -EBADMSG,
+                                "what was read does not have the digest that the device reports");
+        r = release_new_bare(record->model, version_is_valid(version) ? version : "0",
+                        result->length, &digest, &release);
+        if (r < 0)
+                return why(w, r, "the image cannot be described: %s", strerror(-r));
+        if (u->candidate) {
+                /* READ_RELEASE came before: header and signature of the record. */
+                memcpy(release->header, u->candidate->header, u->candidate->header_length);
+                release->header_length = u->candidate->header_length;
+                memcpy(release->signature, u->candidate->signature, u->candidate->signature_length);
+                release->signature_length = u->candidate->signature_length;
+        }
+        release_free(u->candidate);
+        u->candidate = TAKE_PTR(release);
+        return store_add(u->manager->store, u->candidate, result->bytes, result->length, on_stored,
+                        u, w);
+}
+
+static void on_read(Update *u, const DriverResult *result) {
+        Why w;
+        int r;
+
+        if (update_parked(u, result))
+                return;
+        if (result->code != DRIVER_OK) {
+                update_failure(u, OUTCOME_CANNOT_READ_BACK, "%s", result->why.text);
+                return;
+        }
+        r = keep(u, result, &w);
+        if (r == -ENOSPC)
+                update_failure(u, OUTCOME_NO_SPACE, "%s", w.text);
+        else if (r < 0)
+                update_failure(u, OUTCOME_DIGEST_MISMATCH, "%s", w.text);
+}
+
+static void on_release(Update *u, const DriverResult *result) {
+        size_t n = result->length - MIN(result->header_length, result->length);
+        _cleanup_(release_freep) Release *release = NULL;
+
+        if (update_parked(u, result))
+                return;
+        if (result->code == DRIVER_OK && result->header_length <= DEVICE_HEADER_MAX &&
+                        n <= DEVICE_SIGNATURE_MAX &&
+                        release_new_bare(u->device->record->model, "0",
+                                        result->identity.image_length, &result->identity.digest,
+                                        &release) == 0) {
+                memcpy(release->header, result->bytes, result->header_length);
+                release->header_length = result->header_length;
+                memcpy(release->signature, result->bytes + result->header_length, n);
+                release->signature_length = n;
+                release_free(u->candidate);
+                u->candidate = TAKE_PTR(release);
+        }
+        update_ask(u, DRIVER_READ_BACK, on_read);
+}
+
+void reading_start(Update *u) {
+        uint32_t can = u->device->identity.capabilities;
+
+        if (can & DRIVER_CAN_READ_RELEASE)
+                update_ask(u, DRIVER_READ_RELEASE, on_release);
+        else
+                update_ask(u, DRIVER_READ_BACK, on_read);
+}

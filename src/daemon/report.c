@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reporting: the end of every update: result into history and outbox, durable, before the
+ * journal goes. */
+#include "daemon/event.h"
+
+static void on_written(int error, void *userdata) {
+        Update *u = userdata;
+
+        if (error < 0) {
+                manager_fatal(u->manager, error, "a result could not be written");
+                return;
+        }
+        update_finish(u);
+}
+
+void reporting_start(Update *u) {
+        int r;
+
+        r = event_result(u, on_written, u);
+        if (r < 0)
+                manager_fatal(u->manager, r, "a result could not be written");
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Requests: what people ask of a device. Each either is accepted (OUTCOME_DONE) or refused with
+ * its sentence; nothing is half done. */
+#include <inttypes.h>
+#include <stdarg.h>
+
+#include "basic/file.h"
+#include "basic/log.h"
+#include "daemon/ask.h"
+#include "daemon/event.h"
+
+static Outcome refuse(Why *w, Outcome o, const char *format, ...) _printf_(3, 4);
+
+static Outcome refuse(Why *w, Outcome o, const char *format, ...) {
+        char text[WHY_MAX];
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        (void)why(w, 0, "%s", text);
+        return o;
+}
+
+static Outcome busy(const Device *d, Why *w) {
+        return refuse(w, OUTCOME_BUSY, "%s is busy: %s %s", device_id(d),
+                        update_kind_to_string(d->update->kind),
+                        update_state_to_string(d->update->state));
+}
+
+/* An open update that still waits before its first erase gives way to what a person asks for. */
+static bool gives_way(const Device *d) {
+        const Update *u = d->update;
+
+        return u->state == UPDATE_STRANDED ||
+               (u->state == UPDATE_WAITING && !u->touched && !u->by_name);
+}
+
+static Outcome pick_by_name(Device *d, const char *version, Release *const *list, size_t n,
+                const Release **ret, Why *w) {
+        ValidateInput in;
+        Verdict verdict;
+
+        for (size_t i = 0; i < n; i++)
+                if (version_compare(list[i]->version, version) == 0) {
+                        device_validate_input(d, &in);
+                        in.release = list[i];
+                        in.by_name = true;
+                        validate(&in, &verdict);
+                        *ret = list[i];
+                        (void)why(w, 0, "%s", verdict.why.text);
+                        return verdict.outcome;
+                }
+        return refuse(w, OUTCOME_UNKNOWN_VERSION, "the server offers no %s %s", d->record->model,
+                        version);
+}
+
+static Outcome pick(Device *d, const char *version, const Release **ret, Why *w) {
+        _cleanup_free_ Release **list = NULL;
+        ValidateInput in;
+        Verdict verdict;
+        size_t n, i;
+
+        if (version && !version_is_valid(version))
+                return refuse(w, OUTCOME_INVALID_ARGUMENT,
+                                "\"%s\" is no version: digits, letters and .+~_-, 48 at most",
+                                version);
+        if (device_releases(d, &list, &n) < 0)
+                return refuse(w, OUTCOME_INTERNAL, "not enough memory");
+        if (version)
+                return pick_by_name(d, version, list, n, ret, w);
+        device_validate_input(d, &in);
+        in.ask = false; /* asked for now, by a person */
+        if (validate_select(&in, list, n, &i, &verdict) < 0) {
+                (void)why(w, 0, "%s", verdict.why.text);
+                return verdict.outcome;
+        }
+        *ret = list[i];
+        (void)why(w, 0, "%s", verdict.why.text);
+        return verdict.outcome;
+}
+
+static bool is_acceptable(Outcome o) {
+        return o == OUTCOME_DONE || outcome_info(o)->class == OUTCOME_CLASS_WAIT;
+}
+
+Outcome device_request_update(Device *d, const char *version, Why *w) {
+        const Release *release = NULL;
+        Update *u;
+        Outcome o;
+
+        if (d->record->identity_changed)
+                return refuse(w, OUTCOME_IDENTITY_CHANGED,
+                                "another unit answers in place of %s: rekindlectl accept %s",
+                                device_id(d), device_id(d));
+        if (d->update && !gives_way(d))
+                return busy(d, w);
+        o = pick(d, version, &release, w);
+        if (!is_acceptable(o) || !release)
+                return o;
+        if (d->record->hold)
+                return refuse(w, OUTCOME_WAIT_HOLD, "%s is on hold: rekindlectl unhold %s",
+                                device_id(d), device_id(d));
+        d->update = update_free(d->update);
+        if (update_new(d, UPDATE_UPGRADE, UPDATE_DOWNLOADING, release, &u) < 0)
+                return refuse(w, OUTCOME_INTERNAL, "not enough memory");
+        u->by_name = version != NULL;
+        u->by_request = true;
+        d->retry_usec = 0;
+        (void)snprintf(d->record->approved, sizeof(d->record->approved), "%s", release->version);
+        device_save(d);
+        device_begin(d, u);
+        return OUTCOME_DONE;
+}
+
+Outcome device_request_restore(Device *d, Why *w) {
+        const Record *r = d->record;
+        Update *u;
+
+        if (r->identity_changed)
+                return refuse(w, OUTCOME_IDENTITY_CHANGED, "another unit answers in place of %s",
+                                device_id(d));
+        if (d->update && d->update->state == UPDATE_STRANDED) {
+                stranded_wake(d->update);
+                return OUTCOME_DONE;
+        }
+        if (d->update && !gives_way(d))
+                return busy(d, w);
+        if ((!r->backup.known || !store_has(d->manager->store, &r->backup.digest)) &&
+                        (!r->previous.known || !store_has(d->manager->store, &r->previous.digest)))
+                return refuse(w, OUTCOME_NO_BACKUP, "nothing is kept for %s", device_id(d));
+        if (r->hold)
+                return refuse(w, OUTCOME_WAIT_HOLD, "%s is on hold: rekindlectl unhold %s",
+                                device_id(d), device_id(d));
+        d->update = update_free(d->update);
+        if (update_new(d, UPDATE_RESTORE, UPDATE_RESTORING, NULL, &u) < 0)
+                return refuse(w, OUTCOME_INTERNAL, "not enough memory");
+        u->by_request = true;
+        device_begin(d, u);
+        return OUTCOME_DONE;
+}
+
+Outcome device_request_cancel(Device *d, Why *w) {
+        if (!d->update)
+                return refuse(w, OUTCOME_NOT_RUNNING, "no update of %s is under way", device_id(d));
+        if (d->update->entering)
+                return refuse(w, OUTCOME_BUSY, "%s is between two steps; try again", device_id(d));
+        if (update_cancel(d->update) < 0)
+                return refuse(w, OUTCOME_TOO_LATE,
+                                "the device is being written already; the update goes on to its end");
+        return OUTCOME_DONE;
+}
+
+Outcome device_request_hold(Device *d, bool hold, Why *w) {
+        if (d->record->hold == hold)
+                return OUTCOME_DONE;
+        d->record->hold = hold;
+        device_save(d);
+        event_device(d, hold ? "hold" : "unhold", OUTCOME_DONE,
+                        hold ? "nothing is done to it by itself from now on" : "updates go on");
+        if (hold && d->update && d->update->state == UPDATE_STRANDED)
+                d->update->timer = sd_event_source_disable_unref(d->update->timer);
+        if (!hold && d->update && d->update->state == UPDATE_STRANDED)
+                stranded_wake(d->update);
+        manager_consider(d->manager);
+        return OUTCOME_DONE;
+}
+
+static void on_declared(int error, void *userdata) {
+        Device *d = userdata;
+
+        if (error < 0) {
+                manager_fatal(d->manager, error, "an image could not be made durable");
+                return;
+        }
+        record_confirm(d->record, &d->declared, NULL);
+        d->declaring = false;
+        device_save(d);
+        event_device(d, "adopted", OUTCOME_DONE, "%s is kept as its backup (declared)",
+                        d->declared.version);
+        manager_consider(d->manager);
+}
+
+static Outcome declare(Device *d, int fd, const char *version, Why *w) {
+        _cleanup_(release_freep) Release *release = NULL;
+        _cleanup_free_ char *bytes = NULL;
+        size_t n;
+        int r;
+
+        if (!version || !version_is_valid(version))
+                return refuse(w, OUTCOME_INVALID_ARGUMENT, "a version is needed to adopt a file");
+        if (!d->record->model[0])
+                return refuse(w, OUTCOME_WAIT_DEVICE, "%s was never seen; its model is not known",
+                                device_id(d));
+        if (d->declaring)
+                return refuse(w, OUTCOME_BUSY, "a file is being adopted already");
+        r = file_read_fd(fd, RELEASE_IMAGE_MAX, &bytes, &n);
+        if (r < 0 || n == 0)
+                return refuse(w, OUTCOME_INVALID_ARGUMENT, "the file cannot be read: %s",
+                                n == 0 && r >= 0 ? "it is empty" : strerror(-r));
+        d->declared = (RecordImage){
+                .known = true, .length = n, .since = clock_now(d->manager->clock)
+        };
+        (void)snprintf(d->declared.version, sizeof(d->declared.version), "%s", version);
+        if (sha256_of(bytes, n, &d->declared.digest) < 0 ||
+                        release_new_bare(d->record->model, version, n, &d->declared.digest,
+                                        &release) < 0)
+                return refuse(w, OUTCOME_INTERNAL, "not enough memory");
+        /* What the device itself reports outranks what a person says. */
+        if (!sha256_is_zero(&d->identity.digest) &&
+                        !sha256_equal(&d->identity.digest, &d->declared.digest))
+                return refuse(w, OUTCOME_DIGEST_MISMATCH,
+                                "the device reports another digest than this file has");
+        d->declared.declared = sha256_is_zero(&d->identity.digest);
+        r = store_add(d->manager->store, release, bytes, n, on_declared, d, w);
+        if (r < 0)
+                return r == -ENOSPC ? OUTCOME_NO_SPACE : OUTCOME_STORE_FAILED;
+        d->declaring = true;
+        return OUTCOME_DONE;
+}
+
+Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w) {
+        const Record *r = d->record;
+
+        if (d->update && !gives_way(d))
+                return busy(d, w);
+        if (r->identity_changed)
+                return refuse(w, OUTCOME_IDENTITY_CHANGED, "another unit answers in place of %s",
+                                device_id(d));
+        if (fd >= 0)
+                return declare(d, fd, version, w);
+        if (!d->present)
+                return refuse(w, OUTCOME_WAIT_DEVICE, "%s does not answer", device_id(d));
+        if (sha256_is_zero(&d->identity.digest) || d->identity.in_bootloader)
+                return refuse(w, OUTCOME_CANNOT_READ_BACK,
+                                "%s reports no running program: adopt a file with its version",
+                                device_id(d));
+        if (r->backup.known && sha256_equal(&r->backup.digest, &d->identity.digest) &&
+                        store_has(d->manager->store, &r->backup.digest))
+                return refuse(w, OUTCOME_ALREADY_RUNNING, "what runs is the backup already");
+        if (d->identity.health != DEVICE_HEALTH_HEALTHY)
+                return refuse(w, OUTCOME_NOT_HEALTHY,
+                                "the running program does not answer healthy");
+        d->update = update_free(d->update);
+        return device_consider_adopt(d, w) ? OUTCOME_DONE : OUTCOME_CANNOT_READ_BACK;
+}
+
+static void accept_unit(Device *d) {
+        Record *r = d->record;
+
+        if (!streq(r->model, r->claimed_model)) {
+                /* Another kind of device: nothing that was kept fits it. */
+                r->backup = r->previous = r->running = (RecordImage){};
+                r->floor[0] = '\0';
+                (void)record_clear_bad(r, NULL);
+        }
+        (void)snprintf(r->model, sizeof(r->model), "%s", r->claimed_model);
+        (void)snprintf(r->serial, sizeof(r->serial), "%s", r->claimed_serial);
+        r->claimed_model[0] = r->claimed_serial[0] = '\0';
+        r->identity_changed = false;
+        event_device(d, "accepted", OUTCOME_DONE, "%s serial %s is this device from now on",
+                        r->model, r->serial);
+}
+
+Outcome device_request_accept(Device *d, Why *w) {
+        Record *r = d->record;
+
+        if (!r->identity_changed && !r->foreign_push)
+                return refuse(w, OUTCOME_NOT_RUNNING, "there is nothing to accept of %s",
+                                device_id(d));
+        if (r->identity_changed) {
+                accept_unit(d);
+                if (d->update && !d->update->touched)
+                        d->update = update_free(d->update);
+        }
+        if (r->foreign_push) {
+                r->foreign_push = false;
+                d->take_over = true;
+                if (d->update)
+                        d->update->take_over = true;
+                event_device(d, "accepted", OUTCOME_DONE, "the foreign push is taken over");
+        }
+        device_save(d);
+        device_ask_soon(d, 0);
+        manager_consider(d->manager);
+        return OUTCOME_DONE;
+}
+
+Outcome device_request_approve(Device *d, const char *version, Why *w) {
+        _cleanup_free_ Release **list = NULL;
+        ValidateInput in;
+        Verdict verdict;
+        size_t n, i;
+
+        if (version && !version_is_valid(version))
+                return refuse(w, OUTCOME_INVALID_ARGUMENT, "\"%s\" is no version", version);
+        if (!version) {
+                if (device_releases(d, &list, &n) < 0)
+                        return refuse(w, OUTCOME_INTERNAL, "not enough memory");
+                device_validate_input(d, &in);
+                if (validate_select(&in, list, n, &i, &verdict) < 0 ||
+                                verdict.outcome != OUTCOME_WAIT_APPROVAL)
+                        return refuse(w, OUTCOME_NOT_RUNNING,
+                                        "nothing waits for the approval of %s", device_id(d));
+                version = list[i]->version;
+        }
+        (void)snprintf(d->record->approved, sizeof(d->record->approved), "%s", version);
+        device_save(d);
+        event_device(d, "approved", OUTCOME_DONE, "%s is approved", version);
+        manager_consider(d->manager);
+        return OUTCOME_DONE;
+}
+
+Outcome device_request_clear_bad(Device *d, const char *digest_hex, Why *w) {
+        Sha256 digest;
+        size_t n;
+
+        if (digest_hex && sha256_from_hex(digest_hex, &digest) < 0)
+                return refuse(w, OUTCOME_INVALID_ARGUMENT, "\"%s\" is no SHA-256 in hexadecimal",
+                                digest_hex);
+        n = record_clear_bad(d->record, digest_hex ? &digest : NULL);
+        if (n == 0)
+                return refuse(w, OUTCOME_NOT_RUNNING, "the bad list of %s has no such entry",
+                                device_id(d));
+        d->retry_usec = 0;
+        device_save(d);
+        event_device(d, "clear-bad", OUTCOME_DONE, "%zu entries of the bad list removed", n);
+        manager_consider(d->manager);
+        return OUTCOME_DONE;
+}
+
+Outcome device_check_backup(Device *d, Why *w) {
+        const Record *r = d->record;
+
+        if (!r->backup.known)
+                return refuse(w, OUTCOME_NO_BACKUP, "%s has no backup", device_id(d));
+        if (store_check(d->manager->store, &r->backup.digest, w) < 0)
+                return OUTCOME_DIGEST_MISMATCH;
+        if (r->previous.known && store_check(d->manager->store, &r->previous.digest, w) < 0)
+                return OUTCOME_DIGEST_MISMATCH;
+        return OUTCOME_DONE;
+}

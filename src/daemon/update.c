@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Update: the table of stages, and the one way from state to state.
+ *
+ *   downloading ► validating ► pushing ► trial ► confirming ► reporting        an upgrade that
+ *   succeeds
+ *                                 │        │         │
+ *                                 └────────┴────┬────┘ fails
+ *                                           restoring ► pushing ► trial ► confirming ► reporting
+ *                                               │ nothing left to restore
+ *                                           stranded ► restoring ► …
+ *
+ * update_enter() writes the journal, waits until it is on disk, tells everybody, and starts the
+ * stage. So every stage can be the first one after a crash, and each begins by asking the device
+ * what is true. WAITING parks: it remembers where to go on. */
+#include "daemon/update.h"
+
+#include <stdarg.h>
+
+#include "basic/log.h"
+#include "daemon/device.h"
+#include "daemon/event.h"
+#include "daemon/update-journal.h"
+
+typedef struct UpdateStage {
+        const char *name;
+        void (*start)(Update *u);
+        UpdateState success, failure;
+} UpdateStage;
+
+static const UpdateStage stages[_UPDATE_STATE_MAX] = {
+        /* clang-format off */
+        /* state                  name           start             success             failure */
+        [UPDATE_DOWNLOADING] = { "downloading", download_start,   UPDATE_VALIDATING,  UPDATE_REPORTING },
+        [UPDATE_READING]     = { "reading",     reading_start,    UPDATE_ADOPTING,    UPDATE_REPORTING },
+        [UPDATE_VALIDATING]  = { "validating",  validating_start, UPDATE_PUSHING,     UPDATE_REPORTING },
+        [UPDATE_PUSHING]     = { "pushing",     pushing_start,    UPDATE_TRIAL,       UPDATE_RESTORING },
+        [UPDATE_TRIAL]       = { "trial",       trial_start,      UPDATE_CONFIRMING,  UPDATE_RESTORING },
+        [UPDATE_CONFIRMING]  = { "confirming",  confirming_start, UPDATE_REPORTING,   UPDATE_RESTORING },
+        [UPDATE_ADOPTING]    = { "adopting",    adopting_start,   UPDATE_REPORTING,   UPDATE_REPORTING },
+        [UPDATE_RESTORING]   = { "restoring",   restoring_start,  UPDATE_PUSHING,     UPDATE_STRANDED  },
+        [UPDATE_STRANDED]    = { "stranded",    stranded_start,   UPDATE_RESTORING,   UPDATE_RESTORING },
+        [UPDATE_WAITING]     = { "waiting",     waiting_start,    UPDATE_WAITING,     UPDATE_REPORTING },
+        [UPDATE_REPORTING]   = { "reporting",   reporting_start,  UPDATE_REPORTING,   UPDATE_REPORTING },
+        /* clang-format on */
+};
+
+static const char *const kind_names[_UPDATE_KIND_MAX] = {
+        [UPDATE_UPGRADE] = "upgrade",
+        [UPDATE_RESTORE] = "restore",
+        [UPDATE_ADOPT] = "adopt",
+};
+
+static const char *const role_names[_ROLE_MAX] = {
+        [ROLE_CANDIDATE] = "candidate",
+        [ROLE_BACKUP] = "backup",
+        [ROLE_PREVIOUS] = "previous",
+};
+
+static bool state_uses_port(UpdateState s) {
+        return s != UPDATE_DOWNLOADING && s != UPDATE_WAITING && s != UPDATE_STRANDED &&
+               s != UPDATE_REPORTING;
+}
+
+static void want_port(Update *u, bool want) {
+        ManagerPort *p = u->device->port;
+
+        if (u->want_port == want || !p || !p->port)
+                return;
+        u->want_port = want;
+        if (want)
+                port_want(p->port);
+        else
+                port_unwant(p->port);
+}
+
+/* What a state holds, ends with it. */
+static void leave(Update *u) {
+        u->exchange = exchange_cancel(u->exchange);
+        u->download = download_free(u->download);
+        u->timer = sd_event_source_disable_unref(u->timer);
+        if (u->image)
+                store_unmap(u->image, u->image_length);
+        u->image = NULL;
+        u->image_length = 0;
+        u->image_release = release_free(u->image_release);
+        u->progress = (DriverProgress){};
+}
+
+static void start_stage(Update *u) {
+        if (state_uses_port(u->state))
+                want_port(u, true);
+        device_changed(u->device, DEVICE_CHANGED_STATE);
+        stages[u->state].start(u);
+}
+
+static void on_entered(int error, void *userdata) {
+        Update *u = userdata;
+
+        if (error < 0) {
+                manager_fatal(u->manager, error, "the journal of an update could not be written");
+                return;
+        }
+        u->entering = false;
+        if (u->have_next) {
+                u->have_next = false;
+                update_enter(u, u->next);
+                return;
+        }
+        event_state(u);
+        start_stage(u);
+}
+
+void update_enter(Update *u, UpdateState state) {
+        _cleanup_json_ json_t *entry = NULL;
+        int r;
+
+        if (u->entering) {
+                u->have_next = true;
+                u->next = state;
+                return;
+        }
+        leave(u);
+        if (state != UPDATE_WAITING && u->state != UPDATE_WAITING)
+                u->pauses = 0;
+        u->state = state;
+        u->entering = true;
+        entry = update_to_json(u);
+        r = entry ? journal_append(u->journal, entry, on_entered, u) : -ENOMEM;
+        if (r < 0)
+                manager_fatal(u->manager, r, "the journal of an update could not be written");
+}
+
+void update_start(Update *u) {
+        update_enter(u, u->state);
+}
+
+void update_resume(Update *u) {
+        (void)log_full(LOG_NOTICE, device_id(u->device), 0, "going on with the open %s in state %s",
+                        kind_names[u->kind], stages[u->state].name);
+        if (u->state == UPDATE_WAITING) {
+                /* The reason may be gone since: look at once. */
+                u->pauses = 0;
+        }
+        start_stage(u);
+}
+
+void update_success(Update *u) {
+        update_enter(u, stages[u->state].success);
+}
+
+void update_failure(Update *u, Outcome outcome, const char *format, ...) {
+        va_list ap;
+
+        u->outcome = outcome;
+        va_start(ap, format);
+        (void)vsnprintf(u->text, sizeof(u->text), format, ap);
+        va_end(ap);
+        (void)log_full(LOG_WARNING, device_id(u->device), 0, "%s failed: %s", stages[u->state].name,
+                        u->text);
+        update_enter(u, stages[u->state].failure);
+}
+
+void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format, ...) {
+        va_list ap;
+
+        u->resume = resume;
+        u->wait = wait;
+        va_start(ap, format);
+        (void)vsnprintf(u->wait_text, sizeof(u->wait_text), format, ap);
+        va_end(ap);
+        update_enter(u, UPDATE_WAITING);
+}
+
+void update_wake(Update *u) {
+        if (u->state != UPDATE_WAITING || u->entering)
+                return;
+        update_enter(u, u->resume);
+}
+
+int update_cancel(Update *u) {
+        UpdateState s = u->state == UPDATE_WAITING ? u->resume : u->state;
+
+        if (u->touched || (s != UPDATE_DOWNLOADING && s != UPDATE_VALIDATING &&
+                                          s != UPDATE_READING && s != UPDATE_ADOPTING))
+                return -EBUSY;
+        u->outcome = OUTCOME_CANCELED;
+        (void)snprintf(u->text, sizeof(u->text), "canceled by request");
+        update_enter(u, UPDATE_REPORTING);
+        return 0;
+}
+
+static void on_closed(int error, void *userdata) {
+        Update *u = userdata;
+        Device *d = u->device;
+        Outcome outcome = u->outcome;
+        Why text;
+
+        if (error < 0) {
+                manager_fatal(u->manager, error, "the journal of an update could not be closed");
+                return;
+        }
+        (void)why(&text, 0, "%s", u->text);
+        update_free(u);
+        device_finished(d, outcome, &text);
+}
+
+void update_finish(Update *u) {
+        int r;
+
+        leave(u);
+        r = journal_close(u->journal, on_closed, u);
+        if (r < 0)
+                manager_fatal(u->manager, r, "the journal of an update could not be closed");
+}
+
+int update_new(Device *d, UpdateKind kind, UpdateState first, const Release *candidate,
+                Update **ret) {
+        _cleanup_(update_freep) Update *u = NULL;
+        int r;
+
+        u = new0(Update, 1);
+        if (!u)
+                return -ENOMEM;
+        u->manager = d->manager;
+        u->device = d;
+        u->kind = kind;
+        u->state = first;
+        u->role = candidate ? ROLE_CANDIDATE : ROLE_BACKUP;
+        u->started = clock_now(d->manager->clock);
+        if (candidate) {
+                u->candidate = release_copy(candidate);
+                if (!u->candidate)
+                        return -ENOMEM;
+        }
+        r = journal_new(d->manager->sync, d->manager->updates_fd, device_id(d), &u->journal);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(u);
+        return 0;
+}
+
+Update *update_free(Update *u) {
+        if (!u)
+                return NULL;
+        leave(u);
+        want_port(u, false);
+        if (u->device->update == u)
+                u->device->update = NULL;
+        journal_free(u->journal);
+        release_free(u->candidate);
+        free(u);
+        return NULL;
+}
+
+const Sha256 *update_digest(const Update *u) {
+        switch (u->role) {
+        case ROLE_BACKUP:
+                return &u->device->record->backup.digest;
+        case ROLE_PREVIOUS:
+                return &u->device->record->previous.digest;
+        default:
+                return u->candidate ? &u->candidate->image_digest
+                                    : &u->device->record->running.digest;
+        }
+}
+
+const char *update_version(const Update *u) {
+        switch (u->role) {
+        case ROLE_BACKUP:
+                return u->device->record->backup.version;
+        case ROLE_PREVIOUS:
+                return u->device->record->previous.version;
+        default:
+                return u->candidate ? u->candidate->version : u->device->record->running.version;
+        }
+}
+
+int update_set_timer(Update *u, uint64_t usec, sd_event_time_handler_t handler) {
+        u->timer = sd_event_source_disable_unref(u->timer);
+        return sd_event_add_time_relative(
+                        u->manager->event, &u->timer, CLOCK_MONOTONIC, usec, usec / 20, handler, u);
+}
+
+const char *update_state_to_string(UpdateState s) {
+        return stages[s].name;
+}
+
+const char *update_kind_to_string(UpdateKind k) {
+        return kind_names[k];
+}
+
+const char *update_role_to_string(UpdateRole r) {
+        return role_names[r];
+}

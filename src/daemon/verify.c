@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The updater says what it wants; this file fetches and stores it, one step at a time. The
+ * expiry is judged against the larger of one clock reading and the trusted time on disk
+ * (trust/time), which moves only from a synchronised clock. */
+#include "daemon/verify.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "basic/file.h"
+#include "basic/log.h"
+#include "basic/names.h"
+#include "build-config.h"
+#include "tuf/updater.h"
+
+#define RELEASES_MAX 4096
+
+struct Verify {
+        Manager *manager;
+        VerifyFunc func;
+        void *userdata;
+        Updater *updater;
+        FetchCall *call;
+        SyncJob *job;
+        uint8_t *body;
+        size_t length, limit;
+        sd_event_source *defer;
+        int64_t now;
+};
+
+typedef struct Collect {
+        Release **releases;
+        size_t n;
+        bool consistent;
+} Collect;
+
+static void step(Verify *v);
+
+static void collect_done(Collect *c) {
+        for (size_t i = 0; i < c->n; i++)
+                release_free(c->releases[i]);
+        free(c->releases);
+}
+
+static Outcome outcome_of(UpdaterError e) {
+        static const Outcome map[_UPDATER_ERROR_MAX] = {
+                [UPDATER_OK] = OUTCOME_DONE,
+                [UPDATER_E_FETCH] = OUTCOME_SERVER_UNREACHABLE,
+                [UPDATER_E_NOT_FOUND] = OUTCOME_METADATA_MISSING,
+                [UPDATER_E_METADATA] = OUTCOME_METADATA_INVALID,
+                [UPDATER_E_SIGNATURE] = OUTCOME_METADATA_SIGNATURE,
+                [UPDATER_E_VERSION] = OUTCOME_METADATA_VERSION,
+                [UPDATER_E_EXPIRED] = OUTCOME_METADATA_EXPIRED,
+        };
+
+        return map[e];
+}
+
+static void finish(Verify *v, Outcome outcome, const char *text) {
+        VerifyFunc func = v->func;
+        void *userdata = v->userdata;
+        Why copy;
+
+        (void)why(&copy, 0, "%s", text);
+        func(outcome, copy.text, userdata);
+}
+
+static int add_target(const TufTarget *target, void *userdata) {
+        Collect *c = userdata;
+        Release **larger;
+        Release *release;
+        Why w;
+        int r;
+
+        if (!target->custom)
+                return 0;
+        r = release_parse(target->name, target->length, &target->digest, target->custom, &release,
+                        &w);
+        if (r == -ENOENT)
+                return 0;
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                log_warning("release %s is left out: %s", target->name, w.text);
+                return 0;
+        }
+        if (c->n >= RELEASES_MAX) {
+                release_free(release);
+                return -E2BIG;
+        }
+        larger = reallocarray(c->releases, c->n + 1, sizeof(Release *));
+        if (!larger) {
+                release_free(release);
+                return -ENOMEM;
+        }
+        c->releases = larger;
+        c->releases[c->n++] = release;
+        return 0;
+}
+
+static void take_releases(Verify *v) {
+        Manager *m = v->manager;
+        Collect c = { .consistent = updater_is_consistent(v->updater) };
+        int r;
+
+        r = updater_foreach_target(v->updater, add_target, &c);
+        if (r < 0) {
+                collect_done(&c);
+                finish(v, OUTCOME_METADATA_INVALID,
+                                r == -E2BIG ? "the repository lists more than 4096 releases"
+                                            : "the releases could not be read: not enough memory");
+                return;
+        }
+        for (size_t i = 0; i < m->n_releases; i++)
+                release_free(m->releases[i]);
+        free(m->releases);
+        m->releases = c.releases;
+        m->n_releases = c.n;
+        m->consistent_targets = c.consistent;
+        finish(v, OUTCOME_DONE, "the upgrade information is fresh and verified");
+}
+
+static int on_body(FetchCall *call, unsigned status, bool resumed, const void *bytes, size_t n,
+                void *userdata) {
+        Verify *v = userdata;
+
+        if (status != 200)
+                return 0;
+        if (n > v->limit - v->length)
+                return -EFBIG;
+        memcpy(v->body + v->length, bytes, n);
+        v->length += n;
+        return 0;
+}
+
+static void on_done(FetchCall *call, const FetchResult *result, void *userdata) {
+        Verify *v = userdata;
+        Why w;
+
+        v->call = NULL;
+        if (result->error < 0) {
+                updater_error(v->updater, result->text && *result->text ? result->text
+                                                                        : strerror(-result->error));
+        } else if (result->status == 404 || result->status == 403) {
+                updater_not_found(v->updater);
+        } else if (result->status != 200) {
+                (void)why(&w, 0, "the server answered HTTP %u", result->status);
+                updater_error(v->updater, w.text);
+        } else {
+                updater_bytes(v->updater, v->body, v->length);
+        }
+        step(v);
+}
+
+static void fetch(Verify *v, const UpdaterStep *s) {
+        _cleanup_free_ char *url = NULL;
+        FetchRequest request = { .kind = FETCH_TRANSFER, .method = "GET", .byte_limit = s->limit };
+        uint8_t *larger;
+        Why w;
+
+        larger = realloc(v->body, s->limit);
+        if (!larger || asprintf(&url, "%s/%s", v->manager->config->metadata_url, s->name) < 0) {
+                finish(v, OUTCOME_INTERNAL, "not enough memory");
+                return;
+        }
+        v->body = larger;
+        v->length = 0;
+        v->limit = s->limit;
+        request.url = url;
+        if (fetch_client_call(v->manager->fetch, &request, on_body, on_done, v, &v->call, &w) < 0)
+                finish(v, OUTCOME_INTERNAL, w.text);
+}
+
+static void on_stored(int error, void *userdata) {
+        Verify *v = userdata;
+
+        v->job = NULL;
+        if (error < 0) {
+                manager_fatal(v->manager, error, "trusted metadata could not be stored");
+                return;
+        }
+        updater_stored(v->updater);
+        step(v);
+}
+
+static void store(Verify *v, const UpdaterStep *s) {
+        int r;
+
+        r = sync_write(v->manager->sync, v->manager->trust_fd, s->name, s->bytes, s->length,
+                        on_stored, v, &v->job);
+        if (r < 0)
+                finish(v, OUTCOME_STORE_FAILED, "trusted metadata could not be stored");
+}
+
+static void step(Verify *v) {
+        UpdaterStep s;
+        Why w;
+
+        updater_next(v->updater, &s);
+        switch (s.type) {
+        case UPDATER_FETCH:
+                fetch(v, &s);
+                break;
+        case UPDATER_STORE:
+                store(v, &s);
+                break;
+        case UPDATER_DONE:
+                take_releases(v);
+                break;
+        case UPDATER_FAILED:
+                finish(v, outcome_of(updater_result(v->updater, &w)), w.text);
+                break;
+        }
+}
+
+static int on_begin(sd_event_source *source, void *userdata) {
+        Verify *v = userdata;
+
+        v->defer = sd_event_source_disable_unref(v->defer);
+        step(v);
+        return 0;
+}
+
+/* Time that was trusted last: text of seconds in trust/time. */
+static int64_t stored_time(Manager *m) {
+        _cleanup_free_ char *s = NULL;
+        uint64_t v;
+        size_t n;
+
+        if (file_read(m->trust_fd, "time", 32, &s, &n) < 0)
+                return 0;
+        while (n > 0 && s[n - 1] == '\n')
+                s[--n] = '\0';
+        return parse_uint64(s, 0, INT64_MAX, &v) < 0 ? 0 : (int64_t)v;
+}
+
+static int64_t trusted_now(Manager *m) {
+        int64_t now = clock_now(m->clock), stored = stored_time(m);
+        bool synchronised = m->clock->is_synchronised(m->clock->userdata);
+        char text[32];
+        int n;
+
+        if (synchronised && now > stored && now > REKINDLE_BUILD_TIME) {
+                n = snprintf(text, sizeof(text), "%" PRId64 "\n", now);
+                /* A lost write only means an older lower bound. */
+                (void)sync_write(m->sync, m->trust_fd, "time", text, (size_t)n, NULL, NULL, NULL);
+        }
+        return MAX(MAX(now, stored), (int64_t)REKINDLE_BUILD_TIME);
+}
+
+static int read_local(Manager *m, const char *name, size_t max, char **ret, size_t *ret_n) {
+        int r;
+
+        r = file_read(m->trust_fd, name, max, ret, ret_n);
+        return r == -ENOENT ? 0 : r;
+}
+
+static int load(Verify *v, Why *w) {
+        Manager *m = v->manager;
+        _cleanup_free_ char *root = NULL, *timestamp = NULL, *snapshot = NULL, *targets = NULL;
+        UpdaterLocal local = {};
+        int r;
+
+        r = read_local(m, "root.json", TUF_ROOT_MAX, &root, &local.root_length);
+        if (r >= 0 && !root) {
+                r = file_read(AT_FDCWD, m->root_path, TUF_ROOT_MAX, &root, &local.root_length);
+                if (r < 0)
+                        return why(w, r,
+                                        "no initial trust: %s: %s; put the publisher's root.json there",
+                                        m->root_path, strerror(-r));
+        }
+        if (r >= 0)
+                r = read_local(m, "timestamp.json", TUF_TIMESTAMP_MAX, &timestamp,
+                                &local.timestamp_length);
+        if (r >= 0)
+                r = read_local(m, "snapshot.json", TUF_SNAPSHOT_MAX, &snapshot,
+                                &local.snapshot_length);
+        if (r >= 0)
+                r = read_local(m, "targets.json", TUF_TARGETS_MAX, &targets, &local.targets_length);
+        if (r < 0)
+                return why(w, r, "the folder trust cannot be read: %s", strerror(-r));
+        local.root = root;
+        local.timestamp = timestamp;
+        local.snapshot = snapshot;
+        local.targets = targets;
+        return updater_new(&local, v->now, &v->updater, w);
+}
+
+int verify_new(Manager *m, VerifyFunc func, void *userdata, Verify **ret) {
+        _cleanup_(verify_freep) Verify *v = NULL;
+        Why w;
+        int r;
+
+        v = new0(Verify, 1);
+        if (!v)
+                return -ENOMEM;
+        v->manager = m;
+        v->func = func;
+        v->userdata = userdata;
+        v->now = trusted_now(m);
+        r = load(v, &w);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                func(OUTCOME_METADATA_INVALID, w.text, userdata);
+                return 0;
+        }
+        r = sd_event_add_defer(m->event, &v->defer, on_begin, v);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(v);
+        return 0;
+}
+
+Verify *verify_free(Verify *v) {
+        if (!v)
+                return NULL;
+        v->call = fetch_call_cancel(v->call);
+        v->job = sync_job_forget(v->job);
+        sd_event_source_disable_unref(v->defer);
+        updater_free(v->updater);
+        free(v->body);
+        free(v);
+        return NULL;
+}
+
+int verify_target_url(Manager *m, const Release *release, char **ret) {
+        const char *slash = strrchr(release->target, '/');
+        const char *file = slash ? slash + 1 : release->target;
+        char digest[SHA256_HEX];
+
+        sha256_to_hex(&release->file_digest, digest);
+        if (!m->consistent_targets)
+                return asprintf(ret, "%s/%s", m->config->targets_url, release->target) < 0 ? -ENOMEM
+                                                                                           : 0;
+        return asprintf(ret, "%s/%.*s%s.%s", m->config->targets_url, (int)(file - release->target),
+                               release->target, digest, file) < 0
+                               ? -ENOMEM
+                               : 0;
+}

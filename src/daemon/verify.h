@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Verify: one refresh of the trusted metadata: drives the TUF updater with the fetcher and the
+ * folder trust/, and turns the targets into the manager's releases. One at a time. */
+#pragma once
+
+#include "daemon/manager.h"
+
+/* func runs once, with the outcome and its sentence; the manager's releases are replaced before
+ * when it is OUTCOME_DONE. */
+typedef void (*VerifyFunc)(Outcome outcome, const char *text, void *userdata);
+int verify_new(Manager *m, VerifyFunc func, void *userdata, Verify **ret);
+Verify *verify_free(Verify *v);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Verify *, verify_free);
+
+/* URL of a release's file as the server keeps it (consistent snapshots: DIGEST.FILE). New
+ * string. */
+int verify_target_url(Manager *m, const Release *release, char **ret);
