@@ -394,7 +394,7 @@ class World:
     def daemon_command(self):
         return [program('src/daemon/rekindled'), '--config', self.config, '--state-dir', self.state, '--fetch-socket',
                 os.path.join(self.tmp, 'fetch'), '--fetch-program', program('src/fetch/rekindle-fetch'), '--fetch-config',
-                os.path.join(self.tmp, 'etc', 'fetch.conf'), '--log-level', 'debug']
+                os.path.join(self.tmp, 'etc', 'fetch.conf'), '--root', os.path.join(self.tmp, 'etc', 'root.json'), '--log-level', 'debug']
 
     def start_daemon(self, wait=True):
         self.daemon = self.spawn('rekindled', [*self.daemon_wrapper, *self.daemon_command()])
