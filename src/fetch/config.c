@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fetch.conf: a table of keys, one setter for each type of value, and the checks of the whole. */
+#include "fetch/config.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+
+#include "basic/file.h"
+#include "basic/ini.h"
+#include "basic/names.h"
+#include "fetch/message.h"
+
+#define ORIGIN_MAX 512
+#define SECTION    "Fetch"
+
+typedef struct Key {
+        const char *name, *type, *standard, *meaning;
+        const char *wanted; /* for the text of a refusal */
+        int (*set)(FetchConfig *config, const struct Key *key, const char *value);
+        size_t offset;
+        uint64_t min, max;
+} Key;
+
+typedef struct Reader {
+        FetchConfig *config;
+        FetchConfigWarnFunc on_warn;
+        void *userdata;
+        bool unknown_section;
+} Reader;
+
+/* --- setters: 0, -EINVAL, -ENOMEM ---------------------------------------------------------------------------------------- */
+
+static void *member(FetchConfig *config, const Key *key) {
+        return (uint8_t *)config + key->offset;
+}
+
+static int set_boolean(FetchConfig *config, const Key *key, const char *value) {
+        return parse_boolean(value, member(config, key));
+}
+
+static int set_time(FetchConfig *config, const Key *key, const char *value) {
+        uint64_t usec;
+
+        if (parse_usec(value, &usec) < 0 || usec < key->min || usec > key->max)
+                return -EINVAL;
+        *(uint64_t *)member(config, key) = usec;
+        return 0;
+}
+
+static int set_bytes(FetchConfig *config, const Key *key, const char *value) {
+        uint64_t bytes;
+
+        if (parse_bytes(value, &bytes) < 0 || bytes < key->min || bytes > key->max)
+                return -EINVAL;
+        *(uint64_t *)member(config, key) = bytes;
+        return 0;
+}
+
+static int set_path(FetchConfig *config, const Key *key, const char *value) {
+        if (value[0] != '/')
+                return -EINVAL;
+        return free_and_strdup(member(config, key), value);
+}
+
+static int set_pin(FetchConfig *config, const Key *key, const char *value) {
+        if (!startswith(value, "sha256//") || strlen(value) < 8 + 44)
+                return -EINVAL;
+        return free_and_strdup(member(config, key), value);
+}
+
+static bool is_url_text(const char *s) {
+        for (; *s; s++)
+                if (*s <= 0x20 || *s > 0x7e || strchr("\"<>\\^`{|}#?", *s))
+                        return false;
+        return true;
+}
+
+static int set_origin(FetchConfig *config, const Key *key, const char *value) {
+        size_t n = strlen(value);
+        const char *host = startswith(value, "https://")  ? value + 8
+                           : startswith(value, "http://") ? value + 7
+                                                          : "";
+
+        if (n > ORIGIN_MAX || !is_url_text(value) || !*host || *host == '/' || strchr(host, '@'))
+                return -EINVAL;
+        while (value[n - 1] == '/')
+                n--;
+        free(config->origin);
+        config->origin = strndup(value, n);
+        return config->origin ? 0 : -ENOMEM;
+}
+
+static int set_proxy(FetchConfig *config, const Key *key, const char *value) {
+        static const char *const schemes[] = { "http://", "https://", "socks5h://" };
+
+        for (size_t i = 0; i < ELEMENTSOF(schemes); i++)
+                if (startswith(value, schemes[i]) && value[strlen(schemes[i])] &&
+                                is_url_text(value))
+                        return free_and_strdup(&config->proxy, value);
+        return -EINVAL;
+}
+
+static int add_origin_header(FetchConfig *config, char *header) {
+        if (!header)
+                return -ENOMEM;
+        if (!fetch_header_is_valid(header) ||
+                        config->n_origin_headers == FETCH_ORIGIN_HEADERS_MAX) {
+                free(header);
+                return -EINVAL;
+        }
+        config->origin_headers[config->n_origin_headers++] = header;
+        return 0;
+}
+
+static int set_header(FetchConfig *config, const Key *key, const char *value) {
+        return add_origin_header(config, strdup(value));
+}
+
+static int set_authorization(FetchConfig *config, const Key *key, const char *value) {
+        char *header = NULL;
+
+        if (!*value)
+                return -EINVAL;
+        if (asprintf(&header, "Authorization: %s", value) < 0)
+                return -ENOMEM;
+        return add_origin_header(config, header);
+}
+
+/* One "host" or "host:port" of n bytes. */
+static int add_host(FetchConfig *config, const char *text, size_t n) {
+        FetchHost *host = &config->artifact_hosts[config->n_artifact_hosts];
+        const char *bracket = memchr(text, ']', n);
+        const char *from = bracket ? bracket : text;
+        const char *colon = memchr(from, ':', n - (size_t)(from - text));
+        _cleanup_free_ char *name = NULL, *port = NULL;
+        uint64_t number = 0;
+
+        if (config->n_artifact_hosts == FETCH_ARTIFACT_HOSTS_MAX)
+                return -EINVAL;
+        name = strndup(text, colon ? (size_t)(colon - text) : n);
+        port = colon ? strndup(colon + 1, n - (size_t)(colon + 1 - text)) : strdup("");
+        if (!name || !port)
+                return -ENOMEM;
+        if (!*name || name[strspn(name,
+                                      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[]:")])
+                return -EINVAL;
+        if (colon && parse_uint64(port, 1, 65535, &number) < 0)
+                return -EINVAL;
+        for (char *c = name; *c; c++)
+                *c = (char)tolower((unsigned char)*c);
+        host->name = TAKE_PTR(name);
+        host->port = (unsigned)number;
+        config->n_artifact_hosts++;
+        return 0;
+}
+
+static int set_hosts(FetchConfig *config, const Key *key, const char *value) {
+        int r = 0;
+
+        for (const char *s = value + strspn(value, " "); *s && r >= 0; s += strspn(s, " ")) {
+                size_t n = strcspn(s, " ");
+
+                r = add_host(config, s, n);
+                s += n;
+        }
+        return r;
+}
+
+static const Key keys[] = {
+        { "Origin", "URL", "",
+                        "The server: where requests for a path go. Without it every request is refused.",
+                        "https://HOST[:PORT][/FOLDER] of at most 512 bytes, without user, query and fragment",
+                        set_origin },
+        { "ArtifactHosts", "list", "",
+                        "Other hosts, HOST or HOST:PORT with blanks between, that whole URLs and redirects may name.",
+                        "at most 16 of HOST or HOST:PORT", set_hosts },
+        { "AllowHttp", "boolean", "no", "Allow http:// as well. Never from https:// by a redirect.",
+                        "yes or no", set_boolean, offsetof(FetchConfig, allow_http) },
+        { "CAFile", "path", "",
+                        "PEM file of the certificate authorities to trust instead of the system's.",
+                        "an absolute path", set_path, offsetof(FetchConfig, ca_file) },
+        { "ClientCertificate", "path", "",
+                        "PEM file of the client certificate, shown to the origin only.",
+                        "an absolute path", set_path, offsetof(FetchConfig, client_certificate) },
+        { "ClientKey", "path", "", "PEM file of its private key.", "an absolute path", set_path,
+                        offsetof(FetchConfig, client_key) },
+        { "PinnedKey", "pin", "", "Public key that the origin must show; several with ; between.",
+                        "sha256//BASE64[;sha256//BASE64...]", set_pin,
+                        offsetof(FetchConfig, pinned_key) },
+        { "Authorization", "text", "",
+                        "Value of the Authorization header. Goes to the origin only, never over a redirect.",
+                        "printable text", set_authorization },
+        { "Header", "text", "", "One more header for the origin only; may be given eight times.",
+                        "\"Name: value\" in printable characters", set_header },
+        { "Proxy", "URL", "", "Proxy for all connections. The environment's proxies are not used.",
+                        "http://, https:// or socks5h:// and [USER:PASSWORD@]HOST[:PORT]",
+                        set_proxy },
+        { "ConnectSec", "time", "15s", "Time for the connection to stand, TLS included.",
+                        "100ms to 10min", set_time, offsetof(FetchConfig, connect_usec),
+                        100 * USEC_PER_MSEC, 600 * USEC_PER_SEC },
+        { "LowSpeedBytes", "size", "100", "A transfer with fewer bytes a second than this is slow.",
+                        "1 to 1G", set_bytes, offsetof(FetchConfig, low_speed_bytes), 1, 1 << 30 },
+        { "LowSpeedSec", "time", "30s", "A transfer that is slow for so long is given up.",
+                        "200ms to 1h", set_time, offsetof(FetchConfig, low_speed_usec),
+                        200 * USEC_PER_MSEC, 3600 * USEC_PER_SEC },
+        { "IdleSec", "time", "30s",
+                        "A socket-activated fetcher without requests ends after this time.",
+                        "100ms to 1d", set_time, offsetof(FetchConfig, idle_usec),
+                        100 * USEC_PER_MSEC, 86400 * USEC_PER_SEC },
+};
+
+/* --- the file ------------------------------------------------------------------------------------------------------------ */
+
+static const Key *key_find(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                if (streq(keys[i].name, name))
+                        return &keys[i];
+        return NULL;
+}
+
+static void warn_unknown(
+                const Reader *reader, const IniLine *line, const char *what, const char *name) {
+        Why w;
+
+        (void)why(&w, -EINVAL, "%s:%u: unknown %s '%s' is ignored", line->file, line->line, what,
+                        name);
+        if (reader->on_warn)
+                reader->on_warn(w.text, reader->userdata);
+}
+
+static int on_line(const IniLine *line, void *userdata, Why *w) {
+        Reader *reader = userdata;
+        const Key *key;
+        int r;
+
+        if (!line->key) {
+                reader->unknown_section = !streq(line->section, SECTION) || line->name;
+                if (reader->unknown_section)
+                        warn_unknown(reader, line, "section", line->section);
+                return 0;
+        }
+        if (reader->unknown_section)
+                return 0;
+        key = key_find(line->key);
+        if (!key) {
+                warn_unknown(reader, line, "key", line->key);
+                return 0;
+        }
+        r = key->set(reader->config, key, line->value);
+        if (r == -ENOMEM)
+                return why(w, r, "not enough memory");
+        if (r < 0)
+                return why(w, -EINVAL, "%s:%u: %s=%s is wrong; allowed: %s", line->file, line->line,
+                                key->name, key->set == set_authorization ? "" : line->value,
+                                key->wanted);
+        return 0;
+}
+
+static int check_readable(const char *key, const char *path, Why *w) {
+        _cleanup_close_ int fd = -1;
+
+        if (!path)
+                return 0;
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+                return why(w, -EINVAL, "%s=%s cannot be read: %m", key, path);
+        return 0;
+}
+
+static int check_whole(const FetchConfig *config, Why *w) {
+        int r;
+
+        if (config->origin && startswith(config->origin, "http://") && !config->allow_http)
+                return why(w, -EINVAL, "Origin=%s is not https; allowed only with AllowHttp=yes",
+                                config->origin);
+        if (!config->client_certificate != !config->client_key)
+                return why(w, -EINVAL, "ClientCertificate= and ClientKey= go together only");
+        r = check_readable("CAFile", config->ca_file, w);
+        if (r >= 0)
+                r = check_readable("ClientCertificate", config->client_certificate, w);
+        if (r >= 0)
+                r = check_readable("ClientKey", config->client_key, w);
+        return r;
+}
+
+void fetch_config_init(FetchConfig *config) {
+        *config = (FetchConfig){ 0 };
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+                if (*keys[i].standard)
+                        (void)keys[i].set(config, &keys[i], keys[i].standard);
+}
+
+void fetch_config_done(FetchConfig *config) {
+        for (unsigned i = 0; i < config->n_artifact_hosts; i++)
+                free(config->artifact_hosts[i].name);
+        for (unsigned i = 0; i < config->n_origin_headers; i++)
+                free(config->origin_headers[i]);
+        free(config->origin);
+        free(config->ca_file);
+        free(config->client_certificate);
+        free(config->client_key);
+        free(config->pinned_key);
+        free(config->proxy);
+        *config = (FetchConfig){ 0 };
+}
+
+int fetch_config_parse(FetchConfig *config, const char *file, const char *bytes, size_t n,
+                FetchConfigWarnFunc on_warn, void *userdata, Why *w) {
+        Reader reader = {
+                .config = config,
+                .on_warn = on_warn,
+                .userdata = userdata,
+                .unknown_section = true, /* keys before the first section belong nowhere */
+        };
+
+        return ini_parse(file, bytes, n, on_line, &reader, w);
+}
+
+int fetch_config_load(FetchConfig *config, const char *path, FetchConfigWarnFunc on_warn,
+                void *userdata, Why *w) {
+        _cleanup_free_ char *bytes = NULL;
+        size_t n;
+        int r;
+
+        r = file_read(AT_FDCWD, path, INI_FILE_MAX, &bytes, &n);
+        if (r < 0)
+                return why(w, r, "%s cannot be read: %s", path, strerror(-r));
+        r = fetch_config_parse(config, path, bytes, n, on_warn, userdata, w);
+        if (r < 0)
+                return r;
+        r = check_whole(config, w);
+        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
+}
+
+void fetch_config_describe(FILE *out) {
+        (void)fprintf(out, "[%s]\n", SECTION);
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                const Key *k = &keys[i];
+
+                (void)fprintf(out, "%s=%s\n    %s; default: %s\n    %s\n    Allowed: %s.\n",
+                                k->name, k->standard, k->type, *k->standard ? k->standard : "none",
+                                k->meaning, k->wanted);
+        }
+}

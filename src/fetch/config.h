@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* FetchConfig: fetch.conf, the one place that says where the fetcher may go and with which keys. One table describes every key; it
+ * feeds the reader and `rekindle-fetch --describe`. */
+#pragma once
+
+#include "basic/error.h"
+
+#define FETCH_ORIGIN_HEADERS_MAX 8
+#define FETCH_ARTIFACT_HOSTS_MAX 16
+
+/* "host" (the scheme's own port) or "host:port". */
+typedef struct FetchHost {
+        char *name;    /* lower-case; an IPv6 address in its brackets */
+        unsigned port; /* 0: the scheme's own */
+} FetchHost;
+
+typedef struct FetchConfig {
+        char *origin; /* without a slash at its end; NULL: not set */
+        FetchHost artifact_hosts[FETCH_ARTIFACT_HOSTS_MAX];
+        unsigned n_artifact_hosts;
+        bool allow_http;
+        char *ca_file, *client_certificate, *client_key, *pinned_key;
+        char *origin_headers[FETCH_ORIGIN_HEADERS_MAX]; /* Authorization= and Header= */
+        unsigned n_origin_headers;
+        char *proxy;
+        uint64_t connect_usec, low_speed_usec, low_speed_bytes, idle_usec;
+} FetchConfig;
+
+typedef void (*FetchConfigWarnFunc)(const char *text, void *userdata);
+
+void fetch_config_init(FetchConfig *config);
+void fetch_config_done(FetchConfig *config);
+
+/* An unknown key or section is told to on_warn, a bad value is -EINVAL with file, line, key and what is allowed. */
+int fetch_config_parse(FetchConfig *config, const char *file, const char *bytes, size_t n,
+                FetchConfigWarnFunc on_warn, void *userdata, Why *w);
+/* Reads the file and checks the whole: what goes together, and that the named files can be read. -ENOENT: no file. */
+int fetch_config_load(FetchConfig *config, const char *path, FetchConfigWarnFunc on_warn,
+                void *userdata, Why *w);
+
+/* Every key: name, type, default, meaning. */
+void fetch_config_describe(FILE *out);
