@@ -47,7 +47,7 @@ typedef struct RkdRecord {
         uint16_t n_header, n_signature;
         uint16_t boots_base;
         uint16_t version_at, floor_at; /* in the page */
-        uint8_t n_version, n_floor;
+        uint8_t n_version, n_floor, n_floor_in_force;
         uint8_t status; /* none, good, damaged */
         uint8_t page;   /* the good one */
         uint8_t n_pairs;
@@ -103,7 +103,7 @@ typedef struct RkdStream {
         uint32_t unit_address, unit_at, unit_bytes;
         uint32_t units_left;
         uint32_t page_fill;
-        uint32_t nak_ms, nak_received;
+        uint32_t nak_ms;
         uint16_t id;
         uint8_t phase;
         uint8_t error;
@@ -111,13 +111,14 @@ typedef struct RkdStream {
         uint8_t run[8];
         bool erase_due;
         bool dirty;    /* flash was touched since this was last cleared */
-        bool gap;      /* a NAK is due */
-        bool nak_told; /* one was sent for nak_received */
+        bool gap;      /* noticed since the last progress */
+        bool nak_told; /* a NAK was sent since then */
         bool ack_due;
         bool polled;      /* a POLL said that nothing more comes under this credit */
         uint8_t blocking; /* phase of a platform whose flash blocks the CPU */
 } RkdStream;
 
+/* rkd-boot.c, rkd-command.c: the bootloader engine. */
 typedef struct RkdBoot {
         const RkdPlatform *platform;
         RkdLink link;
@@ -128,20 +129,23 @@ typedef struct RkdBoot {
         RkdRetained retained;
         uint8_t cause;
         uint8_t phase;
-        uint8_t check; /* of the program against the record */
-        bool plausible;
-        bool staying;      /* asked to stay, or spoken to */
+        uint8_t check;     /* of the program: unknown, good, bad */
+        bool staying;      /* somebody wants the bootloader */
         bool poll_due;     /* an ACK or NAK was asked for by POLL */
         bool command_open; /* the command at hand was tried before */
-        bool flash_due;    /* the BUSY that announces it goes out first */
-        uint16_t begin_total, begin_have;
+        bool record_due;   /* a record waits in the page for the BUSY that announces it */
+        bool record_open;  /* it is being written */
+        uint8_t n_floor;   /* floor that goes with it, in floor[] */
         uint8_t begin_result;
+        uint16_t begin_total, begin_have;
         uint16_t sums_done;
         uint32_t command_ms; /* when it was first tried */
+        uint32_t boot_ms;    /* when this context was begun */
         uint32_t quiet_ms;   /* since when nobody talks */
         uint32_t hello_ms;
 } RkdBoot;
 
+/* rkd-program.c */
 typedef struct RkdProgram {
         const RkdPlatform *platform;
         const struct RkdDescriptor *descriptor;
@@ -150,9 +154,11 @@ typedef struct RkdProgram {
         RkdRecord record;
         RkdDigest digest;
         RkdRetained retained;
+        uint32_t command_ms;
         uint8_t health;
-        uint8_t marks_wanted;
+        bool command_open;
+        bool healthy_due; /* the mark is to be written */
+        bool hello_due;
         bool leaving;
         bool dead;
-        bool hello_due;
 } RkdProgram;

@@ -90,7 +90,7 @@ void rkd_put_bytes(RkdWriter *w, const void *data, size_t n) {
         n -= from;
         if (n > w->room - at)
                 n = w->room - at;
-        memcpy(w->out + at, p + from, n);
+        memmove(w->out + at, p + from, n);
 }
 
 void rkd_put_u8(RkdWriter *w, uint8_t value) {

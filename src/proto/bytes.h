@@ -47,6 +47,7 @@ RkdText rkd_get_text(RkdReader *r, size_t max);
 /* True when nothing was bad and nothing is left over. */
 bool rkd_reader_is_done(const RkdReader *r);
 
+/* The data may lie in the window already, at its place or behind it. */
 void rkd_put_bytes(RkdWriter *w, const void *data, size_t n);
 void rkd_put_u8(RkdWriter *w, uint8_t value);
 void rkd_put_u16(RkdWriter *w, uint16_t value);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * SHA-256 (FIPS 180-4), for messages below 2^29 bytes.
+ */
+
+#include "device/rkd-context.h"
+
+void rkd_sha256_init(RkdSha256 *sha);
+void rkd_sha256_add(RkdSha256 *sha, const void *data, size_t n);
+void rkd_sha256_finish(RkdSha256 *sha, uint8_t *ret_digest);
