@@ -5,3 +5,5 @@
 #include "driver/driver.h"
 
 extern const DriverVTable native_vtable;
+extern const DriverVTable xmodem_vtable;
+extern const DriverVTable ymodem_vtable;

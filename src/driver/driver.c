@@ -7,6 +7,8 @@
 
 static const DriverVTable *const drivers[] = {
         &native_vtable,
+        &xmodem_vtable,
+        &ymodem_vtable,
 };
 
 const DriverVTable *driver_find(const char *name) {

@@ -117,7 +117,8 @@ typedef struct DriverRequest {
         unsigned trial_seconds;
         bool restore;
         bool trust_nothing;
-        bool take_over; /* a person accepted that a foreign push is replaced */
+        bool take_over; /* replaces whatever push the device has open or unconfirmed: an older one of ours, or a
+                         * foreign one that a person accepted */
 } DriverRequest;
 
 typedef enum DriverCode {
@@ -206,8 +207,8 @@ typedef struct DriverVTable {
         void (*input)(Driver *d, const void *bytes, size_t n, uint64_t now_usec);
         void (*tick)(Driver *d, uint64_t now_usec);
         void (*plan)(Driver *d, uint8_t codec, const void *stream,
-                        size_t n); /* stream NULL: failed; borrowed until DONE */
-        void (*cancel)(Driver *d); /* DONE follows soon, DRIVER_E_CANCELED, at a frame boundary */
+                        size_t n); /* after DRIVER_PLAN only; stream NULL: failed; borrowed until DONE */
+        void (*cancel)(Driver *d); /* at a frame boundary; a farewell may be sent before DONE, DRIVER_E_CANCELED */
         void (*progress)(const Driver *d, DriverProgress *ret);
         const DriverResult *(*result)(const Driver *d);
 } DriverVTable;
