@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Journal: lines in and out (pure), and the file that grows by them.
  *
- * The first line comes with a whole new file (temporary, fsync, rename, fsync of the folder), so that no empty file is ever
- * durable; later lines are appended to it. Whenever the object does not know what is in the file (nothing yet, or writes under way
- * that it was told to forget) the next line replaces it again: each line is the whole state. */
+ * The first line comes with a whole new file (temporary, fsync, rename, fsync of the folder), so
+ * that no empty file is ever durable; later lines are appended to it. Whenever the object does
+ * not know what is in the file (nothing yet, or writes under way that it was told to forget) the
+ * next line replaces it again: each line is the whole state. */
 #include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -213,7 +214,8 @@ static int cut(Journal *j, size_t good) {
         return 0;
 }
 
-/* A file without any good line: a torn first line is nothing, the rest is kept for people to look at. */
+/* A file without any good line: a torn first line is nothing, the rest is kept for people to
+ * look at. */
 static int put_away(Journal *j, bool damaged) {
         _cleanup_free_ char *aside = NULL;
 

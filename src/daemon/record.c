@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Record: reading and writing by one table of members, so that nothing is written that is not read, and the other way
- * round; and the few changes that keep its promises (a bad digest is never a backup). */
+/* Record: reading and writing by one table of members, so that nothing is written that is not
+ * read, and the other way round; and the few changes that keep its promises (a bad digest is
+ * never a backup). */
 #include <assert.h>
 #include <limits.h>
 

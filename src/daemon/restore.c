@@ -80,6 +80,25 @@ static void push_back(Update *u, UpdateRole role) {
         update_success(u);
 }
 
+/* Somebody mended it by other means: nothing is pushed over a program that runs. */
+static bool is_mended(const Update *u, const DriverIdentity *id) {
+        return u->device->record->stranded_since > 0 && !id->in_bootloader &&
+               id->health == DEVICE_HEALTH_HEALTHY &&
+               (id->state == DEVICE_CONFIRMED || id->state == DEVICE_UNMANAGED);
+}
+
+static void mended(Update *u, const DriverIdentity *id) {
+        Record *record = u->device->record;
+
+        record->stranded_since = 0;
+        record->stranded_tries = 0;
+        device_save(u->device);
+        u->outcome = OUTCOME_DONE;
+        (void)snprintf(u->text, sizeof(u->text), "no longer stranded: version %s answers healthy",
+                        id->version);
+        update_enter(u, UPDATE_REPORTING);
+}
+
 static void on_asked(Update *u, const DriverResult *result) {
         const DriverIdentity *id = &result->identity;
         UpdateRole role;
@@ -92,6 +111,10 @@ static void on_asked(Update *u, const DriverResult *result) {
         }
         if (update_is_foreign(u, id)) {
                 update_wait_foreign(u, id);
+                return;
+        }
+        if (is_mended(u, id)) {
+                mended(u, id);
                 return;
         }
         if (!u->by_request && runs_kept_image(u, id, &role)) {
@@ -157,6 +180,7 @@ void stranded_start(Update *u) {
         record->stranded_tries = u->stranded_tries;
         device_save(u->device);
         u->outcome = OUTCOME_STRANDED;
+        device_ask_soon(u->device, u->manager->config->status_interval_usec);
         if (record->hold)
                 return; /* somebody works on it: nothing happens by itself until `unhold` */
         r = update_set_timer(u, backoff_next(&pause, random_u32()), on_pause_over);

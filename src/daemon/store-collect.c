@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Store, the way out: what is there in order of its last use, and the garbage rule. The .json goes first, so that an image that
- * is half removed does not count; what is left over of one goes with the next round. */
+/* Store, the way out: what is there in order of its last use, and the garbage rule. The .json
+ * goes first, so that an image that is half removed does not count; what is left over of one
+ * goes with the next round. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -50,10 +50,12 @@ struct Store {
 void store_name(const Sha256 *digest, const char *suffix, char ret[static STORE_NAME_MAX]);
 /* Opens nothing: has a writer the part file of this digest in use? */
 bool store_part_is_open(const Store *s, const Sha256 *file_digest);
-/* Reserves room for n bytes in fd without changing its size. -ENOSPC; whatever was allocated beyond `size` is given back. */
+/* Reserves room for n bytes in fd without changing its size. -ENOSPC; whatever was allocated
+ * beyond `size` is given back. */
 int store_reserve(Store *s, int fd, uint64_t n, uint64_t size);
 /* Some bytes have to stay free for the small files. */
 int store_check_reserve(Store *s);
-/* Takes over the temporary (fd stays the caller's): image and release become durable in this order. */
+/* Takes over the temporary (fd stays the caller's): image and release become durable in this
+ * order. */
 int store_place(Store *s, const Release *release, int fd, const char *temporary, SyncFunc func,
                 void *userdata, StorePending **ret);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Store, the way in: the part file grows as bytes arrive and is hashed meanwhile; nothing of it is decoded before all of it has
- * the digest that was signed. Room for both, the file and the image that comes out of it, is taken before the first byte.
- * Only one writer works on the part file of a digest; a second one of the same file gets a temporary of its own, which
- * cannot be resumed. */
+/* Store, the way in: the part file grows as bytes arrive and is hashed meanwhile; nothing of it
+ * is decoded before all of it has the digest that was signed. Room for both, the file and the
+ * image that comes out of it, is taken before the first byte. Only one writer works on the part
+ * file of a digest; a second one of the same file gets a temporary of its own, which cannot be
+ * resumed. */
 #include <assert.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -335,7 +336,8 @@ int store_writer_restart(StoreWriter *writer, const char *etag) {
         return store_reserve(writer->store, writer->fd, writer->release->file_length, 0);
 }
 
-/* Not durable, and need not be: a tag that does not go with the bytes costs a download from the start, no more. */
+/* Not durable, and need not be: a tag that does not go with the bytes costs a download from the
+ * start, no more. */
 int store_writer_set_etag(StoreWriter *writer, const char *etag) {
         _cleanup_close_ int fd = -1;
         int r;

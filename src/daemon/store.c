@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Store: what is there. An image counts from the moment at which its .json is there too; that comes last and is durable after the
- * image. Nothing that is read is believed: release and image are checked against the digest that was asked for, each time, and
- * what does not pass is renamed to *.damaged, so that it can be fetched anew and people can look at it. */
+/* Store: what is there. An image counts from the moment at which its .json is there too; that
+ * comes last and is durable after the image. Nothing that is read is believed: release and image
+ * are checked against the digest that was asked for, each time, and what does not pass is
+ * renamed to *.damaged, so that it can be fetched anew and people can look at it. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

@@ -225,7 +225,7 @@ int update_new(Device *d, UpdateKind kind, UpdateState first, const Release *can
         u->device = d;
         u->kind = kind;
         u->state = first;
-        u->role = candidate ? ROLE_CANDIDATE : ROLE_BACKUP;
+        u->role = kind == UPDATE_RESTORE ? ROLE_BACKUP : ROLE_CANDIDATE;
         u->started = clock_now(d->manager->clock);
         if (candidate) {
                 u->candidate = release_copy(candidate);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Validate: the rules, one function each, in one table in the order in which people want to hear of them: who answers there, whether the
- * release is meant for it, whether there is anything to do, whether it may be done, whether it can be done and undone,
- * and last whether it may be done now. The first rule that objects decides.
+/* Validate: the rules, one function each, in one table in the order in which people want to hear of
+ * them: who answers there, whether the release is meant for it, whether there is anything to do,
+ * whether it may be done, whether it can be done and undone, and last whether it may be done now.
+ * The first rule that objects decides.
  *
- * The waits come last and the window is the last of them: where the verdict is to wait for the window, nothing else stands in the
- * way, and the download may run already.
+ * The waits come last and the window is the last of them: where the verdict is to wait for the
+ * window, nothing else stands in the way, and the download may run already.
  *
- * The version that runs is what the device says; where that is no version, it is the one under which the gateway knows the
- * same digest (backup, previous, or a release of the repository). */
+ * The version that runs is what the device says; where that is no version, it is the one under
+ * which the gateway knows the same digest (backup, previous, or a release of the repository). */
 #include <assert.h>
 
 #include "daemon/store.h"
@@ -97,8 +98,9 @@ static Outcome rule_hardware(const ValidateInput *in, Why *w) {
                         in->release->hardware[0], in->release->hardware[1] ? " and others" : "");
 }
 
-/* The link pushes one blob and the device checks the digest of that; the digest of a part table is another, even where the parts
- * lie end to end. So the device could only find fault with it after the erase. */
+/* The link pushes one blob and the device checks the digest of that; the digest of a part table
+ * is another, even where the parts lie end to end. So the device could only find fault with it
+ * after the erase. */
 static Outcome rule_parts(const ValidateInput *in, Why *w) {
         if (in->release->n_parts == 0)
                 return OUTCOME_DONE;
@@ -180,7 +182,8 @@ static Outcome rule_min_from(const ValidateInput *in, Why *w) {
                         in->release->version, min, version ? version : "an unknown version");
 }
 
-/* A model that is not behind this gateway at all is as good as one that is too old: the release says that it cannot do without. */
+/* A model that is not behind this gateway at all is as good as one that is too old: the release
+ * says that it cannot do without. */
 static Outcome rule_requires(const ValidateInput *in, Why *w) {
         for (size_t i = 0; i < in->release->n_requires; i++) {
                 const ReleaseRequire *q = in->release->requires + i;
@@ -349,7 +352,8 @@ static bool is_for_others(Outcome o) {
                o == OUTCOME_OTHER_CHANNEL;
 }
 
-/* The highest release below the bound (NULL: none), ties in order of the list. Returns n when there is none. */
+/* The highest release below the bound (NULL: none), ties in order of the list. Returns n when
+ * there is none. */
 static size_t next_lower(Release *const *releases, size_t n, const bool *seen) {
         size_t best = n;
 

@@ -32,6 +32,8 @@ void waiting_start(Update *u) {
                 manager_consider(u->manager);
                 break;
         }
+        if (u->wait != OUTCOME_WAIT_DEVICE)
+                device_ask_soon(u->device, u->manager->config->status_interval_usec);
         if (r < 0)
                 manager_fatal(u->manager, r, "a timer could not be set");
 }
