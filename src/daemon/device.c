@@ -352,6 +352,7 @@ static void heard(Device *d, const DriverIdentity *id) {
         if (take_identity(d, id))
                 device_save(d);
         watch_health(d);
+        manager_port_met(d->port);
         if (!was_present)
                 (void)log_full(LOG_NOTICE, device_id(d), 0, "answers: model %s, version %s, %s",
                                 id->model, id->version[0] ? id->version : "unknown",
@@ -363,6 +364,16 @@ static void not_heard(Device *d, DriverCode code) {
         d->status_pause_usec = CLAMP(d->status_pause_usec * 2, ABSENT_MIN_USEC, ABSENT_MAX_USEC);
         if (code == DRIVER_E_PORT || ++d->silent >= SILENT_MAX)
                 device_lost(d);
+}
+
+/* It answers: the update that waited for that goes on; one that is stranded does when the program is healthy. */
+static void wake_update(Device *d) {
+        Update *u = d->update;
+
+        if (u->state == UPDATE_WAITING && u->wait == OUTCOME_WAIT_DEVICE)
+                update_wake(u);
+        else if (u->state == UPDATE_STRANDED && d->healthy_usec > 0)
+                stranded_wake(u);
 }
 
 bool device_heard(Device *d, const DriverResult *result) {
@@ -378,9 +389,8 @@ bool device_heard(Device *d, const DriverResult *result) {
                 return true;
         }
         heard(d, &result->identity);
-        if (d->update && d->update->state == UPDATE_WAITING &&
-                        d->update->wait == OUTCOME_WAIT_DEVICE && result->code == DRIVER_OK)
-                update_wake(d->update);
+        if (d->update && result->code == DRIVER_OK)
+                wake_update(d);
         return true;
 }
 
@@ -457,7 +467,9 @@ void device_state_text(const Device *d, Why *ret) {
                 break;
         case DEVICE_FACE_ABSENT:
                 (void)why(ret, 0,
-                                d->port && port_mode(d->port->port) == PORT_ON_DEMAND
+                                d->port && d->port->port &&
+                                                                port_mode(d->port->port) ==
+                                                                                PORT_ON_DEMAND
                                                 ? "not seen: its port is on demand and not in our hands"
                                                 : "does not answer");
                 break;

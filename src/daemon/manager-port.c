@@ -111,10 +111,6 @@ static void on_scouted(Exchange *x, const DriverResult *result, void *userdata) 
         }
         if (may_scout(p))
                 scout_later(p, p->scout_pause_usec);
-        else if (p->wanted) {
-                port_unwant(p->port);
-                p->wanted = false;
-        }
 }
 
 static int on_scout_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -148,6 +144,13 @@ void manager_port_idle(ManagerPort *p) {
                 return;
         p->scout_pause_usec = SCOUT_MIN_USEC;
         scout_later(p, 0);
+}
+
+void manager_port_met(ManagerPort *p) {
+        if (!p || !p->wanted)
+                return;
+        p->wanted = false;
+        port_unwant(p->port);
 }
 
 static void ask_everybody(ManagerPort *p) {

@@ -98,6 +98,8 @@ Device *manager_find_device(Manager *m, const char *id);
 ManagerPort *manager_find_port(Manager *m, const char *name);
 /* Nobody known answers on this port: asks who is there. NULL does nothing. */
 void manager_port_idle(ManagerPort *p);
+/* Somebody answered: an on-demand line that was wanted for the first contact is given back. */
+void manager_port_met(ManagerPort *p);
 
 /* A refresh now, or joins the one under way. func runs exactly once; < 0 only when it could not
  * even be queued. */

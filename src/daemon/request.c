@@ -32,8 +32,9 @@ static Outcome busy(const Device *d, Why *w) {
 static bool gives_way(const Device *d) {
         const Update *u = d->update;
 
-        return u->state == UPDATE_STRANDED ||
-               (u->state == UPDATE_WAITING && !u->touched && !u->by_name);
+        return !u->entering &&
+               (u->state == UPDATE_STRANDED ||
+                               (u->state == UPDATE_WAITING && !u->touched && !u->by_name));
 }
 
 static Outcome pick_by_name(Device *d, const char *version, Release *const *list, size_t n,
@@ -222,7 +223,7 @@ static Outcome declare(Device *d, int fd, const char *version, Why *w) {
 Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w) {
         const Record *r = d->record;
 
-        if (d->update && !gives_way(d))
+        if (d->update)
                 return busy(d, w);
         if (r->identity_changed)
                 return refuse(w, OUTCOME_IDENTITY_CHANGED, "another unit answers in place of %s",
@@ -241,7 +242,6 @@ Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w) {
         if (d->identity.health != DEVICE_HEALTH_HEALTHY)
                 return refuse(w, OUTCOME_NOT_HEALTHY,
                                 "the running program does not answer healthy");
-        d->update = update_free(d->update);
         return device_consider_adopt(d, w) ? OUTCOME_DONE : OUTCOME_CANNOT_READ_BACK;
 }
 
@@ -262,16 +262,25 @@ static void accept_unit(Device *d) {
                         r->model, r->serial);
 }
 
+/* What was begun for the former unit has no meaning for this one. */
+static void end_for_other_unit(Update *u) {
+        u->outcome = OUTCOME_IDENTITY_CHANGED;
+        (void)snprintf(u->text, sizeof(u->text), "another unit was accepted in the middle of it");
+        update_enter(u, UPDATE_REPORTING);
+}
+
 Outcome device_request_accept(Device *d, Why *w) {
         Record *r = d->record;
 
         if (!r->identity_changed && !r->foreign_push)
                 return refuse(w, OUTCOME_NOT_RUNNING, "there is nothing to accept of %s",
                                 device_id(d));
+        if (d->update && d->update->entering)
+                return refuse(w, OUTCOME_BUSY, "%s is between two steps; try again", device_id(d));
         if (r->identity_changed) {
                 accept_unit(d);
-                if (d->update && !d->update->touched)
-                        d->update = update_free(d->update);
+                if (d->update)
+                        end_for_other_unit(d->update);
         }
         if (r->foreign_push) {
                 r->foreign_push = false;
