@@ -150,7 +150,8 @@ typedef struct DriverResult {
         DriverIdentity identity; /* as last told */
         uint8_t *bytes; /* READ_BACK: the program; READ_RELEASE: header then signature; owned by the driver until freed or started anew */
         size_t length, header_length;
-        uint64_t line_bytes_sent, line_bytes_received, stream_bytes;
+        uint64_t line_bytes_sent, line_bytes_received;
+        uint64_t stream_bytes; /* of the image or its plan, as far as the device took them */
         Why why;
 } DriverResult;
 

@@ -189,7 +189,7 @@ static void speed_down_answer(Native *n, const RkdAnswer *a) {
 static void done_enter(Native *n) {
         n->result.line_bytes_sent = n->link.bytes_sent;
         n->result.line_bytes_received = n->link.bytes_received;
-        n->result.stream_bytes = n->request.op == DRIVER_PUSH ? n->n_stream : 0;
+        n->result.stream_bytes = n->request.op == DRIVER_PUSH ? n->window.received : 0;
 }
 
 static void identified_start(Native *n) {
