@@ -174,7 +174,12 @@ class Link:
         while data:
             if not select.select([], [self.fd], [], max(0, deadline - time.monotonic()))[1]:
                 raise LinkError('the line takes no bytes')
-            n = os.write(self.fd, data)
+            try:
+                n = os.write(self.fd, data)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise LinkError(f'the line is gone: {error}') from error
             self.sent_bytes += n
             data = data[n:]
 

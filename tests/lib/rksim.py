@@ -120,3 +120,12 @@ def run(*arguments):
     result = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode != 0:
         raise RuntimeError(f'{arguments}: {result.stdout.decode()}')
+
+
+def is_running(pid):
+    """Whether the process runs; one that ended and was not collected by its parent does not."""
+    try:
+        with open(f'/proc/{pid}/stat') as file:
+            return file.read().rsplit(')', 1)[1].split()[0] not in 'ZX'
+    except FileNotFoundError:
+        return False

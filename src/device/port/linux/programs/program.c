@@ -16,8 +16,9 @@
 #include "chip.h"
 #include "marker.h"
 
-#define PROGRAM_FEED_MSEC 100U
-#define PROGRAM_CHUNK     512
+#define PROGRAM_FEED_MSEC  100U
+#define PROGRAM_CRASH_MSEC 2000U
+#define PROGRAM_CHUNK      512
 
 __attribute__((section(".rkd_descriptor"), used,
                 aligned(4))) static volatile const RkdDescriptor program_descriptor = {
@@ -32,11 +33,23 @@ static void program_hang(void) {
                 (void)pause();
 }
 
-static void program_judge(RkdProgram *program, uint32_t age_msec) {
+/* Confirmed before it started, or so long ago that the gateway has its answer: time to crash. */
+static bool program_is_long_confirmed(bool confirmed, uint32_t now_msec) {
+        static uint32_t unconfirmed_msec;
+        static bool was_unconfirmed;
+
+        if (!confirmed) {
+                was_unconfirmed = true;
+                unconfirmed_msec = now_msec;
+        }
+        return confirmed && (!was_unconfirmed || now_msec - unconfirmed_msec >= PROGRAM_CRASH_MSEC);
+}
+
+static void program_judge(RkdProgram *program, uint32_t now_msec, uint32_t age_msec) {
         const ProgramBehaviour *b = &program_behaviour;
         bool confirmed = rkd_program_is_confirmed(program);
 
-        if (b->crashes_when_confirmed && confirmed)
+        if (b->crashes_when_confirmed && program_is_long_confirmed(confirmed, now_msec))
                 abort();
         if ((b->sick_after_msec > 0 && age_msec >= b->sick_after_msec) ||
                         (b->sick_when_confirmed && confirmed))
@@ -73,7 +86,7 @@ int main(void) {
                         chip_feed_watchdog();
                         fed_msec = now_msec;
                 }
-                program_judge(&program, now_msec - start_msec);
+                program_judge(&program, now_msec, now_msec - start_msec);
                 n = chip_wait(wait_msec < PROGRAM_FEED_MSEC ? wait_msec : PROGRAM_FEED_MSEC, bytes,
                                 sizeof(bytes));
                 rkd_program_receive(&program, bytes, n);

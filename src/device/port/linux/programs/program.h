@@ -13,9 +13,9 @@ typedef struct ProgramBehaviour {
         bool crashes; /* before anything else */
         bool hangs;   /* neither feeds the watchdog nor listens */
         bool says_healthy;
-        uint32_t sick_after_msec; /* counted from the start; 0: never */
-        const char *version;      /* said instead of the one in the descriptor */
-        bool crashes_when_confirmed; /* at every start that finds itself confirmed, or when it happens */
+        uint32_t sick_after_msec;    /* counted from the start; 0: never */
+        const char *version;         /* said instead of the one in the descriptor */
+        bool crashes_when_confirmed; /* a while after it happened, and at every start from then on */
         bool sick_when_confirmed;
 } ProgramBehaviour;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Is healthy until it is confirmed; from then on it crashes at every start. */
+/* Is healthy until it is confirmed; it crashes two seconds later, and at every start from then on. */
 
 #include "program.h"
 
