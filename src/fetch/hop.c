@@ -229,9 +229,6 @@ int fetch_hop_error(const FetchHop *hop, CURLcode code) {
         case CURLE_SEND_ERROR:
         case CURLE_GOT_NOTHING:
                 return -EPIPE;
-        case CURLE_URL_MALFORMAT:
-        case CURLE_UNSUPPORTED_PROTOCOL:
-                return -EACCES;
         default:
                 return -EPROTO;
         }

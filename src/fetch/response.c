@@ -39,6 +39,7 @@ static void read_range(FetchResponse *r, const char *value) {
 /* The line that was just stored, NUL-ended in place of its newline. */
 static int note(FetchResponse *r, const char *line, Why *w) {
         const char *value = strchr(line, ':') + 1;
+        uint64_t length;
 
         value += strspn(value, " \t");
         if (fetch_header_is(line, "location"))
@@ -47,8 +48,10 @@ static int note(FetchResponse *r, const char *line, Why *w) {
                 read_range(r, value);
         if (!fetch_header_is(line, "content-length"))
                 return 0;
-        if (read_number(value, strlen(value), &r->length) < 0)
-                return why(w, -EPROTO, "the server sent a Content-Length that is no number");
+        if (read_number(value, strlen(value), &length) < 0 ||
+                        (r->has_length && length != r->length))
+                return why(w, -EPROTO, "the server sent a Content-Length that is no one number");
+        r->length = length;
         r->has_length = true;
         return 0;
 }
