@@ -340,11 +340,17 @@ def split_arguments(text):
 
 
 class Replay:
-    """Reads the trace and moves the model; changed says whether the last call mattered."""
+    """Reads the trace and moves the model.
 
-    def __init__(self, folder, ack_descriptor=1):
+    watch(path, data): told of writes to anything outside (a line, a socket); what it returns is a promise as a line of output is.
+    ignore(name, what): true for calls on a File or Folder that are to be taken as not made: a planted fault.
+    """
+
+    def __init__(self, folder, ack_descriptor=1, watch=None, ignore=None):
         self.model = Model(folder)
         self.ack_descriptor = ack_descriptor
+        self.watch = watch
+        self.ignore = ignore
         self.calls = 0
 
     def run(self, lines):
@@ -374,6 +380,8 @@ class Replay:
         name, result = call.group(1), int(call.group(3), 0)
         arguments = Arguments(call.group(2), result, call.group(4))
         handler = getattr(self, f'on_{name}', None)
+        if handler and self.ignore and name in ('fsync', 'fdatasync') and self.ignore(name, self.target(arguments)):
+            return False
         return bool(handler and handler(pid, arguments))
 
     # --- helpers
@@ -456,10 +464,13 @@ class Replay:
         number, _, _ = arguments.descriptor(0)
         file = self.target(arguments)
         if file is None:
-            if number == self.ack_descriptor:
-                self.model.acks += arguments.data()[:arguments.result]
-                return True
-            return False
+            promise = b''
+            if self.watch:
+                promise = self.watch(arguments.descriptor(0)[1] or '', arguments.data()[:arguments.result])
+            elif number == self.ack_descriptor:
+                promise = arguments.data()[:arguments.result]
+            self.model.acks += promise
+            return bool(promise)
         position = self.model.positions.get((pid, number)) or self.model.positions.get(id(file))
         if position is None or position['file'] is not file:
             raise CannotModel(f'a write at an unknown offset: {arguments.descriptor(0)[1]}')
