@@ -410,6 +410,21 @@ class World:
         if status:
             raise Failure(f'rekindled ended with {status} after SIGTERM')
 
+    def save(self, name):
+        """Keeps state and flash as they are now; daemon and devices must be stopped."""
+        place = os.path.join(self.tmp, f'saved-{name}')
+        shutil.copytree(self.state, os.path.join(place, 'state'))
+        for device in self.devices.values():
+            shutil.copy(device.flash, os.path.join(place, device.name))
+
+    def load(self, name):
+        """State and flash as they were saved."""
+        place = os.path.join(self.tmp, f'saved-{name}')
+        shutil.rmtree(self.state)
+        shutil.copytree(os.path.join(place, 'state'), self.state)
+        for device in self.devices.values():
+            shutil.copy(os.path.join(place, device.name), device.flash)
+
     # --- looking at it
 
     def ctl_command(self, *arguments):

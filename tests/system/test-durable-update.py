@@ -3,7 +3,6 @@
 """Whole updates of the real daemon under the power-cut model: every state that a cut may leave of the state folder is judged."""
 
 import os
-import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -20,7 +19,7 @@ def digest_of(path):
 
 
 def traced_update(w, version, behaviour, is_done):
-    """Provisions 1.0.0, then records what the daemon does during the next update. The folder as it was before is in w.tmp/before."""
+    """Provisions 1.0.0, then records what the daemon does during the next update."""
     first = w.publisher.publish('1.0.0')
     w.add_device('boiler', 'boiler-ctl', '--flash-times', 'off')
     w.start()
@@ -28,7 +27,9 @@ def traced_update(w, version, behaviour, is_done):
     w.wait_runs('1.0.0')
     w.stop_daemon()
     second = w.publisher.publish(version, behaviour)
-    shutil.copytree(w.state, os.path.join(w.tmp, 'before'))
+    w.devices['boiler'].stop()
+    w.save('before')
+    w.devices['boiler'].start()
     trace = os.path.join(w.tmp, 'trace')
     w.daemon_wrapper = [*STRACE, trace, '--']
     w.start_daemon()
@@ -40,8 +41,7 @@ def traced_update(w, version, behaviour, is_done):
 
 def explore(w, judge, ignore=None):
     """The state folder goes back to what it was before; then the trace is replayed."""
-    shutil.rmtree(w.state)
-    shutil.copytree(os.path.join(w.tmp, 'before'), w.state)
+    w.load('before')
     replay = durability.Replay(w.state, watch=LineWatch(lambda path: path.startswith('/dev/pts/')), ignore=ignore)
     with open(os.path.join(w.tmp, 'trace'), encoding='ascii', errors='replace') as lines:
         return durability.explore(lines, replay, judge), replay.model.acks.decode().split()
