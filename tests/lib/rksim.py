@@ -21,7 +21,8 @@ class Sim:
     """One simulated device: paths and the process. A context manager that leaves nothing behind."""
 
     def __init__(self, programs, *options, line='pty', times=False):
-        """programs: the folder of rekindle-sim, rkprog-make and the rkprog-* programs; line: pty or unix."""
+        """programs: the folder of rekindle-sim, rkprog-make and the rkprog-* programs; line: pty, unix or fd (then the
+        option is the caller's)."""
         self.programs = programs
         self.binary = os.path.join(programs, 'rekindle-sim')
         self.folder = tempfile.mkdtemp(prefix='rksim-')
@@ -42,12 +43,12 @@ class Sim:
         self.stop()
         shutil.rmtree(self.folder)
 
-    def start(self, *options):
+    def start(self, *options, pass_fds=()):
         """Returns the name of the line, once it is ready."""
         arguments = [self.binary, f'--flash={self.flash}', f'--control={self.control_path}',
                      f'--program-space={PROGRAM_SPACE}', f'--unit={UNIT}', *self.options, *options]
-        arguments += {'pty': [f'--link={self.line}'], 'unix': [f'--unix={self.line}']}[self.kind]
-        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        arguments += {'pty': [f'--link={self.line}'], 'unix': [f'--unix={self.line}'], 'fd': []}[self.kind]
+        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, pass_fds=pass_fds)
         if not select.select([self.process.stdout], [], [], 20)[0]:
             raise RuntimeError('rekindle-sim does not get ready')
         words = self.process.stdout.readline().decode().split()

@@ -6,6 +6,7 @@ the link. Usage: test-sim.py FOLDER [TEST...], FOLDER being that of rekindle-sim
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -102,6 +103,27 @@ class Hardware(SimTest):
         self.assertEqual(sim.control('plug'), 'ok')
         self.assertEqual(self.link(sim).identify()['model'], 'sim')
         self.assertTrue(os.path.realpath(sim.line).startswith('/dev/pts/'), first)
+
+    def test_who_opens_the_line_hears_nothing_old(self):
+        sim = self.sim()
+        sim.start()
+        sim.wait_status(lambda status: status['lost'] > 24, 'two HELLO to nobody')
+        link = self.link(sim)
+        link.nop()
+        self.assertLessEqual(len(link.hellos), 1)
+        self.assertEqual(link.damaged, 0)
+
+    def test_end_of_a_handed_in_line_ends_it(self):
+        near, far = socket.socketpair()
+        self.addCleanup(near.close)
+        sim = self.sim(line='fd')
+        self.assertEqual(sim.start(f'--fd={far.fileno()}', pass_fds=[far.fileno()]), 'fd')
+        far.close()
+        link = rklink.Link(fd=near.detach())
+        self.assertEqual(link.identify()['model'], 'sim')
+        self.assertTrue(sim.control('unplug').startswith('error: '))
+        link.close()
+        self.assertEqual(sim.process.wait(20), 0)
 
     def test_bytes_at_the_wrong_speed_are_garbage(self):
         sim = self.sim('--pace', '--speeds=57600')

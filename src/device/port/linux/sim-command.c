@@ -161,11 +161,11 @@ static void command_status(const Command *command) {
                                 (unsigned)machine->resets[cause]);
         n += COMMAND_PRINT(
                         "},\"plugged\":%s,\"baud\":%u,\"bytes-in\":%llu,\"bytes-out\":%llu,\"damaged\":%llu,"
-                        "\"lost\":%llu,",
+                        "\"lost\":%llu,\"deaf\":%llu,",
                         sim_line_is_plugged(board->line) ? "true" : "false",
                         (unsigned)sim_line_baud(board->line), (unsigned long long)line->bytes_in,
                         (unsigned long long)line->bytes_out, (unsigned long long)line->damaged,
-                        (unsigned long long)line->lost);
+                        (unsigned long long)line->lost, (unsigned long long)machine->deaf);
         n += COMMAND_PRINT(
                         "\"operations\":%llu,\"erases\":%llu,\"writes\":%llu,\"overwrites\":%llu,\"units\":{",
                         (unsigned long long)flash->operations, (unsigned long long)flash->erases,

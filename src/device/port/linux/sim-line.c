@@ -35,6 +35,8 @@ struct SimLine {
         int fd;
         int slave_fd;
         int listen_fd;
+        int watch_fd;
+        int n_users; /* who have the terminal open; with none, the device talks to nobody */
         bool linked;
         bool mute;
 
@@ -134,6 +136,10 @@ static int line_open_pty(SimLine *line) {
                 return r;
         free(line->name);
         line->name = name;
+        line->n_users = 0;
+        line->watch_fd = sim_tty_watch(line->name);
+        if (line->watch_fd < 0)
+                return line->watch_fd;
         if (!line->config.path)
                 return 0;
         r = sim_tty_link(line->config.path, line->name);
@@ -150,7 +156,7 @@ static void line_write(SimLine *line, size_t n_bytes) {
         memmove(line->out, line->out + n_bytes, line->n_out - n_bytes);
         line->n_out -= n_bytes;
         line->counts.bytes_out += n_bytes;
-        if (line->mute || line->fd < 0) {
+        if (line->mute || line->fd < 0 || (line->watch_fd >= 0 && line->n_users <= 0)) {
                 line->counts.lost += n_bytes;
                 return;
         }
@@ -202,6 +208,15 @@ static size_t line_may_receive(SimLine *line, uint64_t now_usec, size_t size) {
         return SIM_MIN(line_bytes_since(line, line->in_nsec, now_usec), size);
 }
 
+/* Who opens a serial port does not hear what was said before. */
+static void line_count_users(SimLine *line) {
+        int before = line->n_users;
+
+        line->n_users = sim_tty_count_users(line->watch_fd, before);
+        if (before <= 0 && line->n_users > 0)
+                sim_tty_flush(line->slave_fd);
+}
+
 int sim_line_new(SimLine **ret, const SimLineConfig *config) {
         SimLine *line;
         int r = 0;
@@ -212,7 +227,7 @@ int sim_line_new(SimLine **ret, const SimLineConfig *config) {
         if (!line)
                 return -ENOMEM;
         line->config = *config;
-        line->fd = line->slave_fd = line->listen_fd = -1;
+        line->fd = line->slave_fd = line->listen_fd = line->watch_fd = -1;
         line->baud = 115200;
         line->seed = config->seed ? config->seed : 1;
         if (config->kind == SIM_LINE_FD) {
@@ -281,6 +296,7 @@ int sim_line_unplug(SimLine *line) {
         line->linked = false;
         line->listen_fd = sim_close(line->listen_fd);
         line->slave_fd = sim_close(line->slave_fd);
+        line->watch_fd = sim_close(line->watch_fd);
         line_hang_up(line);
         return 0;
 }
@@ -308,6 +324,8 @@ size_t sim_line_receive(SimLine *line, uint64_t now_usec, uint8_t *ret_bytes, si
 
         if (line->fd < 0)
                 return 0;
+        if (line->watch_fd >= 0)
+                line_count_users(line);
         /* Room for the echo is kept free: what cannot be echoed is not taken yet. */
         if (line->config.echo)
                 size = line->n_out >= LINE_ECHO_MAX ? 0
@@ -368,6 +386,8 @@ size_t sim_line_fill_pollfds(const SimLine *line, struct pollfd *fds) {
                 fds[n++] = (struct pollfd){ .fd = line->fd, .events = POLLIN };
         if (line->fd < 0 && line->listen_fd >= 0)
                 fds[n++] = (struct pollfd){ .fd = line->listen_fd, .events = POLLIN };
+        if (line->watch_fd >= 0)
+                fds[n++] = (struct pollfd){ .fd = line->watch_fd, .events = POLLIN };
         return n;
 }
 

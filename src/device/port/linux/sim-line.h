@@ -30,7 +30,7 @@ typedef struct SimLineCounts {
         uint64_t lost;      /* sent by the device while nobody took them */
 } SimLineCounts;
 
-#define SIM_LINE_POLLFDS 2
+#define SIM_LINE_POLLFDS 3
 
 int sim_line_new(SimLine **ret, const SimLineConfig *config);
 SimLine *sim_line_free(SimLine *line);

@@ -29,6 +29,7 @@ struct SimMachine {
         uint64_t random;
 
         uint32_t starts; /* of programs */
+        uint64_t deaf;   /* bytes that came while the core stood still */
         uint32_t resets[_RKD_CAUSE_MAX];
         RkdCause cause;
 };

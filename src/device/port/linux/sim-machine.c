@@ -42,6 +42,7 @@ void sim_machine_say(const SimMachine *machine, const char *format, ...) {
 
 static void machine_enter_bootloader(SimMachine *machine, RkdCause cause) {
         SimBoard *board = machine->board;
+        int r;
 
         machine->process = sim_process_free(machine->process);
         machine->program_writes = false;
@@ -53,7 +54,9 @@ static void machine_enter_bootloader(SimMachine *machine, RkdCause cause) {
         board->baud_next = 0;
         sim_line_set_baud(board->line, machine->options->speeds[0]);
         sim_machine_say(machine, "reset: %s", sim_cause_names[cause]);
-        rkd_boot_init(&machine->boot, &board->platform, (uint8_t)cause);
+        r = rkd_boot_init(&machine->boot, &board->platform, (uint8_t)cause);
+        assert(r == 0); /* the options were checked */
+        (void)r;
 }
 
 static void machine_enter_program(SimMachine *machine) {
@@ -92,8 +95,12 @@ static void machine_run_input(SimMachine *machine) {
         size_t n;
 
         n = sim_line_receive(machine->board->line, sim_now_usec(), bytes, sizeof(bytes));
-        if (n == 0 || machine_is_deaf(machine))
+        if (n == 0)
                 return;
+        if (machine_is_deaf(machine)) {
+                machine->deaf += n;
+                return;
+        }
         if (machine->state == SIM_MACHINE_PROGRAM)
                 sim_process_uart_write(machine->process, bytes, n);
         else if (machine->board->request == SIM_REQUEST_NONE)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 
 #include "sim-util.h"
@@ -66,6 +67,37 @@ uint32_t sim_tty_baud(int fd) {
         struct termios2 settings;
 
         return ioctl(fd, TCGETS2, &settings) < 0 ? 0 : settings.c_ospeed;
+}
+
+int sim_tty_watch(const char *name) {
+        int fd, r;
+
+        fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        if (fd < 0)
+                return -errno;
+        if (inotify_add_watch(fd, name, IN_OPEN | IN_CLOSE) < 0) {
+                r = -errno;
+                (void)close(fd);
+                return r;
+        }
+        return fd;
+}
+
+int sim_tty_count_users(int watch_fd, int n_users) {
+        struct inotify_event events[16];
+        ssize_t n;
+        size_t i;
+
+        while ((n = read(watch_fd, events, sizeof(events))) > 0)
+                for (i = 0; i < (size_t)n / sizeof(events[0]); i++)
+                        n_users += events[i].mask & IN_OPEN    ? 1
+                                   : events[i].mask & IN_CLOSE ? -1
+                                                               : 0;
+        return n_users;
+}
+
+void sim_tty_flush(int slave_fd) {
+        (void)ioctl(slave_fd, TCFLSH, TCIFLUSH);
 }
 
 int sim_tty_link(const char *path, const char *target) {
