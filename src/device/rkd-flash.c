@@ -115,6 +115,10 @@ int rkd_flash_poll(RkdFlash *f) {
         return f->operation == OPERATION_NONE ? 0 : 1;
 }
 
+void rkd_flash_forgive(RkdFlash *f) {
+        f->failed = false;
+}
+
 bool rkd_flash_is_busy(const RkdFlash *f) {
         return f->operation != OPERATION_NONE;
 }

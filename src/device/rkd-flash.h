@@ -19,6 +19,8 @@ void rkd_flash_erase(RkdFlash *flash, RkdArea area, uint32_t address, uint32_t n
 void rkd_flash_write(RkdFlash *flash, RkdArea area, uint32_t address, const void *data, uint32_t n);
 /* Goes on: 1 busy, 0 the last operation is done, -1 it failed (until the next begins). */
 int rkd_flash_poll(RkdFlash *flash);
+/* The next poll does not tell of a failure before this. */
+void rkd_flash_forgive(RkdFlash *flash);
 bool rkd_flash_is_busy(const RkdFlash *flash);
 bool rkd_flash_is_writing(const RkdFlash *flash);
 /* Erase units from this address on, n bytes long. */

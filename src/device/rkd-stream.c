@@ -49,6 +49,7 @@ static void raise_credit(RkdStream *s) {
 }
 
 void rkd_stream_begin(RkdStream *s, uint16_t id, uint32_t length, uint32_t image_length) {
+        rkd_flash_forgive(s->flash);
         rkd_stream_init(s, s->platform, s->flash);
         s->phase = PHASE_OPEN;
         s->id = id;

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tests' gateway, see gateway.h.
+ */
+
+#include "gateway.h"
+
+#include <string.h>
+
+#include "device/rkd-sha256.h"
+#include "proto/crc.h"
+
+#define WAIT_MS 500u
+#define TRIES   40u
+#define ROUNDS  400u
+#define PAYLOAD 256u
+
+void gateway_init(Gateway *g, Board *board) {
+        memset(g, 0, sizeof(*g));
+        g->board = board;
+        g->address = board->platform.address;
+        g->sequence = 1;
+        rkd_frame_reader_init(&g->reader, g->payload, sizeof(g->payload));
+}
+
+static void put_line(Board *b, const uint8_t *bytes, size_t n) {
+        if (n > sizeof(b->to_device) - b->n_to_device)
+                board_violate(b, "the test floods the line");
+        else {
+                memcpy(b->to_device + b->n_to_device, bytes, n);
+                b->n_to_device += n;
+        }
+}
+
+void gateway_send(Gateway *g, uint8_t type, uint8_t flags, const uint8_t *payload, size_t n) {
+        uint8_t line[RKD_FRAME_ENCODED(RKD_PAYLOAD_MAX)];
+        const RkdFrame frame = {
+                .address = g->address,
+                .type = type,
+                .sequence = g->sequence,
+                .flags = flags,
+                .payload = payload,
+                .n_payload = n,
+        };
+
+        put_line(g->board, line, rkd_frame_encode(line, sizeof(line), &frame));
+}
+
+/* Looks at the answer that came; what a device must never say is a violation. */
+static void note_frame(Gateway *g) {
+        const RkdStatus *s = &g->answer.status;
+
+        if (rkd_answer_decode(&g->answer, g->frame.type, g->payload, g->frame.n_payload) != 0) {
+                board_violate(g->board, "malformed answer");
+                return;
+        }
+        if ((g->frame.flags & RKD_FLAG_FROM_DEVICE) == 0 || g->frame.address != g->address)
+                board_violate(g->board, "answer with the wrong address or direction");
+        g->acks += g->frame.type == RKD_ACK;
+        g->naks += g->frame.type == RKD_NAK;
+        g->hellos += g->frame.type == RKD_HELLO;
+        if (g->frame.type != RKD_ACK && g->frame.type != RKD_NAK)
+                return;
+        if (s->credit < g->credit || s->received > s->credit)
+                board_violate(g->board, "credit taken back");
+        g->credit = s->credit;
+}
+
+/* Takes bytes off the line up to the end of a frame. */
+static bool take_frame(Gateway *g) {
+        Board *b = g->board;
+        RkdDecoded what = RKD_DECODED_MORE;
+        size_t n = 0;
+
+        while (n < b->n_from_device && what == RKD_DECODED_MORE)
+                what = rkd_frame_reader_feed(&g->reader, b->from_device[n++], &g->frame);
+        b->n_from_device -= n;
+        memmove(b->from_device, b->from_device + n, b->n_from_device);
+        if (what == RKD_DECODED_COMPLETE)
+                note_frame(g);
+        return what == RKD_DECODED_COMPLETE;
+}
+
+bool gateway_await(Gateway *g, uint8_t type, unsigned ms) {
+        while (true) {
+                while (take_frame(g))
+                        if (type == 0 || g->frame.type == type)
+                                return true;
+                if (ms-- == 0 || g->board->runs == BOARD_OFF)
+                        return false;
+                board_step(g->board);
+        }
+}
+
+int gateway_ask(Gateway *g, const RkdRequest *request) {
+        uint8_t payload[RKD_PAYLOAD_MIN];
+        size_t n = rkd_request_encode(request, payload, sizeof(payload));
+
+        for (unsigned i = 0; i < TRIES; i++) {
+                uint16_t busy_ms;
+
+                g->sequence++;
+                gateway_send(g, request->type, RKD_FLAG_POLL, payload, n);
+                if (!gateway_await(g, request->type, WAIT_MS))
+                        return -1;
+                if (g->frame.sequence != g->sequence)
+                        board_violate(g->board, "answer with another sequence");
+                if (g->answer.result != RKD_BUSY)
+                        return g->answer.result;
+                busy_ms = g->answer.busy_ms;
+                board_run(g->board, busy_ms);
+        }
+        return RKD_BUSY;
+}
+
+int gateway_ask_id(Gateway *g, uint8_t type, uint64_t push_id) {
+        const RkdRequest q = { .type = type, .push_id = push_id };
+
+        return gateway_ask(g, &q);
+}
+
+int gateway_identify(Gateway *g, RkdIdentity *ret) {
+        RkdRequest q = { .type = RKD_IDENTIFY, .want = RKD_PAYLOAD_MIN - 7 };
+
+        do {
+                int r = gateway_ask(g, &q);
+
+                if (r != 0)
+                        return r;
+                if (g->answer.offset != q.offset || g->answer.n_bytes == 0 ||
+                                g->answer.total > sizeof(g->identity))
+                        return -1;
+                memcpy(g->identity + q.offset, g->answer.bytes, g->answer.n_bytes);
+                q.offset += (uint32_t)g->answer.n_bytes;
+        } while (q.offset < g->answer.total);
+        return rkd_identity_decode(ret, g->identity, q.offset) == 0 ? 0 : -1;
+}
+
+static size_t make_header(const Gateway *g, const Push *push, uint8_t *out) {
+        RkdHeader h = {
+                .algorithm = push->algorithm,
+                .length = push->wrong_length ? push->wrong_length : (uint32_t)push->n_image,
+                .model = rkd_text(push->model ? push->model : g->board->platform.model),
+                .version = rkd_text(push->version),
+                .floor = rkd_text(push->floor),
+        };
+        RkdSha256 sha;
+
+        rkd_sha256_init(&sha);
+        rkd_sha256_add(&sha, push->image, push->n_image);
+        rkd_sha256_finish(&sha, h.sha256);
+        if (push->hardware) {
+                h.n_hardware = 1;
+                h.hardware[0] = rkd_text(push->hardware);
+        }
+        return rkd_header_encode(&h, out, RKD_HEADER_MAX);
+}
+
+static int send_begin(Gateway *g, const uint8_t *area, size_t n) {
+        RkdRequest q = { .type = RKD_BEGIN, .total = (uint16_t)n };
+
+        while (q.offset < n) {
+                int r;
+
+                q.bytes = area + q.offset;
+                q.n_bytes = n - q.offset < RKD_BEGIN_PIECE ? n - q.offset : RKD_BEGIN_PIECE;
+                r = gateway_ask(g, &q);
+                if (r != 0)
+                        return r;
+                if (g->answer.offset != q.offset + q.n_bytes)
+                        return -1;
+                q.offset = g->answer.offset;
+        }
+        return 0;
+}
+
+int gateway_begin(Gateway *g, const Push *push) {
+        uint8_t header[RKD_HEADER_MAX], area[RKD_BEGIN_MAX];
+        static const uint8_t signature[RKD_SIGNATURE_BYTES] = { 0x5a };
+        const RkdBegin begin = {
+                .trial_seconds = push->trial_seconds ? push->trial_seconds : 2,
+                .push_id = push->push_id,
+                .replaces = push->replaces,
+                .header = header,
+                .n_header = (uint16_t)make_header(g, push, header),
+                .signature = signature,
+                .n_signature = push->algorithm ? RKD_SIGNATURE_BYTES : 0,
+        };
+
+        return send_begin(g, area, rkd_begin_encode(&begin, area, sizeof(area)));
+}
+
+static size_t unit_bytes(const Push *push, uint32_t unit) {
+        size_t left = push->n_image - unit * BOARD_UNIT;
+
+        return left < BOARD_UNIT ? left : BOARD_UNIT;
+}
+
+/* Whether the device holds this unit already. 1, 0, or -1 when it does not answer. */
+static int has_unit(Gateway *g, const Push *push, uint32_t unit) {
+        const RkdRequest q = { .type = RKD_SUMS, .first = unit, .count = 1 };
+        uint8_t wanted[BOARD_UNIT];
+        size_t n = unit_bytes(push, unit);
+
+        memset(wanted, 0xff, sizeof(wanted));
+        memcpy(wanted, push->image + unit * BOARD_UNIT, n);
+        if (gateway_ask(g, &q) != 0 || g->answer.count != 1)
+                return -1;
+        return rkd_load_u32(g->answer.bytes) == rkd_crc32(wanted, sizeof(wanted));
+}
+
+/* The stream of all units that differ, one to a run. Its length, or -1. */
+static int make_stream(Gateway *g, const Push *push, uint8_t *out) {
+        uint32_t units = (uint32_t)((push->n_image + BOARD_UNIT - 1) / BOARD_UNIT);
+        int n = 0;
+
+        for (uint32_t unit = 0; unit < units; unit++) {
+                int has = has_unit(g, push, unit);
+
+                if (has < 0)
+                        return -1;
+                if (has > 0)
+                        continue;
+                rkd_store_u32(out + n, unit);
+                rkd_store_u32(out + n + 4, 1);
+                memcpy(out + n + 8, push->image + unit * BOARD_UNIT, unit_bytes(push, unit));
+                n += 8 + (int)unit_bytes(push, unit);
+        }
+        memset(out + n, 0, 8);
+        return n + 8;
+}
+
+/* Everything from `from` to the credit, POLL on the last frame. */
+static void send_window(Gateway *g, const uint8_t *stream, uint32_t from, uint32_t end) {
+        uint8_t payload[PAYLOAD];
+
+        while (from < end) {
+                uint32_t n = end - from < PAYLOAD - 4 ? end - from : PAYLOAD - 4;
+
+                rkd_store_u32(payload, from);
+                memcpy(payload + 4, stream + from, n);
+                from += n;
+                if (++g->sent_data != g->drop_data)
+                        gateway_send(g, RKD_DATA, from == end ? RKD_FLAG_POLL : 0, payload, 4 + n);
+        }
+}
+
+/* Sends the whole stream; 0, the device's error, or -1 when it fell silent. */
+static int send_stream(Gateway *g, const uint8_t *stream, uint32_t length) {
+        const RkdRequest nop = { .type = RKD_NOP };
+        uint32_t next = 0;
+
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                const RkdStatus *s = &g->answer.status;
+
+                if (gateway_ask(g, &nop) != 0)
+                        return -1;
+                if (s->error != 0)
+                        return s->error;
+                if (s->received == length)
+                        return 0;
+                next = s->received;
+                if (next < s->credit) {
+                        send_window(g, stream, next, s->credit);
+                        while (g->board->n_to_device > 0 && g->board->runs != BOARD_OFF)
+                                board_step(g->board);
+                }
+                (void) gateway_await(g, RKD_ACK, 20);
+                board_run(g->board, s->busy_ms);
+        }
+        return -1;
+}
+
+int gateway_stream(Gateway *g, const Push *push) {
+        static uint8_t stream[BOARD_SPACE + 8 * (BOARD_UNITS + 1)];
+        int length = make_stream(g, push, stream), r;
+        RkdRequest q = { .type = RKD_STREAM, .length = (uint32_t)length };
+
+        if (length < 0)
+                return -1;
+        q.stream_id = ++g->stream_id;
+        g->credit = 0;
+        r = gateway_ask(g, &q);
+        return r != 0 ? r : send_stream(g, stream, (uint32_t)length);
+}
+
+int gateway_push(Gateway *g, const Push *push) {
+        int r = gateway_begin(g, push);
+
+        if (r == 0)
+                r = gateway_stream(g, push);
+        if (r == 0)
+                r = gateway_ask_id(g, RKD_END, push->push_id);
+        return r;
+}
+
+int gateway_install(Gateway *g, Push push) {
+        RkdIdentity id;
+        int r = gateway_identify(g, &id);
+
+        if (r != 0)
+                return r;
+        push.replaces = id.push_id;
+        if (id.push_id == push.push_id && id.state != RKD_PUSHING)
+                return 0;
+        return gateway_push(g, &push);
+}
+
+int gateway_confirm(Gateway *g, uint64_t push_id) {
+        for (unsigned i = 0; i < TRIES; i++) {
+                const RkdRequest nop = { .type = RKD_NOP };
+
+                if (gateway_ask(g, &nop) == 0 && g->answer.status.health == RKD_HEALTH_GOOD)
+                        return gateway_ask_id(g, RKD_CONFIRM, push_id);
+        }
+        return -1;
+}
+
+void image_make(uint8_t *out, size_t n, uint32_t seed) {
+        uint32_t x = seed * 2654435761u + 1;
+
+        for (size_t i = 0; i < n; i++) {
+                x ^= x << 13;
+                x ^= x >> 17;
+                x ^= x << 5;
+                out[i] = (uint8_t)(x >> 11);
+        }
+        out[0] = 0x40;
+}
