@@ -4,12 +4,14 @@
 
     totals.py BUILD-FOLDER...
 
-Reads meson's test log of each folder. A cmocka program counts with the totals that it printed, a script that closes with
+Reads meson's test logs of each folder. A cmocka program counts with the totals that it printed, a script that closes with
 "N passed, N failed" with those, any other test as one. A program that failed without naming a failed test (a crash, a
 timeout) counts as one failure. The last line printed is "N passed, N failed", with ", N skipped" when there are any.
 A skip is a hole: it fails the run, but for the tests that need root when the caller is not root.
 """
 
+import errno
+import glob
 import json
 import os
 import re
@@ -48,9 +50,14 @@ def count(entry):
 
 
 def read_log(folder):
-    path = os.path.join(folder, 'meson-logs', 'testlog.json')
-    with open(path, encoding='utf-8', errors='replace') as log:
-        return [json.loads(line) for line in log if line.strip()]
+    paths = sorted(glob.glob(os.path.join(folder, 'meson-logs', 'testlog*.json')))
+    if not paths:
+        raise FileNotFoundError(errno.ENOENT, 'no log')
+    entries = []
+    for path in paths:
+        with open(path, encoding='utf-8', errors='replace') as log:
+            entries += [json.loads(line) for line in log if line.strip()]
+    return entries
 
 
 def allowed_skip(entry):
