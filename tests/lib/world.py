@@ -286,13 +286,21 @@ class Simulator:
     def status(self):
         return json.loads(self.control('status'))
 
-    def holds(self, image):
-        """Whether the flash file is exactly this image; judged by the independent reader."""
-        done = subprocess.run([PYTHON, os.path.join(HERE, 'flash-read.py'), self.flash, '--image', image],
+    def read_flash(self, *arguments):
+        """(exit status, answer) of the independent reader."""
+        done = subprocess.run([PYTHON, os.path.join(HERE, 'flash-read.py'), self.flash, *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', check=False)
         if done.returncode not in (0, 1):
             raise Failure(f'flash-read: {done.stdout}')
-        return done.returncode == 0
+        return done.returncode, json.loads(done.stdout)
+
+    def holds(self, image):
+        """Whether the flash file is exactly this image."""
+        return self.read_flash('--image', image)[0] == 0
+
+    def record(self):
+        """The device's own record, {} when it has none."""
+        return self.read_flash()[1]['record'] or {}
 
 
 class World:
