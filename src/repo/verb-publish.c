@@ -112,20 +112,33 @@ static int read_staged(const Publish *p, const char *target, const json_t *entry
         return 0;
 }
 
+/* Temporaries that a cut left behind. What cannot be removed does no harm. */
+static void sweep(const Publish *p, const char *path) {
+        _cleanup_close_ int fd = openat(p->repo->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd >= 0)
+                (void)folder_sweep_temporaries(fd);
+}
+
 static int publish_file(const Publish *p, const char *target, const json_t *entry, Why *w) {
-        _cleanup_free_ char *path = NULL, *bytes = NULL;
+        _cleanup_free_ char *path = NULL, *folder = NULL, *bytes = NULL;
         size_t n = 0;
         int r;
 
         r = repo_public_path(target, entry, &path, w);
         if (r < 0)
                 return r;
+        folder = strdup(path);
+        if (!folder)
+                return why_oom(w);
         r = read_staged(p, target, entry, &bytes, &n, w);
         if (r < 0)
                 return r;
         r = make_folders(p->repo->fd, path, w);
         if (r < 0)
                 return r;
+        *strrchr(folder, '/') = '\0';
+        sweep(p, folder);
         r = file_replace(p->repo->fd, path, bytes, n, 0644);
         return r < 0 ? why(w, r, "%s: %s", path, strerror(-r)) : 0;
 }
@@ -318,6 +331,9 @@ static int run(Publish *p, const char *path, Why *w) {
                 return r;
         decide(p);
         consider_root(p);
+        sweep(p, ".");
+        sweep(p, REPO_STAGE);
+        sweep(p, REPO_METADATA);
         r = publish_files(p, w);
         if (r < 0)
                 return r;
