@@ -310,24 +310,28 @@ class Link:
         """The whole stream through the credit window; progress(received) is called after each answer."""
         self.stream_id = (self.stream_id + 1) % 65536
         credit, = struct.unpack('<I', self.ask(STREAM, struct.pack('<BBIH', 0, 0, len(data), self.stream_id)))
-        deadline, received, position, idle = time.monotonic() + seconds, 0, 0, 0
+        deadline, received, position, idle, busy_ms = time.monotonic() + seconds, 0, 0, 0, 0
         while received < len(data):
             if time.monotonic() > deadline:
                 raise LinkError(f'stream: stuck at {received} of {len(data)}')
-            until = min(credit, len(data))
+            until, sent = min(credit, len(data)), position
             while position < until:
                 n = min(self.max_payload - 4, until - position)
                 self.send(DATA, struct.pack('<I', position) + data[position:position + n], poll=position + n == until)
                 position += n
-            status, gap = self._next_status()
-            if status is None or status['received'] == position < until or idle > 20:
+            if self.half_duplex and position == sent:  # no credit: nothing comes by itself
+                self.receive(time.monotonic() + busy_ms / 1000)
+                status, gap = self.nop(), True
+            else:
+                status, gap = self._next_status()
+            if status is None or idle > 20:
                 status, gap, idle = self.nop(), True, 0
             if status['error']:
                 raise Refused(DATA, status['error'])
             if status['credit'] < credit:
                 raise LinkError('stream: credit was taken back')
             idle = 0 if status['received'] > received or status['credit'] > credit else idle + 1
-            received, credit = max(received, status['received']), status['credit']
+            received, credit, busy_ms = max(received, status['received']), status['credit'], status['busy_ms']
             if gap or position < received:
                 position = received
             if progress:
