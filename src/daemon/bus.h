@@ -8,6 +8,7 @@
 /* bus NULL: the system bus. Takes the name; -EEXIST when somebody has it. */
 int bus_new(Manager *m, sd_bus *bus, Bus **ret, Why *w);
 Bus *bus_free(Bus *b);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Bus *, bus_free);
 
 void bus_device_added(Bus *b, Device *d);
 void bus_device_removed(Bus *b, Device *d);
