@@ -315,7 +315,7 @@ static int call_open(FetchCall *call, Why *w) {
         return r < 0 ? why(w, r, "cannot watch a request: %s", strerror(-r)) : 0;
 }
 
-/* The process that this call belonged to is gone: what it still said counts, then it is over. */
+/* Nobody will serve this call any more: what was still said counts, then it is over. */
 static void call_end_orphan(FetchCall *call) {
         int r = 1;
 
@@ -351,8 +351,9 @@ static int on_start(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-/* Our process ended. Idle: who still waits is served by the next one. Otherwise every open call is over. */
-static void on_fetcher_exit(bool clean, const char *text, void *userdata) {
+/* Our process ended. Calls that it had taken see the end of their connections; the others wait in the listening socket and are served
+ * by the next process, unless one after the other ends without having said anything. */
+static void on_fetcher_exit(const char *text, void *userdata) {
         FetchClient *client = userdata;
         unsigned unheard = 0;
 
@@ -361,9 +362,10 @@ static void on_fetcher_exit(bool clean, const char *text, void *userdata) {
         if (unheard == 0)
                 return;
         (void)why(&client->exit_text, -EPIPE, "%s", text);
-        if (clean && client->revivals++ < REVIVALS_MAX &&
+        if (client->revivals++ < REVIVALS_MAX &&
                         fetcher_revive(client->fetcher, &client->exit_text) >= 0)
                 return;
+        client->revivals = 0;
         for (FetchCall *call = client->first; call; call = call->next)
                 call->orphaned = !call->message && !call->have_closing;
         (void)sd_event_source_set_enabled(client->start, SD_EVENT_ONESHOT);

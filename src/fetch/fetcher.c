@@ -52,7 +52,7 @@ static int on_process(sd_event_source *source, int fd, uint32_t revents, void *u
                 return 0;
         exit_text(&si, text, sizeof text);
         forget_process(f);
-        f->on_exit(si.si_code == CLD_EXITED && si.si_status == 0, text, f->userdata);
+        f->on_exit(text, f->userdata);
         return 0;
 }
 

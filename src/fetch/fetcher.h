@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Fetcher: how a client reaches rekindle-fetch. Where a service manager listens on the socket, that is a plain connect. Otherwise, if a
  * program is given, it listens itself and keeps the process: spawned with the listening socket (sd_listen_fds(3)) when a connection is
- * wanted, spawned again after it went away. One that exits with 0 was idle and loses nothing: connections not yet taken stay in the
- * listening socket. */
+ * wanted, spawned again after it went away. Connections that it had not taken stay in the listening socket for the next one. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -11,8 +10,8 @@
 
 typedef struct Fetcher Fetcher;
 
-/* The process ended. clean: with 0, and those who still wait are served once fetcher_revive() was called. */
-typedef void (*FetcherExitFunc)(bool clean, const char *text, void *userdata);
+/* The process ended, text says how; fetcher_revive() would start the next one. */
+typedef void (*FetcherExitFunc)(const char *text, void *userdata);
 
 /* program NULL: never spawn. -ENAMETOOLONG for a socket path over 107 bytes, -EINVAL for a relative program. */
 int fetcher_new(sd_event *event, const char *socket_path, const char *program,
