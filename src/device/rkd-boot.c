@@ -62,6 +62,7 @@ int rkd_boot_init(RkdBoot *b, const RkdPlatform *p, uint8_t cause) {
         rkd_stream_init(&b->stream, p, &b->flash);
         rkd_digest_init(&b->digest, p);
         rkd_retained_load(&b->retained, p);
+        b->plausible = is_plausible(p);
         b->staying = b->retained.intent == RKD_INTENT_STAY;
         b->retained.intent = RKD_INTENT_NONE;
         b->retained.cause = b->cause;
@@ -107,7 +108,7 @@ uint8_t rkd_boot_state(const RkdBoot *b) {
         if (b->record.status == RKD_RECORD_DAMAGED)
                 return RKD_PUSHING;
         if (b->record.status == RKD_RECORD_NONE)
-                return is_plausible(b->platform) ? RKD_UNMANAGED : RKD_EMPTY;
+                return b->plausible ? RKD_UNMANAGED : RKD_EMPTY;
         state = rkd_record_state(&b->record);
         return state != RKD_PUSHING && b->check == RKD_CHECK_BAD ? RKD_DAMAGED : state;
 }
@@ -307,7 +308,7 @@ void rkd_boot_poll(RkdBoot *b) {
                 b->quiet_ms = b->hello_ms = now_ms(b);
         }
         poll_flash(b);
-        if (rkd_digest_poll(&b->digest) < 0)
+        if (!rkd_flash_is_busy(&b->flash) && rkd_digest_poll(&b->digest) < 0)
                 b->check = RKD_CHECK_BAD;
         if (rkd_link_is_idle(&b->link)) {
                 rkd_stream_note_sent(&b->stream);

@@ -105,6 +105,8 @@ static uint8_t release(RkdBoot *b, const RkdRequest *q, RkdAnswer *a) {
 }
 
 static uint8_t on_identify(RkdBoot *b, const RkdRequest *q, RkdAnswer *a) {
+        if (!is_at_rest(b))
+                return RKD_LATER;
         if (q->what == RKD_IDENTIFY_IDENTITY)
                 return identify(b, q, a);
         return q->what == RKD_IDENTIFY_RELEASE ? release(b, q, a) : RKD_UNKNOWN;

@@ -130,6 +130,7 @@ typedef struct RkdBoot {
         uint8_t cause;
         uint8_t phase;
         uint8_t check;     /* of the program: unknown, good, bad */
+        bool plausible;    /* what was in flash at the start looks like a program */
         bool staying;      /* somebody wants the bootloader */
         bool poll_due;     /* an ACK or NAK was asked for by POLL */
         bool command_open; /* the command at hand was tried before */

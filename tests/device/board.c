@@ -26,6 +26,10 @@ static bool is_inside(uint32_t address, size_t n) {
                n <= BOARD_FLASH - (address - BOARD_BASE);
 }
 
+static bool is_busy(const Board *b) {
+        return (int32_t)(b->busy_until_ms - b->now_ms) > 0;
+}
+
 static int on_read(void *user, uint32_t address, void *out, size_t n) {
         Board *b = user;
 
@@ -33,7 +37,9 @@ static int on_read(void *user, uint32_t address, void *out, size_t n) {
                 board_violate(b, "read outside flash");
                 return -1;
         }
-        if (b->now_ms < b->busy_until_ms)
+        if (b->runs == BOARD_OFF)
+                return -1;
+        if (is_busy(b))
                 board_violate(b, "read while flash is busy");
         memcpy(out, b->flash + (address - BOARD_BASE), n);
         return 0;
@@ -118,7 +124,7 @@ static int on_flash_poll(void *user) {
 
         if (b->runs == BOARD_OFF)
                 return -1;
-        return b->now_ms < b->busy_until_ms;
+        return is_busy(b);
 }
 
 static size_t on_send(void *user, const uint8_t *data, size_t n) {
@@ -145,6 +151,8 @@ static void on_set_baud(void *user, uint32_t baud) {
 static void on_start(void *user, const RkdStart *start) {
         Board *b = user;
 
+        if (b->runs == BOARD_OFF)
+                return;
         b->start = *start;
         b->starts++;
         b->runs = BOARD_PROGRAM;
@@ -168,13 +176,14 @@ static void begin(Board *b, RkdCause cause) {
 }
 
 static void on_reset(void *user) {
-        begin(user, RKD_CAUSE_SOFTWARE);
+        if (((Board *) user)->runs != BOARD_OFF)
+                begin(user, RKD_CAUSE_SOFTWARE);
 }
 
 void board_init(Board *b) {
         memset(b, 0, sizeof(*b));
         memset(b->flash, 0xff, sizeof(b->flash));
-        b->now_ms = 0xfffff000; /* wraps soon */
+        b->now_ms = b->busy_until_ms = 0xfffff000; /* wraps soon */
         b->flash_ms = 2;
         b->rate = 100;
         b->random = 1;

@@ -265,7 +265,7 @@ static int send_stream(Gateway *g, const uint8_t *stream, uint32_t length) {
                         while (g->board->n_to_device > 0 && g->board->runs != BOARD_OFF)
                                 board_step(g->board);
                 }
-                (void) gateway_await(g, RKD_ACK, 20);
+                (void)gateway_await(g, RKD_ACK, 20);
                 board_run(g->board, s->busy_ms);
         }
         return -1;
