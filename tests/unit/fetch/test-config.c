@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fetch.conf: every key, what is refused and how it is said, and that the example file shows the truth. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+
+#include "basic/file.h"
+#include "fetch/config.h"
+
+static FetchConfig config;
+static char warning[400];
+
+static int setup(void **state) {
+        fetch_config_init(&config);
+        warning[0] = 0;
+        return 0;
+}
+
+static int teardown(void **state) {
+        fetch_config_done(&config);
+        return 0;
+}
+
+static void on_warn(const char *text, void *userdata) {
+        (void)snprintf(warning, sizeof warning, "%s", text);
+}
+
+static int parse(const char *text, Why *w) {
+        return fetch_config_parse(&config, "fetch.conf", text, strlen(text), on_warn, NULL, w);
+}
+
+static void defaults_are_those_of_the_table(void **state) {
+        assert_null(config.origin);
+        assert_false(config.allow_http);
+        assert_int_equal(config.connect_usec, 15 * USEC_PER_SEC);
+        assert_int_equal(config.low_speed_bytes, 100);
+        assert_int_equal(config.low_speed_usec, 30 * USEC_PER_SEC);
+        assert_int_equal(config.idle_usec, 30 * USEC_PER_SEC);
+}
+
+static void every_key_is_taken(void **state) {
+        static const char text[] =
+                        "[Fetch]\nOrigin=https://example.com:8443/base//\nArtifactHosts=CDN.example.com  [::1]:444\nAllowHttp=yes\n"
+                        "CAFile=/ca\nClientCertificate=/crt\nClientKey=/key\n"
+                        "PinnedKey=sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nAuthorization=Bearer x\nHeader=X-A: b\n"
+                        "Proxy=socks5h://user:word@proxy:1080\nConnectSec=5s\nLowSpeedBytes=2K\nLowSpeedSec=1min\nIdleSec=1h\n";
+
+        assert_int_equal(parse(text, NULL), 0);
+        assert_string_equal(warning, "");
+        assert_string_equal(config.origin, "https://example.com:8443/base");
+        assert_int_equal(config.n_artifact_hosts, 2);
+        assert_string_equal(config.artifact_hosts[0].name, "cdn.example.com");
+        assert_int_equal(config.artifact_hosts[0].port, 0);
+        assert_string_equal(config.artifact_hosts[1].name, "[::1]");
+        assert_int_equal(config.artifact_hosts[1].port, 444);
+        assert_true(config.allow_http);
+        assert_string_equal(config.client_key, "/key");
+        assert_int_equal(config.n_origin_headers, 2);
+        assert_string_equal(config.origin_headers[0], "Authorization: Bearer x");
+        assert_string_equal(config.origin_headers[1], "X-A: b");
+        assert_string_equal(config.proxy, "socks5h://user:word@proxy:1080");
+        assert_int_equal(config.low_speed_bytes, 2048);
+        assert_int_equal(config.low_speed_usec, 60 * USEC_PER_SEC);
+}
+
+static void bad_values_are_refused_with_file_line_key_and_what_is_allowed(void **state) {
+        static const char *const lines[] = {
+                "Origin=example.com",
+                "Origin=ftp://example.com",
+                "Origin=https://",
+                "Origin=https:///a",
+                "Origin=https://u:p@h",
+                "Origin=https://h/?q",
+                "Origin=https://h/a b",
+                "Origin=",
+                "ArtifactHosts=https://h",
+                "ArtifactHosts=h:0",
+                "ArtifactHosts=h:65536",
+                "ArtifactHosts=h:",
+                "ArtifactHosts=*.h",
+                "ArtifactHosts=:80",
+                "AllowHttp=maybe",
+                "CAFile=ca.crt",
+                "ClientKey=key",
+                "ClientCertificate=",
+                "PinnedKey=sha1//x",
+                "PinnedKey=sha256//short",
+                "Authorization=",
+                "Header=no colon",
+                "Header=",
+                "Proxy=proxy:80",
+                "Proxy=socks4://h",
+                "Proxy=http://",
+                "ConnectSec=0",
+                "ConnectSec=11min",
+                "LowSpeedBytes=0",
+                "LowSpeedSec=-1",
+                "LowSpeedSec=2h",
+                "IdleSec=never",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                char text[200], begin[100];
+                Why w = { "" };
+                int r;
+
+                (void)snprintf(text, sizeof text, "# comment\n[Fetch]\n%s\n", lines[i]);
+                (void)snprintf(begin, sizeof begin, "fetch.conf:3: %.*s",
+                                (int)strcspn(lines[i], "=") + 1, lines[i]);
+                r = parse(text, &w);
+                if (r != -EINVAL || strncmp(w.text, begin, strlen(begin)) != 0 ||
+                                !strstr(w.text, "allowed: "))
+                        fail_msg("%s: %d %s", lines[i], r, w.text);
+        }
+}
+
+static void secret_is_not_repeated_in_a_refusal(void **state) {
+        Why w;
+
+        assert_int_equal(parse("[Fetch]\nAuthorization=a\tsecret\x7f\n", &w) < 0, true);
+        assert_null(strstr(w.text, "secret"));
+}
+
+static void unknown_key_and_section_warn_with_their_line(void **state) {
+        assert_int_equal(parse("[Fetch]\nColour=blue\nAllowHttp=yes\n", NULL), 0);
+        assert_string_equal(warning, "fetch.conf:2: unknown key 'Colour' is ignored");
+        assert_true(config.allow_http);
+        assert_int_equal(parse("[Fetch]\n[Weather]\nAllowHttp=no\n", NULL), 0);
+        assert_string_equal(warning, "fetch.conf:2: unknown section 'Weather' is ignored");
+        assert_true(config.allow_http);
+}
+
+static void too_many_hosts_and_headers_are_refused(void **state) {
+        char text[1000] = "[Fetch]\nArtifactHosts=";
+
+        for (unsigned i = 0; i <= FETCH_ARTIFACT_HOSTS_MAX; i++)
+                (void)strcat(text, "h ");
+        assert_int_equal(parse(text, NULL), -EINVAL);
+        (void)strcpy(text, "[Fetch]\n");
+        for (unsigned i = 0; i <= FETCH_ORIGIN_HEADERS_MAX; i++)
+                (void)strcat(text, "Header=X: y\n");
+        assert_int_equal(parse(text, NULL), -EINVAL);
+}
+
+/* Loads a file with this text. */
+static int load(const char *text, Why *w) {
+        char path[] = "/tmp/rkconf-XXXXXX";
+        int fd = mkstemp(path), r;
+
+        assert_int_equal(write_all(fd, text, strlen(text)), 0);
+        (void)close(fd);
+        r = fetch_config_load(&config, path, on_warn, NULL, w);
+        (void)unlink(path);
+        return r;
+}
+
+static void what_does_not_go_together_is_refused(void **state) {
+        Why w;
+
+        assert_int_equal(load("[Fetch]\nOrigin=http://h\n", &w), -EINVAL);
+        assert_non_null(strstr(w.text, "AllowHttp=yes"));
+        assert_int_equal(load("[Fetch]\nAllowHttp=yes\nClientKey=/etc/passwd\n", &w), -EINVAL);
+        assert_non_null(strstr(w.text, "ClientCertificate="));
+        assert_int_equal(load("[Fetch]\nClientCertificate=/nothing\n", &w), -EINVAL);
+        assert_non_null(strstr(w.text, "cannot be read"));
+        assert_int_equal(fetch_config_load(&config, "/nothing.conf", NULL, NULL, &w), -ENOENT);
+}
+
+/* Every "NAME=DEFAULT" of the description stands in the example, commented, with its meaning above it. */
+static void example_file_shows_every_key_and_default(void **state) {
+        _cleanup_free_ char *example = NULL, *description = NULL;
+        size_t n, size;
+        unsigned count = 0;
+        FILE *f = open_memstream(&description, &size);
+
+        fetch_config_describe(f);
+        (void)fclose(f);
+        assert_int_equal(file_read(AT_FDCWD, EXAMPLE_CONF, 65536, &example, &n), 0);
+        for (char *line = strtok(description, "\n"); line; line = strtok(NULL, "\n")) {
+                char wanted[300];
+
+                if (*line < 'A' || *line > 'Z')
+                        continue;
+                (void)snprintf(wanted, sizeof wanted, "\n#%s\n", line);
+                if (!strstr(example, wanted))
+                        fail_msg("fetch.conf has no line #%s", line);
+                count++;
+        }
+        assert_int_equal(count, 14);
+        assert_int_equal(fetch_config_parse(&config, EXAMPLE_CONF, example, n, on_warn, NULL, NULL),
+                        0);
+        assert_string_equal(warning, "");
+}
+
+#define WITH_CONFIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                WITH_CONFIG(defaults_are_those_of_the_table),
+                WITH_CONFIG(every_key_is_taken),
+                WITH_CONFIG(bad_values_are_refused_with_file_line_key_and_what_is_allowed),
+                WITH_CONFIG(secret_is_not_repeated_in_a_refusal),
+                WITH_CONFIG(unknown_key_and_section_warn_with_their_line),
+                WITH_CONFIG(too_many_hosts_and_headers_are_refused),
+                WITH_CONFIG(what_does_not_go_together_is_refused),
+                WITH_CONFIG(example_file_shows_every_key_and_default),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
