@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Decoder: the only place that knows zstd. States: open → (frame ended) → finished. What is behind the frame, a second frame, a
- * window above 8 MiB or more output than promised are refused as soon as they are seen; memory is bounded by the window. */
+/* Decoder: the only place that knows zstd. States: open → (frame ended) → finished. What is
+ * behind the frame, a second frame, a window above 8 MiB or more output than promised are
+ * refused as soon as they are seen; memory is bounded by the window. */
 #include <assert.h>
 
 #include <zstd.h>

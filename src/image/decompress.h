@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Decoder of the files as served: identity or zstd (RFC 8878), streaming, bounded: never more output than the
- * release's image length, window log at most 23, exactly one frame, nothing behind it. */
+/* Decoder of the files as served: identity or zstd (RFC 8878), streaming, bounded: never more
+ * output than the release's image length, window log at most 23, exactly one frame, nothing
+ * behind it. */
 #pragma once
 
 #include "image/release.h"
@@ -20,5 +21,6 @@ int decoder_write(
 /* End of input: -EBADMSG when the image is not complete. */
 int decoder_finish(Decoder *d, Why *w);
 
-/* Publisher: whole buffer to one zstd frame at level 19 (content size and checksum in it). New buffer, free it. */
+/* Publisher: whole buffer to one zstd frame at level 19 (content size and checksum in it). New
+ * buffer, free it. */
 int zstd_compress(const void *bytes, size_t n, uint8_t **ret, size_t *ret_n);

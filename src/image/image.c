@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Image: digests over the bytes of a program, in memory or in a file, by one reader over both. What lies between the parts of a part
- * image is under no digest, so it must be erased flash (0xff): nothing unsigned can travel there. */
+/* Image: digests over the bytes of a program, in memory or in a file, by one reader over both.
+ * What lies between the parts of a part image is under no digest, so it must be erased flash
+ * (0xff): nothing unsigned can travel there. */
 #include <assert.h>
 #include <sys/stat.h>
 

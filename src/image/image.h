@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Image: the bytes of a program, checked against what a release says: one blob, or a part table whose digest is
- * SHA-256 over (count u16, then offset u32, length u32, sha256 of each part, then the parts' bytes in that order); little-endian. */
+/* Image: the bytes of a program, checked against what a release says: one blob, or a part table
+ * whose digest is SHA-256 over (count u16, then offset u32, length u32, sha256 of each part,
+ * then the parts' bytes in that order); little-endian. */
 #pragma once
 
 #include "image/release.h"
 
-/* Digest of image bytes under the release's part table (NULL parts: of the blob). The caller maps or holds the bytes. */
+/* Digest of image bytes under the release's part table (NULL parts: of the blob). The caller
+ * maps or holds the bytes. */
 int image_digest(
                 const void *bytes, size_t n, const ReleasePart *parts, size_t n_parts, Sha256 *ret);
 

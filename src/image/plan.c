@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Plan of literal pages: which flash units differ, and the raw stream (rekindle-link(7), codec 0) that carries them as runs.
- * A device fills the last unit behind the image with 0xff, so units are compared with that fill on both sides. Checksums that the
- * device told count more than what the gateway believes; a unit of which nothing is known is sent. */
+/* Plan of literal pages: which flash units differ, and the raw stream (rekindle-link(7), codec
+ * 0) that carries them as runs. A device fills the last unit behind the image with 0xff, so
+ * units are compared with that fill on both sides. Checksums that the device told count more
+ * than what the gateway believes; a unit of which nothing is known is sent. */
 #include <assert.h>
 
 #include "image/plan.h"

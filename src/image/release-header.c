@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Release and device header: two ways to say the same, so the one is always compared with the other, string by string. */
+/* Release and device header: two ways to say the same, so the one is always compared with the
+ * other, string by string. */
 #include <assert.h>
 
 #include "image/release-header.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Release, as it stands in metadata: `custom.rekindle` of a TUF target, format 1 (rekindle-repository(7)). Every member that has a
- * meaning here is checked to the last byte; members that this program does not know are left alone, because a change of
- * meaning comes with a new format number. Each reader fills one part of the object and says what is wrong. */
+/* Release, as it stands in metadata: `custom.rekindle` of a TUF target, format 1
+ * (rekindle-repository(7)). Every member that has a meaning here is checked to the last byte;
+ * members that this program does not know are left alone, because a change of meaning comes with
+ * a new format number. Each reader fills one part of the object and says what is wrong. */
 #include <assert.h>
 
 #include "basic/hex.h"
@@ -420,7 +421,8 @@ int release_parse(const char *target, uint64_t length, const Sha256 *digest, con
         return 0;
 }
 
-/* The writers below return false when out of memory. json_object_set_new() refuses NULL, so failures of what is put in show. */
+/* The writers below return false when out of memory. json_object_set_new() refuses NULL, so
+ * failures of what is put in show. */
 static bool put(json_t *o, const char *key, json_t *value) {
         return json_object_set_new(o, key, value) == 0;
 }

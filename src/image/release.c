@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Release: the object itself: making, copying and freeing. What stands in metadata is read and written by release-json.c. */
+/* Release: the object itself: making, copying and freeing. What stands in metadata is read and
+ * written by release-json.c. */
 #include <assert.h>
 
 #include "basic/names.h"

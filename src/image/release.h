@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Release: the signed upgrade information about one program, as it stands in a TUF target's custom.rekindle
- * object, together with what the target itself says of the file to download. */
+/* Release: the signed upgrade information about one program, as it stands in a TUF target's
+ * custom.rekindle object, together with what the target itself says of the file to download. */
 #pragma once
 
 #include "basic/json.h"
@@ -57,9 +57,11 @@ typedef struct Release {
         size_t signature_length; /* 0: unsigned */
 } Release;
 
-/* From the target's name, length, digest and its whole `custom` object. -EBADMSG when odd, -EOPNOTSUPP when the format number is
- * newer than this program (the text says so), -ENOENT when there is no "rekindle" member (a foreign target: skip it). The device header given must
- * say what the JSON says (model, version, floor, hardware, length, digest); when the JSON has none, it is built with algorithm "none". */
+/* From the target's name, length, digest and its whole `custom` object. -EBADMSG when odd,
+ * -EOPNOTSUPP when the format number is newer than this program (the text says so), -ENOENT when
+ * there is no "rekindle" member (a foreign target: skip it). The device header given must say
+ * what the JSON says (model, version, floor, hardware, length, digest); when the JSON has none,
+ * it is built with algorithm "none". */
 int release_parse(const char *target, uint64_t length, const Sha256 *digest, const json_t *custom,
                 Release **ret, Why *w);
 Release *release_free(Release *release);
@@ -69,7 +71,9 @@ Release *release_copy(const Release *release); /* NULL: out of memory */
 /* The `custom` object that release_parse reads: new reference, or NULL when out of memory. */
 json_t *release_to_custom(const Release *release);
 
-/* Release for bytes that have none: only identity and digests, header built unsigned (backup adopt, install). hardware may be NULL. */
+/* Release for bytes that have none: only identity and digests, header built unsigned (backup
+ * adopt, install). Its target is "MODEL/VERSION/image", so it reads back through release_parse.
+ * -EINVAL when model or version could not name a release. */
 int release_new_bare(const char *model, const char *version, uint64_t image_length,
                 const Sha256 *image_digest, Release **ret);
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Version: order of version names. A name is read as `v`? core tail? (`+` build)?:
- *   core   decimal fields with dots between them; a missing field counts as 0;
- *   tail   the pre-release: all that follows the core up to `+`, its first separator (`-` or `~`) left out, so that 2.0-rc.1,
- *          2.0~rc.1 and 2.0rc.1 stand in the same place, before 2.0;
- *   build  identifiers behind the first `+`; none at all comes before any.
- * Identifiers are compared by SemVer 2.0.0, clause 11.4: numbers by value and before words, words by their bytes, the shorter list
- * first. Numbers are compared as digit strings, so no length overflows. */
+ *
+ *   core   decimal fields with dots between them; a missing field counts as 0
+ *   tail   the pre-release: what follows the core up to `+`, without its first separator (`-`, `~`
+ *          or `.`); so 2.0-rc.1, 2.0~rc.1 and 2.0rc.1 stand in the same place, before 2.0
+ *   build  identifiers behind the first `+`; none at all comes before any
+ *
+ * Identifiers are compared by SemVer 2.0.0, clause 11.4: numbers by value and before words,
+ * words by their bytes, the shorter list first. Numbers are compared as digit strings, so no
+ * length overflows. */
 #include <assert.h>
 
 #include "image/version.h"

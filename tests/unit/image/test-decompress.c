@@ -159,7 +159,8 @@ static void bytes_behind_the_frame_are_refused(void **state) {
 }
 
 static void window_above_8_mib_is_refused(void **state) {
-        /* Magic, descriptor without sizes, window descriptor of 2^27 bytes (RFC 8878, 3.1.1.1.2), then an empty last block. */
+        /* Magic, descriptor without sizes, window descriptor of 2^27 bytes (RFC 8878,
+         * 3.1.1.1.2), then an empty last block. */
         static const uint8_t frame[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x00, (27 - 10) << 3, 0x01, 0x00,
                 0x00 };
         Fixture *f = *state;

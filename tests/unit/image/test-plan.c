@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Literal plan: an applier written from rekindle-link(7) plays each stream onto a simulated flash. */
+/* Literal plan: an applier written from rekindle-link(7) plays each stream onto a simulated
+ * flash. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +43,8 @@ static uint32_t get_u32(const uint8_t *p) {
         return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* Plays the stream as a device does: units in runs, the last one filled with 0xff, the end exactly at the end. */
+/* Plays the stream as a device does: units in runs, the last one filled with 0xff, the end
+ * exactly at the end. */
 static void apply(Fixture *f, size_t wanted_length) {
         const uint8_t *p = f->out.stream, *end = p + f->out.length;
 
