@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Canonical JSON. jansson's own compact sorted dump differs: it writes control characters as \uXXXX, which changes what is signed. */
+/* Canonical JSON. jansson's own compact sorted dump differs: it writes control characters as
+ * \uXXXX, which changes what is signed. */
 #include <assert.h>
 #include <inttypes.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Key: one table of (keytype, scheme) and how each is loaded; one verification by EVP for all. Type, curve and size must fit the
- * scheme, or the key is refused. OpenSSL's error queue is left empty. */
+/* Key: one table of (keytype, scheme) and how each is loaded; one verification by EVP for all.
+ * Type, curve and size must fit the scheme, or the key is refused. OpenSSL's error queue is left
+ * empty. */
 #include <assert.h>
 
 #include <openssl/err.h>

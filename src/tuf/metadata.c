@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Metadata: parsing. Everything that later code reads without looking twice is checked here once: what is behind the typed fields of
- * TufMetadata, the "meta" entries, the shape of root's roles and of each target. Unknown members are allowed (specification 4.1). */
+/* Metadata: parsing. Everything that later code reads without looking twice is checked here
+ * once: what is behind the typed fields of TufMetadata, the "meta" entries, the shape of root's
+ * roles and of each target. Unknown members are allowed (specification 4.1). */
 #include <assert.h>
 #include <ctype.h>
 

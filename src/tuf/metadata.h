@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Metadata: one file of a TUF repository, parsed strictly but not believed: its type, version, expiry and the shape of what its
- * role carries. verify.h says whether it is signed; only the updater decides that it is trusted. */
+/* Metadata: one file of a TUF repository, parsed strictly but not believed: its type, version,
+ * expiry and the shape of what its role carries. verify.h says whether it is signed; only the
+ * updater decides that it is trusted. */
 #pragma once
 
 #include "basic/json.h"
@@ -17,8 +18,9 @@ typedef struct TufMetadata {
         TufRole role;
         json_t *document;      /* owned: the whole file */
         const json_t *content; /* its "signed" object */
-        const json_t *signatures; /* its "signatures" array: objects of keyid and sig, no key id twice */
-        char *canonical;          /* owned: what is signed */
+        /* its "signatures" array: objects of keyid and sig, no key id twice */
+        const json_t *signatures;
+        char *canonical; /* owned: what is signed */
         size_t canonical_length;
         uint64_t version;
         int64_t expires; /* seconds since 1970 */
@@ -41,10 +43,12 @@ typedef struct TufMeta {
 /* -ENOENT when it is not listed. */
 int tuf_metadata_find(const TufMetadata *m, const char *name, TufMeta *ret);
 
-/* Bytes against an entry: length and every hash given that is known here (sha256, sha512; one of them has to be). -EBADMSG. */
+/* Bytes against an entry: length and every hash given that is known here (sha256, sha512; one of
+ * them has to be). -EBADMSG. */
 int tuf_meta_check(const TufMeta *meta, const char *name, const void *bytes, size_t n, Why *w);
 
-/* Every metadata file that `old` lists must be in `new` with no lower version. -ESTALE: gone or lower. */
+/* Every metadata file that `old` lists must be in `new` with no lower version. -ESTALE: gone or
+ * lower. */
 int tuf_metadata_check_rollback(const TufMetadata *old, const TufMetadata *new, Why *w);
 
 bool tuf_root_is_consistent(const TufMetadata *root);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Updater: the detailed client workflow of TUF (specification 5.3 to 5.6) as a pure object.
  *
- * States: root → timestamp → snapshot → targets → done, and failed from each. In a state the updater waits for one fetched file or
- * for one store. Local files are verified again when their state is entered, by the root that is trusted by then, which is what makes
- * recovery from a fast-forward attack work; a local file that does not verify is no error, it is fetched again. One that verifies but
- * is expired, or of another version than promised, still serves to notice a rollback. Nothing is taken over before its
- * signatures, and nothing is final before its expiry was judged against the one reading of the clock. */
+ * States: root → timestamp → snapshot → targets → done, and failed from each. In a state the
+ * updater waits for one fetched file or for one store. Local files are verified again when their
+ * state is entered, by the root that is trusted by then, which is what makes recovery from a
+ * fast-forward attack work; a local file that does not verify is no error, it is fetched again.
+ * One that verifies but is expired, or of another version than promised, still serves to notice
+ * a rollback. Nothing is taken over before its signatures, and nothing is final before its
+ * expiry was judged against the one reading of the clock. */
 #include <assert.h>
 
 #include "basic/clock.h"
@@ -101,8 +103,9 @@ static void trust(Updater *u, TufMetadata *m) {
         u->trusted[m->role] = m;
 }
 
-/* The following take bytes of one role as far as they are good: 0: trusted and final. -EALREADY: the trusted one is as new.
- * Otherwise < 0; where the specification says so, the metadata was set before it was found expired or not final. */
+/* The following take bytes of one role as far as they are good: 0: trusted and final. -EALREADY:
+ * the trusted one is as new. Otherwise < 0; where the specification says so, the metadata was
+ * set before it was found expired or not final. */
 static int take_root(Updater *u, const void *bytes, size_t n, Why *w) {
         _cleanup_(tuf_metadata_freep) TufMetadata *m = NULL;
         const TufMetadata *old = u->trusted[TUF_ROOT];
@@ -268,7 +271,8 @@ static void finish_roots(Updater *u) {
         enter(u, TUF_TIMESTAMP);
 }
 
-/* The timestamp is as new as it gets. An equal one on the server does not prolong an expired one. */
+/* The timestamp is as new as it gets. An equal one on the server does not prolong an expired
+ * one. */
 static void finish_timestamp(Updater *u) {
         int r;
 
@@ -485,7 +489,8 @@ int updater_find_target(Updater *u, const char *name, TufTarget *ret) {
         return 0;
 }
 
-/* Segments between slashes that are neither empty nor "." nor "..": what can be looked up below a folder. */
+/* Segments between slashes that are neither empty nor "." nor "..": what can be looked up below
+ * a folder. */
 static bool is_plain_path(const char *p) {
         for (;;) {
                 size_t n = strcspn(p, "/");

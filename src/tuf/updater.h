@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Updater: the client workflow of TUF 1.0 (specification section 5) without any input or output of its own. The caller asks for the
- * next step, does it, and answers; the same object serves the daemon's event loop, a folder and a command.
+/* Updater: the client workflow of TUF 1.0 (specification section 5) without any input or output of
+ * its own. The caller asks for the next step, does it, and answers; the same object serves the
+ * daemon's event loop, a folder and a command.
  *
- * Steps: FETCH wants the bytes of a metadata file below the metadata URL, at most `limit` bytes; answer with updater_bytes(),
- * updater_not_found() (HTTP 404/403, ENOENT) or updater_error(). STORE hands bytes that are now trusted: make them durable under `name`
- * (ROLE.json), then updater_stored(). DONE: targets are trusted. FAILED: see the Why; what is trusted stays trusted. */
+ * Steps: FETCH wants the bytes of a metadata file below the metadata URL, at most `limit` bytes;
+ * answer with updater_bytes(), updater_not_found() (HTTP 404/403, ENOENT) or updater_error().
+ * STORE hands bytes that are now trusted: make them durable under `name` (ROLE.json), then
+ * updater_stored(). DONE: targets are trusted. FAILED: see the Why; what is trusted stays
+ * trusted. */
 #pragma once
 
 #include "basic/clock.h"
@@ -27,7 +30,9 @@ typedef enum UpdaterStepType {
 
 typedef struct UpdaterStep {
         UpdaterStepType type;
-        const char *name; /* FETCH: "5.root.json", "timestamp.json", "7.snapshot.json"; STORE: "root.json" ... ; borrowed until the next call */
+        /* FETCH: "5.root.json", "timestamp.json", "7.snapshot.json"; STORE: "root.json" ... ;
+         * borrowed until the next call */
+        const char *name;
         size_t limit;
         const void *bytes; /* STORE; borrowed */
         size_t length;
@@ -83,5 +88,6 @@ int updater_foreach_target(
                 Updater *u, int (*func)(const TufTarget *target, void *userdata), void *userdata);
 int updater_find_target(Updater *u, const char *name, TufTarget *ret); /* -ENOENT */
 
-/* Path of a target below the targets URL: "MODEL/VERSION/DIGEST.FILE" with consistent snapshots. New string. */
+/* Path of a target below the targets URL: "MODEL/VERSION/DIGEST.FILE" with consistent snapshots.
+ * New string. */
 int updater_target_path(const Updater *u, const TufTarget *target, char **ret);

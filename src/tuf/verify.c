@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Verify: a signature counts when its key id is one of the role's, the key's id is that of its content, and its bytes verify.
- * Two ids of one public key count once. All else is no signature, not an error. */
+/* Verify: a signature counts when its key id is one of the role's, the key's id is that of its
+ * content, and its bytes verify. Two ids of one public key count once. All else is no signature,
+ * not an error. */
 #include <assert.h>
 
 #include "tuf/key.h"

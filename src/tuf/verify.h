@@ -4,5 +4,6 @@
 
 #include "tuf/metadata.h"
 
-/* The role that m claims, by the keys and threshold that `root` gives to it. -EKEYREJECTED when the threshold is not met. */
+/* The role that m claims, by the keys and threshold that `root` gives to it. -EKEYREJECTED when
+ * the threshold is not met. */
 int tuf_verify(const TufMetadata *root, const TufMetadata *m, Why *w);

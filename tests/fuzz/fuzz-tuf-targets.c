@@ -5,7 +5,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-/* What is canonical stays so: reading it again gives the same bytes, unless it holds raw control characters. */
+/* What is canonical stays so: reading it again gives the same bytes, unless it holds raw control
+ * characters. */
 static void check_canonical(const TufMetadata *m) {
         _cleanup_json_ json_t *again = NULL;
         _cleanup_free_ char *text = NULL;

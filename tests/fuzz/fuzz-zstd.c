@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The decoder: the first two bytes are the image's length and the size of the pieces, the rest is the file. */
+/* The decoder: the first two bytes are the image's length and the size of the pieces, the rest
+ * is the file. */
 #include "image/decompress.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

@@ -296,7 +296,8 @@ static void snapshot_without_targets_is_refused(void **state) {
         maker_expect(m, UPDATER_E_METADATA, "does not list targets.json");
 }
 
-/* Well signed, but another version than promised (with length and hash left out, so that only the version speaks). */
+/* Well signed, but another version than promised (with length and hash left out, so that only
+ * the version speaks). */
 static void other_version_than_promised_is_refused(void **state) {
         static const TufRole roles[] = { TUF_SNAPSHOT, TUF_TARGETS };
         Maker *m = *state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Signatures, thresholds and the form of metadata, seen through the updater: nothing unsigned gets in. */
+/* Signatures, thresholds and the form of metadata, seen through the updater: nothing unsigned
+ * gets in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,8 @@
 static const char *const names[_TUF_ROLE_MAX] = { "2.root.json", "timestamp.json",
         "1.snapshot.json", "1.targets.json" };
 
-/* Rewrites the role, and above it promises without length and hashes, so that only the signature can refuse. */
+/* Rewrites the role, and above it promises without length and hashes, so that only the signature
+ * can refuse. */
 static void write_unchecked(Maker *m, TufRole role) {
         static const TufRole above[] = {
                 [TUF_SNAPSHOT] = TUF_TIMESTAMP, [TUF_TARGETS] = TUF_SNAPSHOT

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A TUF repository in memory, and a client that remembers what it stored: tests change the content, sign it well or badly, and refresh.
- * Verbs: publish (next version of a role and of all that list it), write (sign and put up as it is), promise, refresh. */
+/* A TUF repository in memory, and a client that remembers what it stored: tests change the
+ * content, sign it well or badly, and refresh. Verbs: publish (next version of a role and of all
+ * that list it), write (sign and put up as it is), promise, refresh. */
 #pragma once
 
 #include <openssl/evp.h>
@@ -18,7 +19,8 @@ typedef struct Maker {
         json_t *files; /* name → text: what the server has */
         json_t *local; /* name → text: what the client stored */
         char requests[2048],
-                        stores[1024]; /* names in the order of the last refresh, a blank behind each */
+                        /* names in the order of the last refresh, a blank behind each */
+                        stores[1024];
         int64_t now;
         Updater *updater; /* of the last refresh */
         Why why;
