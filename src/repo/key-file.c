@@ -12,7 +12,7 @@
 
 #include "basic/file.h"
 #include "basic/hex.h"
-#include "proto/header.h"
+#include "image/release.h"
 #include "repo/key-file.h"
 
 #define PEM_MAX              16384

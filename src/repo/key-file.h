@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Key files of the publisher: private keys as PEM (PKCS #8, mode 0600), and signing with them. Only this file and the
- * verifier in src/tuf know libcrypto's keys. */
+/* Key files of the publisher: private keys as PEM (PKCS #8, mode 0600), and signing with them.
+ * Only this file and the verifier in src/tuf know libcrypto's keys. */
 #pragma once
 
 #include "basic/json.h"
@@ -9,7 +9,8 @@ typedef struct PrivateKey PrivateKey;
 
 /* A new Ed25519 key. */
 int private_key_generate(PrivateKey **ret, Why *w);
-/* From a PEM file: Ed25519, or ECDSA P-256 (only for devices). An encrypted one asks for its passphrase on the terminal. */
+/* From a PEM file: Ed25519, or ECDSA P-256 (only for devices). An encrypted one asks for its
+ * passphrase on the terminal. */
 int private_key_load(int dirfd, const char *path, PrivateKey **ret, Why *w);
 PrivateKey *private_key_free(PrivateKey *key);
 DEFINE_TRIVIAL_CLEANUP_FUNC(PrivateKey *, private_key_free);

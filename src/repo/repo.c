@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Repo: opening, verifying and staging. The index of the stage is the only file that says what is staged; a file beside it that the
- * index does not name is left over from a cut and harmless. */
+/* Repo: opening, verifying and staging. The index of the stage is the only file that says what
+ * is staged; a file beside it that the index does not name is left over from a cut and harmless. */
 #include <assert.h>
 #include <fcntl.h>
 #include <sys/file.h>

@@ -14,18 +14,18 @@
 #define SPEC_VERSION "1.0.34"
 
 /* DIR/keys/ROLE.pem, else KEYS/ROLE.pem. */
-static int load_key(const Repo *repo, const char *keys, TufRole role, PrivateKey **ret, Why *w) {
+static int load_key(const Signer *s, TufRole role, PrivateKey **ret, Why *w) {
         _cleanup_free_ char *path = NULL;
-        int dirfd = repo->fd;
+        int dirfd = s->repo->fd;
 
         if (asprintf(&path, REPO_KEYS "/%s.pem", tuf_role_to_string(role)) < 0) {
                 path = NULL;
                 return why_oom(w);
         }
-        if (keys && faccessat(repo->fd, path, F_OK, 0) < 0) {
+        if (s->keys && faccessat(s->repo->fd, path, F_OK, 0) < 0) {
                 free(path);
                 dirfd = AT_FDCWD;
-                if (asprintf(&path, "%s/%s.pem", keys, tuf_role_to_string(role)) < 0) {
+                if (asprintf(&path, "%s/%s.pem", s->keys, tuf_role_to_string(role)) < 0) {
                         path = NULL;
                         return why_oom(w);
                 }
@@ -69,20 +69,19 @@ static int sign(const PrivateKey *key, const json_t *content,
         return 0;
 }
 
-int sign_metadata(const Repo *repo, const char *keys, TufRole role, const json_t *root,
-                const json_t *content, json_t **ret, Why *w) {
+int sign_metadata(const Signer *s, TufRole role, const json_t *content, json_t **ret, Why *w) {
         _cleanup_(private_key_freep) PrivateKey *key = NULL;
         char id[TUF_KEYID_HEX], signature[2 * SIGNATURE_BYTES + 1];
         int r;
 
-        assert(repo && root && content && ret);
-        r = load_key(repo, keys, role, &key, w);
+        assert(s && s->root && content && ret);
+        r = load_key(s, role, &key, w);
         if (r < 0)
                 return r;
         r = key_id(key, id, w);
         if (r < 0)
                 return r;
-        if (!role_has_key(root, role, id))
+        if (!role_has_key(s->root, role, id))
                 return why(w, -EKEYREJECTED, "%s.pem: is not the key that the root names for %s",
                                 tuf_role_to_string(role), tuf_role_to_string(role));
         r = sign(key, content, signature, w);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* add: one image and its upgrade information, checked by the very reader that gateways use, signed for devices, compressed, staged.
- * A version that is taken (an equal one in order, for hardware that both would fit) is refused for other bytes. */
+/* add: one image and its upgrade information, checked by the very reader that gateways use,
+ * signed for devices, compressed, staged. A version that is taken (an equal one in order, for
+ * hardware that both would fit) is refused for other bytes. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* init: folders, one Ed25519 key for each role, the first root. root.json comes last: with it, the folder is a repository. */
+/* init: folders, one Ed25519 key for each role, the first root. root.json comes last: with it,
+ * the folder is a repository. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <sys/file.h>
@@ -75,6 +76,7 @@ static int make_keys(Init *init, Why *w) {
 
 static int make_root(Init *init, Why *w) {
         _cleanup_json_ json_t *content = NULL, *document = NULL;
+        Signer signer = { .repo = &init->repo };
         int r;
 
         content = new_content(TUF_ROOT, 1, init->now + (int64_t)init->repo.expires_in[TUF_ROOT]);
@@ -82,7 +84,8 @@ static int make_root(Init *init, Why *w) {
                         json_object_set(content, "keys", init->keys) < 0 ||
                         json_object_set(content, "roles", init->roles) < 0)
                 return why_oom(w);
-        r = sign_metadata(&init->repo, NULL, TUF_ROOT, content, content, &document, w);
+        signer.root = content;
+        r = sign_metadata(&signer, TUF_ROOT, content, &document, w);
         if (r < 0)
                 return r;
         r = repo_write_json(init->repo.fd, REPO_METADATA "/1.root.json", document, w);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* publish: decides first which roles get a new version, then writes in the one order that readers never see broken: files, root,
- * targets, snapshot, timestamp. Until the timestamp is replaced, all that was written is unknown to every client; a publish that was cut
- * is repeated over it. A role is renewed when what it lists changed or when half of its time is over. */
+/* publish: decides first which roles get a new version, then writes in the one order that
+ * readers never see broken: files, root, targets, snapshot, timestamp. Until the timestamp is
+ * replaced, all that was written is unknown to every client; a publish that was cut is repeated
+ * over it. A role is renewed when what it lists changed or when half of its time is over. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <sys/stat.h>
@@ -30,7 +31,6 @@ typedef struct Publish {
 
         json_t *targets; /* published and staged together */
         bool is_new[_TUF_ROLE_MAX];
-        const json_t *root;              /* content of the root in force */
         json_t *promised[_TUF_ROLE_MAX]; /* {version, length, hashes} of what was written */
 } Publish;
 
@@ -230,12 +230,17 @@ static int make_content(const Publish *p, TufRole role, json_t **ret, Why *w) {
 
 static int publish_role(Publish *p, TufRole role, Why *w) {
         _cleanup_json_ json_t *content = NULL, *document = NULL;
+        const Signer signer = {
+                .repo = p->repo,
+                .keys = p->keys,
+                .root = p->repo->current[TUF_ROOT]->content,
+        };
         int r;
 
         r = make_content(p, role, &content, w);
         if (r < 0)
                 return r;
-        r = sign_metadata(p->repo, p->keys, role, p->root, content, &document, w);
+        r = sign_metadata(&signer, role, content, &document, w);
         if (r < 0)
                 return r;
         r = write_document(p, role, document, w);
@@ -262,7 +267,6 @@ static int publish_metadata(Publish *p, Why *w) {
         static const TufRole order[] = { TUF_ROOT, TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP };
         int r = 0;
 
-        p->root = p->repo->current[TUF_ROOT]->content;
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(order); i++) {
                 TufRole role = order[i];
 
@@ -274,7 +278,8 @@ static int publish_metadata(Publish *p, Why *w) {
         return r;
 }
 
-/* The published state rules from now on; what is left behind by a cut here is staged again and equal. */
+/* The published state rules from now on; what is left behind by a cut here is staged again and
+ * equal. */
 static int clear_stage(const Publish *p, Why *w) {
         const char *target;
         json_t *entry;

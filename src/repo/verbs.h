@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Verbs of rekindle-repo, one file each, and the few things that they share: exit codes and option values. */
+/* Verbs of rekindle-repo, one file each, and the few things that they share: exit codes and
+ * option values. */
 #pragma once
 
 #include "repo/repo.h"
@@ -30,9 +31,15 @@ int option_expires_in(const char *value, uint64_t seconds[static _TUF_ROLE_MAX])
 /* Exactly n arguments from argv[optind] on. */
 int option_arguments(int argc, char *argv[], int n, const char *names);
 
-/* Signing, for init and publish. keys_fd: the repository; keys: a second folder of keys or NULL. Makes {signed, signatures} of content with the
- * key file ROLE.pem, whose id must be among the role's in `root` (the content of root metadata). */
-int sign_metadata(const Repo *repo, const char *keys, TufRole role, const json_t *root,
-                const json_t *content, json_t **ret, Why *w);
+/* Signing, for init and publish. */
+typedef struct Signer {
+        const Repo *repo;   /* its keys/ROLE.pem */
+        const char *keys;   /* folder of keys that are not there; NULL: none */
+        const json_t *root; /* content of the root metadata that names the keys */
+} Signer;
+
+/* {signed, signatures} of content, by the key file of the role, whose id must be one of the
+ * role's. */
+int sign_metadata(const Signer *s, TufRole role, const json_t *content, json_t **ret, Why *w);
 /* Common members of "signed". NULL: out of memory. */
 json_t *new_content(TufRole role, uint64_t version, int64_t expires);

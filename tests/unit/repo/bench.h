@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A publisher's bench: a temporary folder with images, the real rekindle-repo, and a client that refreshes from DIR/public. */
+/* A publisher's bench: a temporary folder with images, the real rekindle-repo, and a client that
+ * refreshes from DIR/public. */
 #pragma once
 
 #include "image/release.h"
@@ -15,11 +16,13 @@ typedef struct Bench {
         Why why;
 } Bench;
 
-/* Fixture functions: images app.bin (compressible), noise.bin (not), other.bin; "repo" made by init at BENCH_NOW. */
+/* Fixture functions: images app.bin (compressible), noise.bin (not), other.bin; "repo" made by
+ * init at BENCH_NOW. */
 int bench_set_up(void **state);
 int bench_tear_down(void **state);
 
-/* Runs a command line (words with blanks between; no quoting). Returns the exit code, -1 when a signal ended it. */
+/* Runs a command line (words with blanks between; no quoting). Returns the exit code, -1 when a
+ * signal ended it. */
 int bench_command(Bench *b, const char *line);
 /* The same with rekindle-repo before it. */
 int bench_run(Bench *b, const char *line);
@@ -30,7 +33,8 @@ void bench_expect(Bench *b, int code, const char *line, const char *text);
 char *bench_read(const Bench *b, const char *path, size_t *ret_n);
 void bench_write(const Bench *b, const char *path, const void *bytes, size_t n);
 bool bench_has(const Bench *b, const char *path);
-/* Names, sizes and digests of all files below a folder, sorted: equal text means nothing changed. New string. */
+/* Names, sizes and digests of all files below a folder, sorted: equal text means nothing
+ * changed. New string. */
 char *bench_list(Bench *b, const char *path);
 
 /* A refresh from repo/public at a time. */

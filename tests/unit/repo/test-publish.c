@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* init and publish: what a client finds, what evil edits give, what is rewritten when, and a cut at every rename. */
+/* init and publish: what a client finds, what evil edits give, what is rewritten when, and a cut
+ * at every rename. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -361,7 +362,8 @@ static void same_input_gives_the_same_bytes(void **state) {
         free(second);
 }
 
-/* Killed at the Nth rename; what clients see is the old or the new release, and the next publish brings the new one. */
+/* Killed at the Nth rename; what clients see is the old or the new release, and the next publish
+ * brings the new one. */
 static bool publish_with_cut(Bench *b, unsigned at) {
         char line[512], *files;
         TufTarget t;
