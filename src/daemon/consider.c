@@ -39,6 +39,13 @@ static bool backup_is_good(const Device *d) {
         return sha256_equal(&d->identity.digest, &r->backup.digest);
 }
 
+/* Health is the program's to tell: a bootloader that answers says nothing about it. */
+static bool can_prove(const Device *d) {
+        if (!d->known || d->identity.in_bootloader)
+                return d->driver->vtable->capabilities & DRIVER_CAN_HEALTH;
+        return d->identity.capabilities & DRIVER_CAN_HEALTH;
+}
+
 void device_validate_input(const Device *d, ValidateInput *ret) {
         Manager *m = d->manager;
         const Config *c = m->config;
@@ -56,7 +63,7 @@ void device_validate_input(const Device *d, ValidateInput *ret) {
                 .clock_ok = m->check_outcome != OUTCOME_METADATA_EXPIRED,
                 .device_present = d->present,
                 .blank = device_is_blank(d),
-                .can_prove = d->record->capabilities & DRIVER_CAN_HEALTH,
+                .can_prove = can_prove(d),
                 .backup_ok = backup_is_good(d),
                 .reserve_bytes = STORE_RESERVE_BYTES,
                 .lowest_version_of = lowest_version_of,
