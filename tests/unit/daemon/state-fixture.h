@@ -12,6 +12,7 @@ typedef struct StateFixture {
         Sync *sync;
         unsigned n_done; /* callbacks so far */
         int error;       /* of the last one */
+        bool mounted;    /* the folder is a file system of its own */
 } StateFixture;
 
 int state_setup(void **state);
