@@ -32,6 +32,7 @@ void native_link_init(NativeLink *l, uint8_t address, bool half_duplex, uint32_t
                 .turnaround_usec = turnaround_usec,
                 .baud = 115200,
                 .flush_due = true,
+                .latency_usec = USEC_INFINITY,
         };
         rkd_frame_reader_init(&l->reader, l->buffer, sizeof(l->buffer));
 }
@@ -106,11 +107,24 @@ bool native_link_feed(NativeLink *l, uint8_t byte, uint64_t now_usec, RkdAnswer 
                 return false;
         }
         l->n_valid++;
+        l->n_payload = frame.n_payload;
         l->bus_free_usec = now_usec + l->turnaround_usec;
         if (ret->type != RKD_HELLO)
                 set_busy(l, MAX(ret->busy_ms, ret->status.busy_ms), now_usec);
         *ret_sequence = frame.sequence;
         return true;
+}
+
+void native_link_answered(NativeLink *l, uint64_t now_usec) {
+        uint64_t due = l->line_free_usec + line_time(l, RKD_FRAME_ENCODED(l->n_payload));
+
+        l->latency_usec = MIN(l->latency_usec, now_usec > due ? now_usec - due : 0);
+}
+
+uint32_t native_link_latency_bytes(const NativeLink *l) {
+        uint64_t usec = MIN(l->latency_usec, USEC_PER_SEC);
+
+        return l->half_duplex ? 0 : (uint32_t)(usec * l->baud / 10 / USEC_PER_SEC);
 }
 
 uint64_t native_link_send_time(const NativeLink *l) {

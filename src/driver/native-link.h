@@ -23,8 +23,10 @@ typedef struct NativeLink {
         uint64_t line_free_usec;  /* the last byte handed out has left */
         uint64_t bus_free_usec;   /* half duplex: not to be driven before */
         uint64_t busy_until_usec; /* as the device announced */
+        uint64_t latency_usec;    /* the shortest time that an answer took beyond the line's own */
         uint64_t bytes_sent, bytes_received;
         unsigned n_valid, n_damaged; /* frames */
+        size_t n_payload;            /* of the last valid one */
 } NativeLink;
 
 void native_link_init(NativeLink *l, uint8_t address, bool half_duplex, uint32_t turnaround_usec);
@@ -40,6 +42,11 @@ size_t native_link_data(NativeLink *l, const RkdRequest *data, bool poll, uint64
 /* True when `byte` completes a valid frame of the addressed unit, decoded into *ret (its bytes are valid until the next byte). */
 bool native_link_feed(NativeLink *l, uint8_t byte, uint64_t now_usec, RkdAnswer *ret,
                 uint8_t *ret_sequence);
+
+/* The frame that came last answers what was sent last. */
+void native_link_answered(NativeLink *l, uint64_t now_usec);
+/* What the line carries in the latency; 0 where nothing is sent ahead. */
+uint32_t native_link_latency_bytes(const NativeLink *l);
 
 /* When it makes sense to send; now_usec or earlier: at once. */
 uint64_t native_link_send_time(const NativeLink *l);

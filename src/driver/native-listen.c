@@ -154,7 +154,8 @@ static const char *odd_member(const RkdIdentity *i) {
                                 "max_payload" },
                 { i->max_answer >= RKD_PAYLOAD_MIN && i->max_answer <= RKD_ANSWER_MAX,
                                 "max_answer" },
-                { i->buffer > 0 || i->who == RKD_WHO_PROGRAM, "buffer" }, /* a program takes no stream */
+                { i->buffer > 0 || i->who == RKD_WHO_PROGRAM,
+                                "buffer" }, /* a program takes no stream */
                 { i->unit_size >= UNIT_BYTES_MIN && i->unit_size <= UNIT_BYTES_MAX, "unit_size" },
                 { (i->unit_size & (i->unit_size - 1)) == 0, "unit_size" },
                 { i->program_space > 0 && i->program_space <= SPACE_BYTES_MAX, "program_space" },

@@ -26,6 +26,7 @@ typedef enum NativeStep {
         NATIVE_CONFIRM,
         NATIVE_READ,
         NATIVE_RELEASE,
+        NATIVE_LEAVE, /* back into the program that was left only to be read */
         NATIVE_SPEED_DOWN,
         NATIVE_DONE,
         _NATIVE_STEP_MAX,
@@ -54,6 +55,7 @@ typedef struct Native {
         size_t n_bauds, baud_index;
         unsigned rounds;
         uint64_t listen_until_usec, enter_until_usec;
+        bool entered; /* the program was asked to leave */
         uint8_t identity_bytes[RKD_IDENTITY_MAX];
         size_t n_identity, identity_total;
         RkdIdentity identity;  /* texts point into identity_bytes */
@@ -76,6 +78,7 @@ typedef struct Native {
         size_t n_stream;
         NativeWindow window;
         bool sent_since_poll;
+        unsigned n_quiet; /* times asked since the last progress */
         uint64_t progress_usec;
 } Native;
 
@@ -134,3 +137,6 @@ void read_enter(Native *n);
 void read_answer(Native *n, const RkdAnswer *a);
 void release_enter(Native *n);
 void release_answer(Native *n, const RkdAnswer *a);
+/* A program that cannot be read while it runs leaves for its bootloader, which can. */
+void read_refused(Native *n, const RkdAnswer *a);
+void leave_enter(Native *n);

@@ -2,8 +2,10 @@
 /* Native, reading: the program out of the flash, and device header with signature out of the record. */
 #include "driver/native-private.h"
 
-#define READ_FIXED    (RKD_ANSWER_FIXED + 4) /* offset */
-#define RELEASE_FIXED (RKD_ANSWER_FIXED + 4) /* total, offset */
+#define READ_FIXED      (RKD_ANSWER_FIXED + 4) /* offset */
+#define RELEASE_FIXED   (RKD_ANSWER_FIXED + 4) /* total, offset */
+#define RELEASE_LENGTHS 4                      /* of header and signature, before both */
+#define RELEASE_MAX     (RELEASE_LENGTHS + RKD_HEADER_MAX + RKD_SIGNATURE_BYTES)
 
 static bool allocate(Native *n, size_t bytes) {
         free(n->result.bytes);
@@ -13,6 +15,13 @@ static bool allocate(Native *n, size_t bytes) {
         if (!n->result.bytes)
                 native_finish(n, DRIVER_E_PLAN, 0, "not enough memory");
         return n->result.bytes;
+}
+
+static void read_complete(Native *n) {
+        if (n->entered)
+                native_enter(n, NATIVE_LEAVE);
+        else
+                native_finish(n, DRIVER_OK, 0, "%s", "");
 }
 
 static void ask_read(Native *n) {
@@ -57,7 +66,18 @@ void read_answer(Native *n, const RkdAnswer *a) {
                 return;
         }
         trim(n);
-        native_finish(n, DRIVER_OK, 0, "%s", "");
+        read_complete(n);
+}
+
+void read_refused(Native *n, const RkdAnswer *a) {
+        if (a->result == RKD_UNKNOWN && !n->result.identity.in_bootloader)
+                native_enter(n, NATIVE_ENTER);
+        else
+                native_refuse(n, a->result, "reading");
+}
+
+void leave_enter(Native *n) {
+        native_ask(n, &(RkdRequest){ .type = RKD_START }, RKD_ANSWER_FIXED, NATIVE_ANSWER_USEC);
 }
 
 static void ask_release(Native *n) {
@@ -72,28 +92,27 @@ static void ask_release(Native *n) {
 }
 
 void release_enter(Native *n) {
-        if (allocate(n, RKD_HEADER_MAX + RKD_SIGNATURE_BYTES))
+        if (allocate(n, RELEASE_MAX))
                 ask_release(n);
 }
 
-/* Header first, then the signature if its algorithm has one. */
+/* header_length u16 | signature_length u16 | header | signature; the lengths are cut off. */
 static bool split_release(Native *n) {
-        static const size_t signatures[] = { 0, RKD_SIGNATURE_BYTES };
+        size_t n_header, n_signature;
+        uint8_t *p = n->result.bytes;
         RkdHeader header;
 
-        for (size_t i = 0; i < ELEMENTSOF(signatures); i++) {
-                size_t length = n->result.length;
-
-                if (length <= signatures[i])
-                        continue;
-                length -= signatures[i];
-                if (rkd_header_decode(&header, n->result.bytes, length) != 0 ||
-                                !rkd_header_takes_signature(&header, signatures[i]))
-                        continue;
-                n->result.header_length = length;
-                return true;
-        }
-        return false;
+        if (n->result.length < RELEASE_LENGTHS)
+                return false;
+        n_header = rkd_load_u16(p);
+        n_signature = rkd_load_u16(p + 2);
+        if (n->result.length != RELEASE_LENGTHS + n_header + n_signature)
+                return false;
+        memmove(p, p + RELEASE_LENGTHS, n_header + n_signature);
+        n->result.length = n_header + n_signature;
+        n->result.header_length = n_header;
+        return rkd_header_decode(&header, p, n_header) == 0 &&
+               rkd_header_takes_signature(&header, n_signature);
 }
 
 void release_answer(Native *n, const RkdAnswer *a) {
@@ -101,8 +120,8 @@ void release_answer(Native *n, const RkdAnswer *a) {
                 native_finish(n, DRIVER_E_STATE, 0, "the device holds no release");
                 return;
         }
-        if (a->total > RKD_HEADER_MAX + RKD_SIGNATURE_BYTES || a->offset != n->result.length ||
-                        a->n_bytes == 0 || a->n_bytes > a->total - n->result.length) {
+        if (a->total > RELEASE_MAX || a->offset != n->result.length || a->n_bytes == 0 ||
+                        a->n_bytes > a->total - n->result.length) {
                 native_finish(n, DRIVER_E_PROTOCOL, 0,
                                 "the device answers with another piece of its release than it was asked for");
                 return;
@@ -112,7 +131,7 @@ void release_answer(Native *n, const RkdAnswer *a) {
         if (n->result.length < a->total)
                 ask_release(n);
         else if (split_release(n))
-                native_finish(n, DRIVER_OK, 0, "%s", "");
+                read_complete(n);
         else
                 native_finish(n, DRIVER_E_PROTOCOL, 0,
                                 "the device's release is no device header with its signature");

@@ -3,9 +3,11 @@
  * for sure what the device has. */
 #include "driver/native-private.h"
 
-#define STALL_USEC     (30 * USEC_PER_SEC) /* no progress, though the device answers */
-#define END_GRACE_USEC (1 * USEC_PER_SEC)  /* a device that hashes before it answers */
-#define STREAM_TRIES   3
+#define STALL_USEC      (30 * USEC_PER_SEC) /* no progress, though the device answers */
+#define ROOM_PAUSE_USEC (5 * USEC_PER_MSEC)
+#define QUIET_DOUBLINGS 3u
+#define END_GRACE_USEC  (1 * USEC_PER_SEC) /* a device that hashes before it answers */
+#define STREAM_TRIES    3
 
 void stream_enter(Native *n) {
         n->stream_id++;
@@ -27,7 +29,12 @@ void stream_answer(Native *n, const RkdAnswer *a) {
                 native_enter(n, NATIVE_STREAM);
                 return;
         }
-        native_window_init(&n->window, n->stream, (uint32_t)n->n_stream, i->buffer, i->max_payload);
+        native_window_init(&n->window, n->stream, (uint32_t)n->n_stream,
+                        &(NativeWindowLimits){
+                                        .window_bytes = i->buffer,
+                                        .max_payload = i->max_payload,
+                                        .latency_bytes = native_link_latency_bytes(&n->link),
+                        });
         n->window.credit = MIN(a->credit, n->window.length);
         n->progress_usec = n->now_usec;
         native_enter(n, NATIVE_SEND);
@@ -41,9 +48,14 @@ void stream_refused(Native *n, const RkdAnswer *a) {
                 native_refuse(n, a->result, "STREAM");
 }
 
+/* A device that works tells by itself when it has room; it is asked now and then in case that got lost, and often enough for a raised
+ * speed to stay. */
 static void expect_news(Native *n) {
-        n->deadline_usec = native_link_deadline(
-                        &n->link, RKD_STATUS_BYTES, NATIVE_STATUS_USEC, n->now_usec);
+        uint64_t grace = NATIVE_STATUS_USEC;
+
+        if (n->link.baud == n->base_baud || n->base_baud == 0)
+                grace <<= MIN(n->n_quiet, QUIET_DOUBLINGS);
+        n->deadline_usec = native_link_deadline(&n->link, RKD_STATUS_BYTES, grace, n->now_usec);
 }
 
 void send_enter(Native *n) {
@@ -57,12 +69,20 @@ void send_quiet(Native *n) {
                 native_lost(n, "DATA");
                 return;
         }
+        n->n_quiet++;
         native_ask(n, &(RkdRequest){ .type = RKD_NOP }, RKD_ANSWER_FIXED + RKD_STATUS_BYTES,
                         NATIVE_STATUS_USEC);
 }
 
+/* On a bus a device without room cannot say when it has some. */
+static void poll_for_room(Native *n) {
+        send_quiet(n);
+        n->not_before_usec = MAX(n->link.busy_until_usec, n->now_usec + ROOM_PAUSE_USEC);
+}
+
 static void note_progress(Native *n) {
         n->progress_usec = n->now_usec;
+        n->n_quiet = 0;
         if (n->window.received >= n->identity.unit_size || native_window_is_complete(&n->window))
                 n->recoveries = 0;
 }
@@ -90,6 +110,8 @@ void send_status(Native *n, const RkdAnswer *a, bool sure) {
         }
         if (native_window_is_complete(&n->window))
                 native_enter(n, NATIVE_END);
+        else if (n->link.half_duplex && !native_window_may_send(&n->window, true))
+                poll_for_room(n);
         else
                 expect_news(n);
 }

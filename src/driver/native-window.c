@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NativeWindow: see the header. Pieces are as long as half the device's buffer, so that one is on its way while the other is
- * acknowledged; when less than a piece is granted and others are still unacknowledged, waiting for the next grant costs less than a
- * short frame. */
+/* NativeWindow: see the header. One piece is on its way while another is acknowledged: two of them, and what the line carries until an
+ * answer is back, fit into the device's buffer. When less than a piece is granted and others are still unacknowledged, the next grant is
+ * waited for while the line is busy; when it is about to be idle a quarter of the buffer (what a device grants at a time) goes as a
+ * shorter piece. */
 #include <assert.h>
 
 #include "driver/native-window.h"
@@ -11,26 +12,39 @@
 #define PIECES_TO_GROW 8
 
 /* Bytes of the piece at `next`; 0: none may go now. */
-static uint32_t piece_at(const NativeWindow *w, uint32_t next) {
+static uint32_t piece_at(const NativeWindow *w, uint32_t next, bool hurry) {
         uint32_t left = w->length - next, granted = w->credit > next ? w->credit - next : 0;
         uint32_t want = MIN(left, w->piece_bytes);
 
         if (granted >= want)
                 return want;
-        return next == w->received ? granted : 0;
+        return (hurry && granted >= w->least_bytes) || next == w->received ? granted : 0;
 }
 
-void native_window_init(NativeWindow *w, const void *stream, uint32_t length, uint32_t window_bytes,
-                uint16_t max_payload) {
-        uint32_t max = max_payload - RKD_DATA_FIXED;
+/* The longest piece of which two fit into the window beside the latency; parts of a quarter, so that each one or so earns a grant. */
+static uint32_t choose_piece(const NativeWindowLimits *limits) {
+        static const uint32_t parts[] = { 2, 3, 4 };
+        uint32_t window = limits->window_bytes;
 
-        assert(max_payload >= RKD_PAYLOAD_MIN);
-        max = MAX(MIN(max, window_bytes / 2), PIECE_MIN);
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++)
+                if ((uint64_t)window / parts[i] * 2 + limits->latency_bytes <=
+                                (uint64_t)window + window / 16 * 3)
+                        return window / parts[i];
+        return window / 8;
+}
+
+void native_window_init(NativeWindow *w, const void *stream, uint32_t length,
+                const NativeWindowLimits *limits) {
+        uint32_t piece = MIN(choose_piece(limits), (uint32_t)limits->max_payload - RKD_DATA_FIXED);
+
+        assert(limits->max_payload >= RKD_PAYLOAD_MIN);
+        piece = MAX(piece, PIECE_MIN);
         *w = (NativeWindow){
                 .stream = stream,
                 .length = length,
-                .piece_bytes = max,
-                .piece_max_bytes = max,
+                .piece_bytes = piece,
+                .piece_max_bytes = piece,
+                .least_bytes = MAX(limits->window_bytes / 4, PIECE_MIN),
         };
 }
 
@@ -38,8 +52,12 @@ bool native_window_is_complete(const NativeWindow *w) {
         return w->received == w->length;
 }
 
-bool native_window_next(NativeWindow *w, RkdRequest *ret, bool *ret_poll) {
-        uint32_t n = piece_at(w, w->next);
+bool native_window_may_send(const NativeWindow *w, bool hurry) {
+        return piece_at(w, w->next, hurry) > 0;
+}
+
+bool native_window_next(NativeWindow *w, bool hurry, RkdRequest *ret, bool *ret_poll) {
+        uint32_t n = piece_at(w, w->next, hurry);
 
         if (n == 0)
                 return false;
@@ -50,7 +68,7 @@ bool native_window_next(NativeWindow *w, RkdRequest *ret, bool *ret_poll) {
                 .n_bytes = n,
         };
         w->next += n;
-        *ret_poll = piece_at(w, w->next) == 0;
+        *ret_poll = piece_at(w, w->next, false) == 0;
         return true;
 }
 

@@ -17,6 +17,7 @@ typedef struct NativeWindow {
         uint32_t received; /* the device has everything before */
         uint32_t credit;
         uint32_t piece_bytes, piece_max_bytes;
+        uint32_t least_bytes;      /* of a piece, while others are out */
         unsigned n_good;           /* pieces taken since the last loss */
         uint32_t back_to;          /* where the last step back went */
         uint64_t stale_until_usec; /* NAKs for it until then are about pieces sent before */
@@ -29,12 +30,19 @@ typedef enum NativeWindowNews {
         NATIVE_WINDOW_FORGOTTEN, /* the device counts less than it did: it has started anew */
 } NativeWindowNews;
 
-/* window_bytes: the device's receive buffer; max_payload: of one DATA frame. */
-void native_window_init(NativeWindow *w, const void *stream, uint32_t length, uint32_t window_bytes,
-                uint16_t max_payload);
+typedef struct NativeWindowLimits {
+        uint32_t window_bytes;  /* the device's receive buffer */
+        uint16_t max_payload;   /* of one DATA frame */
+        uint32_t latency_bytes; /* that the line carries while an answer is late */
+} NativeWindowLimits;
+
+void native_window_init(NativeWindow *w, const void *stream, uint32_t length,
+                const NativeWindowLimits *limits);
 bool native_window_is_complete(const NativeWindow *w);
+/* hurry: the line is about to be idle; then a short piece is better than none. */
+bool native_window_may_send(const NativeWindow *w, bool hurry);
 /* The next piece, if one may be sent. */
-bool native_window_next(NativeWindow *w, RkdRequest *ret, bool *ret_poll);
+bool native_window_next(NativeWindow *w, bool hurry, RkdRequest *ret, bool *ret_poll);
 /* queue_usec: when all that was handed out has left and could be answered. */
 NativeWindowNews native_window_status(NativeWindow *w, const RkdStatus *status, bool nak, bool sure,
                 uint64_t now_usec, uint64_t queue_usec);

@@ -14,6 +14,8 @@
 #include "driver/driver-list.h"
 #include "driver/native-private.h"
 
+#define HURRY_USEC          (5 * USEC_PER_MSEC)
+#define SPEED_DOWN_TRIES    2
 #define COMMAND_TRIES       5
 #define RECOVERIES_MAX      3
 #define RECOVERIES_ALL      64 /* however much progress lies between */
@@ -139,6 +141,7 @@ void native_lost(Native *n, const char *doing) {
 /* ENTER: a program leaves for its bootloader. */
 
 static void enter_enter(Native *n) {
+        n->entered = true;
         if (n->enter_until_usec == 0)
                 n->enter_until_usec = n->now_usec + ENTER_LISTEN_USEC;
         native_ask(n, &(RkdRequest){ .type = RKD_ENTER }, RKD_ANSWER_FIXED, NATIVE_ANSWER_USEC);
@@ -174,22 +177,28 @@ static void speed_down_enter(Native *n) {
                         RKD_ANSWER_FIXED + 4, NATIVE_STATUS_USEC);
 }
 
-/* Whatever the device says: it falls back by itself. */
-static void speed_down_silence(Native *n) {
-        if (n->tries < 2)
-                native_ask_again(n, 0);
-        else
-                native_enter(n, NATIVE_DONE);
+static void speed_down_answer(Native *n, const RkdAnswer *a) {
+        native_set_baud(n, n->base_baud);
+        native_enter(n, NATIVE_DONE);
 }
 
-static void speed_down_answer(Native *n, const RkdAnswer *a) {
-        native_enter(n, NATIVE_DONE);
+/* Then the device falls back by itself. */
+static void speed_down_silence(Native *n) {
+        if (n->tries < SPEED_DOWN_TRIES)
+                native_ask_again(n, 0);
+        else
+                speed_down_answer(n, NULL);
 }
 
 static void done_enter(Native *n) {
         n->result.line_bytes_sent = n->link.bytes_sent;
         n->result.line_bytes_received = n->link.bytes_received;
         n->result.stream_bytes = n->request.op == DRIVER_PUSH ? n->window.received : 0;
+}
+
+/* Once the program was read: whatever the bootloader says, it starts the program by itself sooner or later. */
+static void leave_silence(Native *n) {
+        native_finish(n, DRIVER_OK, 0, "%s", "");
 }
 
 static void identified_start(Native *n) {
@@ -213,14 +222,29 @@ static void identified_confirm(Native *n) {
                 native_enter(n, NATIVE_CONFIRM);
 }
 
+static bool left(Native *n) {
+        if (n->result.identity.in_bootloader || n->now_usec < n->enter_until_usec)
+                return true;
+        native_finish(n, DRIVER_E_STATE, 0,
+                        "the program was asked to leave for its bootloader and goes on answering");
+        return false;
+}
+
+static void identified_read(Native *n) {
+        bool back = n->request.op == DRIVER_READ_BACK;
+
+        if (back && !(n->identity.capabilities & RKD_CAN_READ))
+                native_finish(n, DRIVER_E_UNSUPPORTED, 0,
+                                "the device does not let its program be read");
+        else if (!n->entered || left(n))
+                native_enter(n, back ? NATIVE_READ : NATIVE_RELEASE);
+}
+
 static void identified_push(Native *n) {
         if (n->result.identity.in_bootloader) {
                 n->enter_until_usec = 0;
                 native_push(n);
-        } else if (n->enter_until_usec > 0 && n->now_usec >= n->enter_until_usec)
-                native_finish(n, DRIVER_E_STATE, 0,
-                                "the program was asked to leave for its bootloader and goes on answering");
-        else
+        } else if (!n->entered || left(n))
                 native_enter(n, NATIVE_ENTER);
 }
 
@@ -236,14 +260,8 @@ void native_identified(Native *n) {
                 identified_confirm(n);
                 return;
         case DRIVER_READ_BACK:
-                if (n->identity.capabilities & RKD_CAN_READ)
-                        native_enter(n, NATIVE_READ);
-                else
-                        native_finish(n, DRIVER_E_UNSUPPORTED, 0,
-                                        "the device does not let its program be read");
-                return;
         case DRIVER_READ_RELEASE:
-                native_enter(n, NATIVE_RELEASE);
+                identified_read(n);
                 return;
         default:
                 native_finish(n, DRIVER_OK, 0, "%s", "");
@@ -273,6 +291,8 @@ static void take_answer(Native *n, const RkdAnswer *a) {
                 return;
         }
         n->waiting = false;
+        if (n->tries == 1)
+                native_link_answered(&n->link, n->now_usec);
         if (a->result == RKD_OK)
                 row->answer(n, a);
         else if (row->refused)
@@ -356,11 +376,16 @@ static void give_command(Native *n, DriverAction *ret) {
         give_bytes(n, length, ret);
 }
 
+/* The line runs out of bytes soon. */
+static bool is_hurry(const Native *n) {
+        return n->now_usec + HURRY_USEC >= n->link.line_free_usec;
+}
+
 static bool give_data(Native *n, DriverAction *ret) {
         RkdRequest data;
         bool poll;
 
-        if (!native_window_next(&n->window, &data, &poll))
+        if (!native_window_next(&n->window, is_hurry(n), &data, &poll))
                 return false;
         n->sent_since_poll = true;
         give_bytes(n, native_link_data(&n->link, &data, poll, n->now_usec), ret);
@@ -375,12 +400,12 @@ static void native_next(Driver *d, uint64_t now_usec, DriverAction *ret) {
         uint64_t t;
 
         n->now_usec = now_usec;
-        if (n->step == NATIVE_DONE || n->step == NATIVE_IDLE) {
-                *ret = (DriverAction){ .type = DRIVER_DONE, .deadline_usec = USEC_INFINITY };
-                return;
-        }
         if (n->line_due) {
                 give_line(n, ret);
+                return;
+        }
+        if (n->step == NATIVE_DONE || n->step == NATIVE_IDLE) {
+                *ret = (DriverAction){ .type = DRIVER_DONE, .deadline_usec = USEC_INFINITY };
                 return;
         }
         may_send_data = n->step == NATIVE_SEND && !(n->link.half_duplex && n->waiting);
@@ -394,7 +419,10 @@ static void native_next(Driver *d, uint64_t now_usec, DriverAction *ret) {
         }
         if (may_send_data && give_data(n, ret))
                 return;
-        give_wait(n, n->deadline_usec, ret);
+        t = n->deadline_usec;
+        if (may_send_data && native_window_may_send(&n->window, true))
+                t = MIN(t, n->link.line_free_usec - HURRY_USEC);
+        give_wait(n, t, ret);
 }
 
 static void native_input(Driver *d, const void *bytes, size_t n_bytes, uint64_t now_usec) {
@@ -525,14 +553,17 @@ static const NativeRow rows[_NATIVE_STEP_MAX] = {
         [NATIVE_BEGIN] = { "BEGIN", DRIVER_PHASE_BEGIN, begin_enter, begin_answer },
         [NATIVE_SUMS] = { "SUMS", DRIVER_PHASE_SUMS, sums_enter, sums_answer },
         [NATIVE_PLAN] = { "NOP", DRIVER_PHASE_PLAN, plan_enter, plan_answer, NULL, plan_silence },
-        [NATIVE_STREAM] = { "STREAM", DRIVER_PHASE_SEND, stream_enter, stream_answer,
+        [NATIVE_STREAM] = { "STREAM", DRIVER_PHASE_PLAN, stream_enter, stream_answer,
                         stream_refused },
         [NATIVE_SEND] = { "DATA", DRIVER_PHASE_SEND, send_enter, send_answer },
         [NATIVE_END] = { "END", DRIVER_PHASE_VERIFY, end_enter, end_answer, end_refused },
         [NATIVE_START] = { "START", DRIVER_PHASE_START, start_enter, done_answer },
         [NATIVE_CONFIRM] = { "CONFIRM", DRIVER_PHASE_CONFIRM, confirm_enter, done_answer },
-        [NATIVE_READ] = { "READ", DRIVER_PHASE_READ, read_enter, read_answer },
-        [NATIVE_RELEASE] = { "IDENTIFY", DRIVER_PHASE_READ, release_enter, release_answer },
+        [NATIVE_READ] = { "READ", DRIVER_PHASE_READ, read_enter, read_answer, read_refused },
+        [NATIVE_RELEASE] = { "IDENTIFY", DRIVER_PHASE_READ, release_enter, release_answer,
+                        read_refused },
+        [NATIVE_LEAVE] = { "START", DRIVER_PHASE_START, leave_enter, done_answer, done_answer,
+                        leave_silence },
         [NATIVE_SPEED_DOWN] = { "SET-BAUD", DRIVER_PHASE_VERIFY, speed_down_enter,
                         speed_down_answer, speed_down_answer, speed_down_silence },
         [NATIVE_DONE] = { "nothing", DRIVER_PHASE_IDLE, done_enter },
