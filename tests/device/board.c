@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "device/rkd-record.h"
+#include "device/rkd-sha256.h"
 
 #define HEALTHY_AFTER_MS 3u
+#define SHA256_IN_PAGE   52u /* prefix 16, begin area 24, header 12 */
 
 void board_violate(Board *b, const char *what) {
         if (b->violations++ == 0)
@@ -148,6 +150,26 @@ static void on_set_baud(void *user, uint32_t baud) {
         ((Board *)user)->baud = baud;
 }
 
+/* The judge looks at the flash itself: once anything was pushed, only what the newest record describes may run. */
+static bool may_start(const Board *b) {
+        const RkdRecord *r = &b->boot.record;
+        uint8_t digest[RKD_SHA256_BYTES];
+        RkdSha256 sha;
+
+        if (r->status != RKD_RECORD_GOOD) {
+                for (size_t i = BOARD_SPACE; i < BOARD_FLASH; i++)
+                        if (b->flash[i] != 0xff)
+                                return false;
+                return true;
+        }
+        rkd_sha256_init(&sha);
+        rkd_sha256_add(&sha, b->flash, r->image_length);
+        rkd_sha256_finish(&sha, digest);
+        return r->verified &&
+               memcmp(digest, b->flash + SHA256_IN_PAGE + BOARD_SPACE + r->page * BOARD_RECORD,
+                               sizeof(digest)) == 0;
+}
+
 static void on_start(void *user, const RkdStart *start) {
         Board *b = user;
 
@@ -157,8 +179,8 @@ static void on_start(void *user, const RkdStart *start) {
         b->starts++;
         b->runs = BOARD_PROGRAM;
         b->up_ms = b->now_ms;
-        if (b->boot.record.status == RKD_RECORD_GOOD && !b->boot.record.verified)
-                board_violate(b, "start of an unverified program");
+        if (!may_start(b))
+                board_violate(b, "start of a program that the record does not vouch for");
         if (rkd_program_init(&b->program, &b->platform, b->descriptor) != 0)
                 board_violate(b, "the program refuses the platform");
 }
@@ -176,7 +198,7 @@ static void begin(Board *b, RkdCause cause) {
 }
 
 static void on_reset(void *user) {
-        if (((Board *) user)->runs != BOARD_OFF)
+        if (((Board *)user)->runs != BOARD_OFF)
                 begin(user, RKD_CAUSE_SOFTWARE);
 }
 

@@ -101,10 +101,10 @@ int gateway_ask(Gateway *g, const RkdRequest *request) {
 
                 g->sequence++;
                 gateway_send(g, request->type, RKD_FLAG_POLL, payload, n);
-                if (!gateway_await(g, request->type, WAIT_MS))
-                        return -1;
-                if (g->frame.sequence != g->sequence)
-                        board_violate(g->board, "answer with another sequence");
+                do
+                        if (!gateway_await(g, request->type, WAIT_MS))
+                                return -1;
+                while (g->frame.sequence != g->sequence);
                 if (g->answer.result != RKD_BUSY)
                         return g->answer.result;
                 busy_ms = g->answer.busy_ms;
