@@ -27,16 +27,22 @@ static const char *lowest_version_of(const char *model, void *userdata) {
         return lowest;
 }
 
+/* Whoever is behind such a line is asked once the line is ours. */
+static bool is_on_demand(const Device *d) {
+        return d->port && d->port->port && port_mode(d->port->port) == PORT_ON_DEMAND;
+}
+
 static bool backup_is_good(const Device *d) {
         const Record *r = d->record;
+        const Sha256 *running = d->known ? &d->identity.digest : &r->running.digest;
 
         if (device_is_blank(d))
                 return true;
         if (!r->backup.known || !store_has(d->manager->store, &r->backup.digest))
                 return false;
-        if (sha256_is_zero(&d->identity.digest))
+        if (sha256_is_zero(running))
                 return r->backup.declared;
-        return sha256_equal(&d->identity.digest, &r->backup.digest);
+        return sha256_equal(running, &r->backup.digest);
 }
 
 /* Health is the program's to tell: a bootloader that answers says nothing about it. */
@@ -61,7 +67,7 @@ void device_validate_input(const Device *d, ValidateInput *ret) {
                 .window_open = manager_window_is_open(m),
                 .inhibited = manager_is_inhibited(m),
                 .clock_ok = m->check_outcome != OUTCOME_METADATA_EXPIRED,
-                .device_present = d->present,
+                .device_present = d->present || is_on_demand(d),
                 .blank = device_is_blank(d),
                 .can_prove = can_prove(d),
                 .backup_ok = backup_is_good(d),
@@ -281,7 +287,7 @@ void device_consider(Device *d) {
                         update_wake(d->update);
                 return;
         }
-        if (!d->known || d->record->identity_changed) {
+        if ((!d->known && !is_on_demand(d)) || d->record->identity_changed) {
                 d->verdict.outcome = d->record->identity_changed ? OUTCOME_IDENTITY_CHANGED
                                                                  : OUTCOME_WAIT_DEVICE;
                 return;
@@ -291,11 +297,11 @@ void device_consider(Device *d) {
                 (void)why(&d->verdict.why, 0, "%s is on hold", device_id(d));
                 return;
         }
-        if (d->present && consider_foreign(d))
+        if (d->known && d->present && consider_foreign(d))
                 return;
-        if (d->present && consider_way_back(d))
+        if (d->known && d->present && consider_way_back(d))
                 return;
-        if (d->present && consider_adopt(d))
+        if (d->known && d->present && consider_adopt(d))
                 return;
         consider_release(d);
         device_changed(d, DEVICE_CHANGED_STATE);
@@ -308,6 +314,8 @@ void device_finished(Device *d, Outcome outcome, const Why *text) {
         d->last_text = *text;
         d->last_time = clock_now(d->manager->clock);
         d->take_over = false;
+        /* What it said before its last push or confirm is no longer true. */
+        d->known = false;
         if (class == OUTCOME_CLASS_SUCCESS) {
                 backoff_reset(&d->retry);
                 d->retry_usec = 0;

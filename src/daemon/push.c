@@ -158,15 +158,14 @@ void pushing_start(Update *u) {
                                 update_role_to_string(u->role), update_version(u), w.text);
                 return;
         }
+        u->trial_seconds = u->image_release->trial_seconds;
         update_ask(u, DRIVER_IDENTIFY, on_asked);
 }
 
 unsigned update_trial_seconds(const Update *u) {
         const Config *c = u->manager->config;
-        const Release *release = u->role == ROLE_CANDIDATE ? u->candidate : u->image_release;
-        uint64_t usec = c->trial_default_usec;
+        uint64_t usec = u->trial_seconds > 0 ? u->trial_seconds * USEC_PER_SEC
+                                             : c->trial_default_usec;
 
-        if (release && release->trial_seconds > 0)
-                usec = release->trial_seconds * USEC_PER_SEC;
         return (unsigned)(CLAMP(usec, c->trial_min_usec, c->trial_max_usec) / USEC_PER_SEC);
 }

@@ -49,7 +49,7 @@ static json_t *candidate_to_json(const Release *c) {
 json_t *update_to_json(const Update *u) {
         return json_pack(
                         "{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o,"
-                        " s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
+                        " s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
                         "format", UPDATE_JOURNAL_FORMAT, "kind", kind_name(u->kind), "state",
                         state_name(u->state), "resume", state_name(u->resume), "role",
                         role_name(u->role), "push-id", hex64(u->push_id), "last-push-id",
@@ -58,10 +58,10 @@ json_t *update_to_json(const Update *u) {
                         "by-request", u->by_request, "provision", u->provision, "take-over",
                         u->take_over, "trust-nothing", u->trust_nothing, "tries",
                         u->tries[ROLE_CANDIDATE], u->tries[ROLE_BACKUP], u->tries[ROLE_PREVIOUS],
-                        "stalls", u->stalls, "outcome", outcome_info(u->outcome)->code, "text",
-                        u->text, "wait", outcome_info(u->wait)->code, "wait-text", u->wait_text,
-                        "stranded-tries", (json_int_t)u->stranded_tries, "started",
-                        (json_int_t)u->started);
+                        "trial-seconds", u->trial_seconds, "stalls", u->stalls, "outcome",
+                        outcome_info(u->outcome)->code, "text", u->text, "wait",
+                        outcome_info(u->wait)->code, "wait-text", u->wait_text, "stranded-tries",
+                        (json_int_t)u->stranded_tries, "started", (json_int_t)u->started);
 }
 
 static int get_enum(const json_t *e, const char *key, const char *(*name)(int), int max, int *ret,
@@ -172,6 +172,10 @@ static int get_numbers(Update *u, const json_t *e, Why *w) {
 
                 u->tries[i] = n < 0 || n > 1000 ? 1000 : (unsigned)n;
         }
+        r = json_get_uint(e, "journal", "trial-seconds", 0, UINT32_MAX, &v, w);
+        if (r < 0)
+                return r;
+        u->trial_seconds = (unsigned)v;
         r = json_get_uint(e, "journal", "stalls", 0, 1000, &v, w);
         if (r < 0)
                 return r;

@@ -54,8 +54,9 @@ struct Update {
         bool touched;          /* this update may have erased something: too late to cancel */
         bool by_name, provision, by_request, take_over, trust_nothing;
         unsigned tries[_ROLE_MAX];
-        unsigned stalls; /* pushes in a row that made no progress */
-        Outcome outcome; /* decided so far: what REPORTING reports */
+        unsigned trial_seconds; /* as the release of the pushed image says; 0: it says nothing */
+        unsigned stalls;        /* pushes in a row that made no progress */
+        Outcome outcome;        /* decided so far: what REPORTING reports */
         char text[WHY_MAX];
         Outcome wait; /* WAITING: for what */
         char wait_text[WHY_MAX];
