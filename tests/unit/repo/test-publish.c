@@ -261,6 +261,20 @@ static void publish_signs_nothing_on_top_of_a_changed_folder(void **state) {
         bench_expect(b, 0, PUBLISH, "targets 2");
 }
 
+/* Whole and consistent, but of other keys: only the signatures tell. */
+static void publish_signs_nothing_on_top_of_foreign_metadata(void **state) {
+        Bench *b = *state;
+
+        publish_first(b);
+        bench_expect(b, 0, ADD_2, NULL);
+        bench_expect(b, 0, "init evil --now " BENCH_NOW, NULL);
+        bench_expect(b, 0, "add evil --model boiler --version 9.0.0 other.bin", NULL);
+        bench_expect(b, 0, "publish evil --now " BENCH_NOW, NULL);
+        assert_int_equal(bench_command(b, "cp -r evil/public repo/"), 0);
+        bench_expect(b, 1, PUBLISH, "timestamp: 0 good signatures");
+        bench_expect(b, 1, "show repo", "timestamp: 0 good signatures");
+}
+
 static void damaged_staged_file_is_not_published(void **state) {
         Bench *b = *state;
         json_t *index = NULL;
@@ -421,6 +435,7 @@ int main(void) {
                 TEST(older_files_are_refused_as_rollback),
                 TEST(files_of_another_publisher_are_refused),
                 TEST(publish_signs_nothing_on_top_of_a_changed_folder),
+                TEST(publish_signs_nothing_on_top_of_foreign_metadata),
                 TEST(damaged_staged_file_is_not_published),
                 TEST(keys_may_lie_apart),
                 TEST(absent_root_key_is_warned_about_in_time),
