@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Reads the flash file of rekindle-sim, without any code of the device library: what the program area holds, and what the
 record says (layout: rekindle-link(7)). Prints one JSON object.
 

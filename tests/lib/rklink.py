@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The gateway's end of the native link, written from rekindle-link(7) and independent of the C code.
 
 For tests: it speaks to a device over a pty or a socket, and every wait is bounded. Errors are LinkError; a device that

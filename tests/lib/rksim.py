@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Starts rekindle-sim in a folder of its own and talks to its control socket. For tests."""
 
 import json

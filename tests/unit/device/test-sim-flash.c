@@ -1,6 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The simulated flash: NOR rules, real time, and what a cut leaves behind. Time is given, none passes. */
+/* The simulated flash: NOR rules, real time, and what a cut leaves behind. Time is given, none
+ * passes. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """rekindle-sim as a gateway sees it: whole pushes with real programs, through an independent second implementation of
 the link. Usage: test-sim.py FOLDER [TEST...], FOLDER being that of rekindle-sim and its programs."""
 

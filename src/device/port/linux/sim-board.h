@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The platform that the bootloader runs on: what the device library asks for, answered by the simulated hardware.
- * The members are for the machine (sim-machine.c), which owns the board and acts on its requests.
+ * The platform that the bootloader runs on: what the device library asks for, answered by the
+ * simulated hardware. The members are for the machine (sim-machine.c), which owns the board and
+ * acts on its requests.
  */
 
 #include "rekindle/platform.h"

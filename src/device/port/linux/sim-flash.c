@@ -3,10 +3,10 @@
 /*
  * NOR flash in a file.
  *
- * A write only clears bits, an erase sets those of a whole unit; both take real time, during which the file
- * shows what a real part would hold: arbitrary bits in a unit that is being erased, and only the first
- * write units of a page that is being written. So a killed process leaves exactly a power cut behind.
- * The file is mapped; the kernel keeps it when the process dies.
+ * A write only clears bits, an erase sets those of a whole unit; both take real time, during which
+ * the file shows what a real part would hold: arbitrary bits in a unit that is being erased, and
+ * only the first write units of a page that is being written. So a killed process leaves exactly a
+ * power cut behind. The file is mapped; the kernel keeps it when the process dies.
  *
  * States: idle, erasing, writing; and without power, where every operation is refused.
  */

@@ -26,7 +26,8 @@ typedef struct SimFlashCounts {
         uint64_t operations; /* calls of sim_flash_erase() and sim_flash_write() */
 } SimFlashCounts;
 
-/* Creates the file filled with 0xff when it is missing. -EINVAL: another size, -EWOULDBLOCK: in use by another process. */
+/* Creates the file filled with 0xff when it is missing. -EINVAL: another size, -EWOULDBLOCK: in
+ * use by another process. */
 int sim_flash_new(SimFlash **ret, const SimFlashConfig *config);
 SimFlash *sim_flash_free(SimFlash *flash);
 
@@ -38,7 +39,8 @@ uint32_t sim_flash_units(const SimFlash *flash);
 uint32_t sim_flash_unit_erases(const SimFlash *flash, uint32_t unit);
 uint32_t sim_flash_unit_writes(const SimFlash *flash, uint32_t unit);
 
-/* Both start an operation; -EBUSY: one is under way, -EINVAL: not aligned or outside, -EIO: there is no power. */
+/* Both start an operation; -EBUSY: one is under way, -EINVAL: not aligned or outside, -EIO:
+ * there is no power. */
 int sim_flash_erase(SimFlash *flash, uint32_t address, uint64_t now_usec);
 int sim_flash_write(SimFlash *flash, uint32_t address, const void *data, uint32_t length,
                 uint64_t now_usec);
@@ -48,7 +50,8 @@ uint64_t sim_flash_deadline_usec(const SimFlash *flash);
 
 /* The power fails at the count-th operation from now, in the middle of it; 0: not at all. */
 void sim_flash_cut_after(SimFlash *flash, uint32_t count);
-/* The power fails now: what is under way stays half done; everything is refused until sim_flash_power_on(). */
+/* The power fails now: what is under way stays half done; everything is refused until
+ * sim_flash_power_on(). */
 void sim_flash_cut(SimFlash *flash);
 void sim_flash_power_on(SimFlash *flash);
 bool sim_flash_has_power(const SimFlash *flash);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The serial line between the gateway and the device's UART: a pty, a listening socket with one client at a
- * time, or a descriptor. What happens to bytes on a real line happens here: they take their time (pace), are
- * garbage at the wrong speed, are flipped or dropped (noise), come back to their sender (echo), or are lost
- * because nobody is there to take them. A UART never waits for its listener.
+ * The serial line between the gateway and the device's UART: a pty, a listening socket with one
+ * client at a time, or a descriptor. What happens to bytes on a real line happens here: they take
+ * their time (pace), are garbage at the wrong speed, are flipped or dropped (noise), come back to
+ * their sender (echo), or are lost because nobody is there to take them. A UART never waits for its
+ * listener.
  *
  * States: unplugged (fd < 0 and not listening), waiting for a client (socket only), connected.
  */
@@ -43,7 +44,8 @@ struct SimLine {
         uint32_t baud;
         uint64_t in_nsec; /* when the last byte had come in; only meaningful while in_pending > 0 */
         uint64_t out_nsec; /* when the last byte had gone out */
-        size_t in_pending; /* bytes that are known to wait in the gateway's queue (paced lines only) */
+        /* bytes that are known to wait in the gateway's queue (paced lines only) */
+        size_t in_pending;
 
         uint8_t out[LINE_OUT_BYTES];
         size_t n_out;

@@ -4,12 +4,13 @@
  * The simulated device as a state machine.
  *
  *      off ──power on──► bootloader ──start──► program
- *                            ▲                    │ reset: software, watchdog, trial timer, crash, pin
- *                            └────────────────────┘
+ *                            ▲                    │ reset: software, watchdog, trial timer,
+ *                            └────────────────────┘        crash, pin
  *
- * The bootloader is the device library in this process; the program is a child process. Both reach the line
- * through the same UART. A power cut may come out of the flash (sim_flash_cut_after), so after each turn of
- * the bootloader the power is looked at. A reset or a start that the software asks for waits until the UART has sent all.
+ * The bootloader is the device library in this process; the program is a child process. Both
+ * reach the line through the same UART. A power cut may come out of the flash
+ * (sim_flash_cut_after), so after each turn of the bootloader the power is looked at. A reset or
+ * a start that the software asks for waits until the UART has sent all.
  */
 
 #include "sim-machine-internal.h"
@@ -66,7 +67,6 @@ static void machine_enter_program(SimMachine *machine) {
         int r;
 
         board->request = SIM_REQUEST_NONE;
-        board->page->reset_cause = (uint8_t)machine->cause;
         sim_line_set_baud(board->line, board->page->speeds[0]);
         r = sim_process_new(&machine->process, sim_flash_bytes(board->flash), length,
                         board->flash_fd, board->page_fd);

@@ -22,7 +22,8 @@ const char *sim_machine_line_name(const SimMachine *machine);
 bool sim_machine_is_orphan(const SimMachine *machine);
 
 void sim_machine_power_on(SimMachine *machine);
-/* Lets everything happen that is due; must be called after each poll() over the descriptors below. */
+/* Lets everything happen that is due; must be called after each poll() over the descriptors
+ * below. */
 void sim_machine_run(SimMachine *machine);
 size_t sim_machine_fill_pollfds(const SimMachine *machine, struct pollfd *fds);
 uint64_t sim_machine_deadline_usec(const SimMachine *machine);

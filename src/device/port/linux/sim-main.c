@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * rekindle-sim: one loop over the machine's descriptors and the control socket, until SIGTERM or SIGINT.
+ * rekindle-sim: one loop over the machine's descriptors and the control socket, until SIGTERM or
+ * SIGINT.
  */
 
 #include <errno.h>

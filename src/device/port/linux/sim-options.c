@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The command line of rekindle-sim: one table gives each option's type, range, default and meaning, and feeds
- * the parser and --help.
+ * The command line of rekindle-sim: one table gives each option's type, range, default and
+ * meaning, and feeds the parser and --help.
  */
 
 #include "sim-options.h"

@@ -3,9 +3,10 @@
 /*
  * The program area as a running process.
  *
- * The image is copied into a memfd and executed from there with an empty environment, four descriptors
- * (sim-soc.h), no others, a process group of its own, little CPU time and a parent whose death it does not survive.
- * It is killed with its whole group; nothing of it outlives a reset.
+ * The image is copied into a memfd and executed from there with an empty environment, four
+ * descriptors (sim-soc.h), no others, a process group of its own, little CPU time and a parent
+ * whose death it does not survive. It is killed with its whole group; nothing of it outlives a
+ * reset.
  */
 
 #include "sim-process.h"

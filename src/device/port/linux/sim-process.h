@@ -12,8 +12,9 @@
 typedef struct SimProcess SimProcess;
 
 /*
- * Starts what the bytes hold, as an executable. An image that the kernel does not take is a process that crashes at
- * once, as on a real core: the caller sees it end. flash_fd and page_fd are duplicated.
+ * Starts what the bytes hold, as an executable. An image that the kernel does not take is a
+ * process that crashes at once, as on a real core: the caller sees it end. flash_fd and page_fd
+ * are duplicated.
  */
 int sim_process_new(
                 SimProcess **ret, const uint8_t *image, size_t length, int flash_fd, int page_fd);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The device's verifier, done with libcrypto: what a microcontroller has in ROM or in a crypto block.
+ * The device's verifier, done with libcrypto: what a microcontroller has in ROM or in a crypto
+ * block.
  */
 
 #include "sim-signature.h"

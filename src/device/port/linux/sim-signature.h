@@ -11,6 +11,7 @@ typedef struct SimKey SimKey;
 int sim_key_new(SimKey **ret, const char *path);
 SimKey *sim_key_free(SimKey *key);
 
-/* 0 when the signature (64 bytes, as in rekindle-link(7)) fits the data; algorithm: RkdAlgorithm. */
+/* 0 when the signature (64 bytes, as in rekindle-link(7)) fits the data; algorithm:
+ * RkdAlgorithm. */
 int sim_key_verify(const SimKey *key, uint8_t algorithm, const uint8_t *data, size_t n_data,
                 const uint8_t *signature, size_t n_signature);

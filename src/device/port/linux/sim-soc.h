@@ -8,7 +8,7 @@
  *   3  the UART: a byte stream
  *   4  the chip: one SimSocMessage per packet, both ways
  *   5  flash, read only, to be mapped
- *   6  SimSocPage, to be mapped: what the board and the program know at build time, and retained RAM
+ *   6  SimSocPage, to be mapped: what the program knows of the board, and retained RAM
  */
 
 #include <stdint.h>
@@ -52,7 +52,8 @@ typedef struct SimSocPage {
         char hardware[SIM_SOC_STRING_BYTES];
         char serial[SIM_SOC_STRING_BYTES];
         char bootloader_version[SIM_SOC_STRING_BYTES];
-        uint32_t program_bytes; /* flash: program area from 0, then two erase units for the record */
+        /* flash: program area from 0, then two erase units for the record */
+        uint32_t program_bytes;
         uint32_t erase_bytes;
         uint32_t write_bytes;
         uint32_t unit_bytes;
@@ -60,5 +61,4 @@ typedef struct SimSocPage {
         uint32_t capabilities;
         uint8_t n_speeds;
         uint8_t address;
-        uint8_t reset_cause;
 } SimSocPage;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The pty as a serial port: opening it, the speed that the other end has set (any number, so through
- * termios2), and the symlink under which a gateway finds it again after the plug was pulled.
+ * The pty as a serial port: opening it, the speed that the other end has set (any number, so
+ * through termios2), and the symlink under which a gateway finds it again after the plug was
+ * pulled.
  */
 
 #include "sim-tty.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Small things that every part of the simulator uses: the clock, a seeded generator, owned descriptors.
- * The simulator lies below the host libraries, so it brings its own.
+ * Small things that every part of the simulator uses: the clock, a seeded generator, owned
+ * descriptors. The simulator lies below the host libraries, so it brings its own.
  */
 
 #include <stdbool.h>

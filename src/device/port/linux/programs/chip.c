@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Registers and memory of the simulated chip: flash and the shared page are mapped, the rest are messages.
- * What a start-up file and a vendor's drivers are on a real part. If the chip is gone, so is the program.
+ * Registers and memory of the simulated chip: flash and the shared page are mapped, the rest are
+ * messages. What a start-up file and a vendor's drivers are on a real part. If the chip is gone,
+ * so is the program.
  */
 
 #include "chip.h"
@@ -17,8 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../sim-soc.h"
-
+#include "device/port/linux/sim-soc.h"
 #include "proto/frame.h"
 
 static SimSocPage *chip_page;
@@ -160,10 +160,6 @@ const RkdPlatform *chip_init(void) {
         p->reset = chip_reset;
         p->trial_passed = chip_trial_passed;
         return p;
-}
-
-uint8_t chip_reset_cause(void) {
-        return chip_page->reset_cause;
 }
 
 uint32_t chip_milliseconds(void) {

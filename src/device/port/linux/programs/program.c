@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The example program: the program's side of the device library, and one of the ways to behave (program.h).
- * What it is called is in its descriptor, which rkprog-make fills in.
+ * The example program: the program's side of the device library, and one of the ways to behave
+ * (program.h). What it is called is in its descriptor, which rkprog-make fills in.
  */
 
 #include "program.h"

@@ -5,17 +5,16 @@
 #include <stdint.h>
 
 /*
- * How an example program behaves. Each rkprog-NAME is program.c with one of these; a member that is not set is
- * the good behaviour of a program that never says how it is.
+ * How an example program behaves. Each rkprog-NAME is program.c with one of these; a member that
+ * is not set is the good behaviour of a program that never says how it is.
  */
 typedef struct ProgramBehaviour {
-        const char *name;
         bool crashes; /* before anything else */
         bool hangs;   /* neither feeds the watchdog nor listens */
         bool says_healthy;
         uint32_t sick_after_msec;    /* counted from the start; 0: never */
         const char *version;         /* said instead of the one in the descriptor */
-        bool crashes_when_confirmed; /* a while after it happened, and at every start from then on */
+        bool crashes_when_confirmed; /* soon, and at every start from then on */
         bool sick_when_confirmed;
 } ProgramBehaviour;
 

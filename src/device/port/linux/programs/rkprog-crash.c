@@ -5,6 +5,5 @@
 #include "program.h"
 
 const ProgramBehaviour program_behaviour = {
-        .name = "crash",
         .crashes = true,
 };

@@ -3,9 +3,10 @@
 /*
  * rkprog-make BEHAVIOUR VERSION OUT [--model=M] [--pad=BYTES] [--seed=N]
  *
- * Makes an image for rekindle-sim from the rkprog-BEHAVIOUR beside this program: writes model, version and length
- * into its descriptor and appends bytes that cannot be compressed (an executable does not mind), so that versions of one
- * program differ as real ones do. The same arguments give the same image.
+ * Makes an image for rekindle-sim from the rkprog-BEHAVIOUR beside this program: writes model,
+ * version and length into its descriptor and appends bytes that cannot be compressed (an
+ * executable does not mind), so that versions of one program differ as real ones do. The same
+ * arguments give the same image.
  */
 
 #include <errno.h>
@@ -20,9 +21,8 @@
 
 #include "rekindle/device.h"
 
+#include "device/port/linux/sim-util.h"
 #include "marker.h"
-
-#include "../sim-util.h"
 
 #define MAKE_IMAGE_MAX  (16U << 20)
 #define MAKE_FILLER_MIN 256U

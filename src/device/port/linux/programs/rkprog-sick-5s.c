@@ -5,7 +5,6 @@
 #include "program.h"
 
 const ProgramBehaviour program_behaviour = {
-        .name = "sick-5s",
         .says_healthy = true,
         .sick_after_msec = 5000,
 };

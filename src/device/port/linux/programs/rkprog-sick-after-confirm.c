@@ -5,7 +5,6 @@
 #include "program.h"
 
 const ProgramBehaviour program_behaviour = {
-        .name = "sick-after-confirm",
         .says_healthy = true,
         .sick_when_confirmed = true,
 };

@@ -5,6 +5,5 @@
 #include "program.h"
 
 const ProgramBehaviour program_behaviour = {
-        .name = "silent",
         .says_healthy = false,
 };

@@ -5,7 +5,6 @@
 #include "program.h"
 
 const ProgramBehaviour program_behaviour = {
-        .name = "wrong-version",
         .says_healthy = true,
         .version = "0.0.1-wrong",
 };
