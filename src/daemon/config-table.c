@@ -356,7 +356,8 @@ static void describe_human(FILE *f) {
         char allowed[CONFIG_ALLOWED_MAX], line[CONFIG_ALLOWED_MAX + 16];
         const ConfigKey *last = NULL;
 
-        (void)fputs("# rekindled.conf: see rekindled.conf(5). Every key is shown with its default; a key\n"
+        (void)fputs("# SPDX-License-Identifier: LGPL-2.1-or-later\n"
+                    "# rekindled.conf: see rekindled.conf(5). Every key is shown with its default; a key\n"
                     "# without a value has none. Files of rekindled.conf.d/*.conf are read after this one.\n",
                         f);
         for (const ConfigKey *key = keys; key->name; last = key++) {
