@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* FetchClient: requests to rekindle-fetch and what comes back.
  *
- * A call is waiting (encoded, no descriptor), open (connection and pipe), then ended. Of an open call, the pipe is read only once the
- * head came, so that the status is known before the first byte. It ends when the closing message and the end of the pipe were seen and
- * agree, or when the connection ended without a closing message: what the pipe still holds is handed over, and the result is -EPIPE.
- * Callbacks may cancel any call and free the client: a call that is in use is `busy` and freed by whoever made it so. */
+ * A call is waiting (encoded, no descriptor), open (connection and pipe), then ended. Of an open
+ * call, the pipe is read only once the head came, so that the status is known before the first
+ * byte. It ends when the closing message and the end of the pipe were seen and agree, or when
+ * the connection ended without a closing message: what the pipe still holds is handed over, and
+ * the result is -EPIPE. Callbacks may cancel any call and free the client: a call that is in use
+ * is `busy` and freed by whoever made it so. */
 #include "fetch/client.h"
 
 #include <assert.h>
@@ -43,14 +45,15 @@ struct FetchClient {
         sd_event *event;
         Fetcher *fetcher;
         sd_event_source *
-                        start; /* opens waiting calls, ends orphans; enabled when there may be one */
+                        /* opens waiting calls, ends orphans; enabled when there may be one */
+                        start;
         FetchCall *first, *last;
         unsigned open, revivals;
         Why exit_text;
         uint8_t chunk[CHUNK_BYTES];
 };
 
-/* --- a call's life ------------------------------------------------------------------------------------------------------- */
+/* --- a call's life ---------------------------------------------------------------------------- */
 
 static void call_close(FetchCall *call) {
         call->socket_source = sd_event_source_disable_unref(call->socket_source);
@@ -101,7 +104,8 @@ static char *header_value(const char *headers, const char *name) {
         return NULL;
 }
 
-/* Ends the call with its callback. error 0: what the closing message said. The caller holds it busy. */
+/* Ends the call with its callback. error 0: what the closing message said. The caller holds it
+ * busy. */
 static void call_finish(FetchCall *call, int error, const char *text) {
         _cleanup_free_ char *etag = header_value(call->headers, "etag");
         _cleanup_free_ char *retry_after = header_value(call->headers, "retry-after");
@@ -131,7 +135,7 @@ static void call_conclude(FetchCall *call) {
                 call_finish(call, 0, NULL);
 }
 
-/* --- what comes from the fetcher ----------------------------------------------------------------------------------------- */
+/* --- what comes from the fetcher -------------------------------------------------------------- */
 
 /* Hands one chunk over; < 0 when the call has ended by it. */
 static int call_body(FetchCall *call, const uint8_t *bytes, size_t n) {
@@ -253,7 +257,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
         return 0;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* Sends the request with the pipe's write end. */
 static int call_send(FetchCall *call, int write_end, Why *w) {
@@ -351,8 +355,9 @@ static int on_start(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-/* Our process ended. Calls that it had taken see the end of their connections; the others wait in the listening socket and are served
- * by the next process, unless one after the other ends without having said anything. */
+/* Our process ended. Calls that it had taken see the end of their connections; the others wait
+ * in the listening socket and are served by the next process, unless one after the other ends
+ * without having said anything. */
 static void on_fetcher_exit(const char *text, void *userdata) {
         FetchClient *client = userdata;
         unsigned unheard = 0;
@@ -371,7 +376,7 @@ static void on_fetcher_exit(const char *text, void *userdata) {
         (void)sd_event_source_set_enabled(client->start, SD_EVENT_ONESHOT);
 }
 
-/* --- public -------------------------------------------------------------------------------------------------------------- */
+/* --- public ----------------------------------------------------------------------------------- */
 
 int fetch_client_new(sd_event *event, const char *socket_path, const char *program,
                 const char *config_path, FetchClient **ret) {
@@ -382,10 +387,10 @@ int fetch_client_new(sd_event *event, const char *socket_path, const char *progr
         if (!client)
                 return -ENOMEM;
         client->event = sd_event_ref(event);
-        r = fetcher_new(event, socket_path, program, config_path, on_fetcher_exit, client,
-                        &client->fetcher);
+        r = fetcher_new(event, socket_path, program, config_path, &client->fetcher);
         if (r < 0)
                 return r;
+        fetcher_on_exit(client->fetcher, on_fetcher_exit, client);
         r = sd_event_add_defer(event, &client->start, on_start, client);
         if (r < 0)
                 return r;

@@ -23,12 +23,11 @@ typedef struct Key {
 
 typedef struct Reader {
         FetchConfig *config;
-        FetchConfigWarnFunc on_warn;
-        void *userdata;
+        const FetchConfigWarn *warn;
         bool unknown_section;
 } Reader;
 
-/* --- setters: 0, -EINVAL, -ENOMEM ---------------------------------------------------------------------------------------- */
+/* --- setters: 0, -EINVAL, -ENOMEM ------------------------------------------------------------- */
 
 static void *member(FetchConfig *config, const Key *key) {
         return (uint8_t *)config + key->offset;
@@ -119,8 +118,6 @@ static int set_header(FetchConfig *config, const Key *key, const char *value) {
 static int set_authorization(FetchConfig *config, const Key *key, const char *value) {
         char *header = NULL;
 
-        if (!*value)
-                return -EINVAL;
         if (asprintf(&header, "Authorization: %s", value) < 0)
                 return -ENOMEM;
         return add_origin_header(config, header);
@@ -170,7 +167,7 @@ static const Key keys[] = {
         { "Origin", "URL", "",
                         "The server: where requests for a path go. Without it every request is refused.",
                         "https://HOST[:PORT][/FOLDER] of at most 512 bytes, without user, query and fragment",
-                        set_origin },
+                        set_origin, offsetof(FetchConfig, origin) },
         { "ArtifactHosts", "list", "",
                         "Other hosts, HOST or HOST:PORT with blanks between, that whole URLs and redirects may name.",
                         "at most 16 of HOST or HOST:PORT", set_hosts },
@@ -194,7 +191,7 @@ static const Key keys[] = {
                         "\"Name: value\" in printable characters", set_header },
         { "Proxy", "URL", "", "Proxy for all connections. The environment's proxies are not used.",
                         "http://, https:// or socks5h:// and [USER:PASSWORD@]HOST[:PORT]",
-                        set_proxy },
+                        set_proxy, offsetof(FetchConfig, proxy) },
         { "ConnectSec", "time", "15s", "Time for the connection to stand, TLS included.",
                         "100ms to 10min", set_time, offsetof(FetchConfig, connect_usec),
                         100 * USEC_PER_MSEC, 600 * USEC_PER_SEC },
@@ -209,7 +206,22 @@ static const Key keys[] = {
                         100 * USEC_PER_MSEC, 86400 * USEC_PER_SEC },
 };
 
-/* --- the file ------------------------------------------------------------------------------------------------------------ */
+/* --- the file --------------------------------------------------------------------------------- */
+
+/* What an empty value stands for. */
+static int key_reset(FetchConfig *config, const Key *key) {
+        if (*key->standard)
+                return key->set(config, key, key->standard);
+        if (key->set == set_hosts)
+                while (config->n_artifact_hosts > 0)
+                        free(config->artifact_hosts[--config->n_artifact_hosts].name);
+        else if (key->set == set_header || key->set == set_authorization)
+                while (config->n_origin_headers > 0)
+                        free(config->origin_headers[--config->n_origin_headers]);
+        else
+                (void)free_and_strdup(member(config, key), NULL);
+        return 0;
+}
 
 static const Key *key_find(const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(keys); i++)
@@ -224,8 +236,8 @@ static void warn_unknown(
 
         (void)why(&w, -EINVAL, "%s:%u: unknown %s '%s' is ignored", line->file, line->line, what,
                         name);
-        if (reader->on_warn)
-                reader->on_warn(w.text, reader->userdata);
+        if (reader->warn)
+                reader->warn->func(w.text, reader->warn->userdata);
 }
 
 static int on_line(const IniLine *line, void *userdata, Why *w) {
@@ -246,7 +258,8 @@ static int on_line(const IniLine *line, void *userdata, Why *w) {
                 warn_unknown(reader, line, "key", line->key);
                 return 0;
         }
-        r = key->set(reader->config, key, line->value);
+        r = *line->value ? key->set(reader->config, key, line->value)
+                         : key_reset(reader->config, key);
         if (r == -ENOMEM)
                 return why(w, r, "not enough memory");
         if (r < 0)
@@ -305,19 +318,17 @@ void fetch_config_done(FetchConfig *config) {
 }
 
 int fetch_config_parse(FetchConfig *config, const char *file, const char *bytes, size_t n,
-                FetchConfigWarnFunc on_warn, void *userdata, Why *w) {
+                const FetchConfigWarn *warn, Why *w) {
         Reader reader = {
                 .config = config,
-                .on_warn = on_warn,
-                .userdata = userdata,
+                .warn = warn,
                 .unknown_section = true, /* keys before the first section belong nowhere */
         };
 
         return ini_parse(file, bytes, n, on_line, &reader, w);
 }
 
-int fetch_config_load(FetchConfig *config, const char *path, FetchConfigWarnFunc on_warn,
-                void *userdata, Why *w) {
+int fetch_config_load(FetchConfig *config, const char *path, const FetchConfigWarn *warn, Why *w) {
         _cleanup_free_ char *bytes = NULL;
         size_t n;
         int r;
@@ -325,7 +336,7 @@ int fetch_config_load(FetchConfig *config, const char *path, FetchConfigWarnFunc
         r = file_read(AT_FDCWD, path, INI_FILE_MAX, &bytes, &n);
         if (r < 0)
                 return why(w, r, "%s cannot be read: %s", path, strerror(-r));
-        r = fetch_config_parse(config, path, bytes, n, on_warn, userdata, w);
+        r = fetch_config_parse(config, path, bytes, n, warn, w);
         if (r < 0)
                 return r;
         r = check_whole(config, w);

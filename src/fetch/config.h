@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* FetchConfig: fetch.conf, the one place that says where the fetcher may go and with which keys. One table describes every key; it
- * feeds the reader and `rekindle-fetch --describe`. */
+/* FetchConfig: fetch.conf, the one place that says where the fetcher may go and with which keys.
+ * One table describes every key; it feeds the reader and `rekindle-fetch --describe`. */
 #pragma once
 
 #include "basic/error.h"
@@ -26,17 +26,22 @@ typedef struct FetchConfig {
         uint64_t connect_usec, low_speed_usec, low_speed_bytes, idle_usec;
 } FetchConfig;
 
-typedef void (*FetchConfigWarnFunc)(const char *text, void *userdata);
+/* Gets the sentences about keys and sections that nobody knows. */
+typedef struct FetchConfigWarn {
+        void (*func)(const char *text, void *userdata);
+        void *userdata;
+} FetchConfigWarn;
 
 void fetch_config_init(FetchConfig *config);
 void fetch_config_done(FetchConfig *config);
 
-/* An unknown key or section is told to on_warn, a bad value is -EINVAL with file, line, key and what is allowed. */
+/* An unknown key or section is told to warn (NULL: nobody), a bad value is -EINVAL with file,
+ * line, key and what is allowed. An empty value stands for the default. */
 int fetch_config_parse(FetchConfig *config, const char *file, const char *bytes, size_t n,
-                FetchConfigWarnFunc on_warn, void *userdata, Why *w);
-/* Reads the file and checks the whole: what goes together, and that the named files can be read. -ENOENT: no file. */
-int fetch_config_load(FetchConfig *config, const char *path, FetchConfigWarnFunc on_warn,
-                void *userdata, Why *w);
+                const FetchConfigWarn *warn, Why *w);
+/* Reads the file and checks the whole: what goes together, and that the named files can be read.
+ * -ENOENT: no file. */
+int fetch_config_load(FetchConfig *config, const char *path, const FetchConfigWarn *warn, Why *w);
 
 /* Every key: name, type, default, meaning. */
 void fetch_config_describe(FILE *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* CurlEvent: the two callbacks of libcurl's socket interface (libcurl-multi(3)) as sd-event sources. Each socket has one source, kept as
- * libcurl's own pointer to it (curl_multi_assign(3)); one timer for all. */
+/* CurlEvent: the two callbacks of libcurl's socket interface (libcurl-multi(3)) as sd-event
+ * sources. Each socket has one source, kept as libcurl's own pointer to it
+ * (curl_multi_assign(3)); one timer for all. */
 #include "fetch/curl-event.h"
 
 #define CONNECTIONS_KEPT 8L

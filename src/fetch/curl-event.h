@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* CurlEvent: libcurl's multi handle on an sd-event loop. Transfers share connections and TLS sessions. */
+/* CurlEvent: libcurl's multi handle on an sd-event loop. Transfers share connections and TLS
+ * sessions. */
 #pragma once
 
 #include <curl/curl.h>
@@ -9,7 +10,8 @@
 
 typedef struct CurlEvent CurlEvent;
 
-/* The transfer ended; it was taken out before, so that it may be added again. Never called from within a libcurl callback. */
+/* The transfer ended; it was taken out before, so that it may be added again. Never called from
+ * within a libcurl callback. */
 typedef void (*CurlEventFunc)(CURL *easy, CURLcode code, void *userdata);
 
 int curl_event_new(sd_event *event, CurlEventFunc on_finished, CurlEvent **ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Fetcher: connects to rekindle-fetch, and is its service manager where there is none.
  *
- * The child gets nothing but the listening socket and the standard descriptors, and dies with its parent. It has no state, so that
- * it can be killed at any time. */
+ * The child gets nothing but the listening socket and the standard descriptors, and dies with
+ * its parent. It has no state, so that it can be killed at any time. */
 #include "fetch/fetcher.h"
 
 #include <fcntl.h>
@@ -52,7 +52,8 @@ static int on_process(sd_event_source *source, int fd, uint32_t revents, void *u
                 return 0;
         exit_text(&si, text, sizeof text);
         forget_process(f);
-        f->on_exit(text, f->userdata);
+        if (f->on_exit)
+                f->on_exit(text, f->userdata);
         return 0;
 }
 
@@ -153,7 +154,7 @@ static int try_connect(const Fetcher *f) {
 }
 
 int fetcher_new(sd_event *event, const char *socket_path, const char *program,
-                const char *config_path, FetcherExitFunc on_exit, void *userdata, Fetcher **ret) {
+                const char *config_path, Fetcher **ret) {
         _cleanup_(fetcher_freep) Fetcher *f = NULL;
 
         f = new0(Fetcher, 1);
@@ -161,8 +162,6 @@ int fetcher_new(sd_event *event, const char *socket_path, const char *program,
                 return -ENOMEM;
         f->listen_fd = f->pidfd = -1;
         f->event = sd_event_ref(event);
-        f->on_exit = on_exit;
-        f->userdata = userdata;
         f->address.sun_family = AF_UNIX;
         if (strlen(socket_path) >= sizeof f->address.sun_path)
                 return -ENAMETOOLONG;
@@ -188,6 +187,11 @@ Fetcher *fetcher_free(Fetcher *f) {
         free(f->config_path);
         free(f);
         return NULL;
+}
+
+void fetcher_on_exit(Fetcher *f, FetcherExitFunc func, void *userdata) {
+        f->on_exit = func;
+        f->userdata = userdata;
 }
 
 int fetcher_connect(Fetcher *f, Why *w) {

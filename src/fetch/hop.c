@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Hop: options of one exchange.
  *
- * To the origin only: the client certificate, the pinned key. To the origin only and never over a redirect: the headers of fetch.conf,
- * and of the request's own Authorization and Cookie. HTTP/1.1, because a paused HTTP/2 stream would be kept in memory by libcurl. */
+ * To the origin only: the client certificate, the pinned key. To the origin only and never over
+ * a redirect: the headers of fetch.conf, and of the request's own Authorization and Cookie.
+ * HTTP/1.1, because a paused HTTP/2 stream would be kept in memory by libcurl. */
 #include "fetch/hop.h"
 
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 #define KEEPALIVE_IDLE_SEC     30L
 #define KEEPALIVE_INTERVAL_SEC 10L
 
-/* --- headers ------------------------------------------------------------------------------------------------------------- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 static bool same_name(const char *a, const char *b) {
         size_t n = strcspn(a, ":");
@@ -95,7 +96,7 @@ struct curl_slist *fetch_hop_headers(const FetchConfig *config, const FetchReque
         return list;
 }
 
-/* --- options: 0 or any CURLcode ------------------------------------------------------------------------------------------ */
+/* --- options: 0 or any CURLcode --------------------------------------------------------------- */
 
 static int set_manners(CURL *e, const FetchConfig *config) {
         const char *protocols = config->allow_http ? "https,http" : "https";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Hop: what libcurl is told for one HTTP exchange of a request: the first one, or one after a redirect. Everything that fetch.conf
- * promises about keys, headers and protocols is set here and nowhere else. */
+/* Hop: what libcurl is told for one HTTP exchange of a request: the first one, or one after a
+ * redirect. Everything that fetch.conf promises about keys, headers and protocols is set here
+ * and nowhere else. */
 #pragma once
 
 #include <curl/curl.h>
@@ -16,7 +17,8 @@ typedef struct FetchHop {
         char error[CURL_ERROR_SIZE];
 } FetchHop;
 
-/* Takes over *target. redirects: how many led here. -ENOMEM; -EPROTO when libcurl refuses what fetch.conf says. */
+/* Takes over *target. redirects: how many led here. -ENOMEM; -EPROTO when libcurl refuses what
+ * fetch.conf says. */
 int fetch_hop_set_up(FetchHop *hop, const FetchConfig *config, const FetchRequest *request,
                 FetchTarget *target, unsigned redirects);
 void fetch_hop_done(FetchHop *hop);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* rekindle-fetch: the network half of Rekindle. Reads fetch.conf, takes the listening socket and serves until it is idle or told to end.
- * A fetch.conf that is wrong ends it with 1; those who already wait are told why. */
+/* rekindle-fetch: the network half of Rekindle. Reads fetch.conf, takes the listening socket and
+ * serves until it is idle or told to end. A fetch.conf that is wrong ends it with 1; those who
+ * already wait are told why. */
 #include <curl/curl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -104,10 +105,11 @@ static int take_socket(const Options *o, Why *w) {
 }
 
 static int load_config(const char *path, FetchConfig *config, Why *w) {
+        FetchConfigWarn warn = { on_warn, NULL };
         FetchTarget target = { 0 };
         int r;
 
-        r = fetch_config_load(config, path, on_warn, NULL, w);
+        r = fetch_config_load(config, path, &warn, w);
         if (r < 0 || !config->origin)
                 return r;
         r = fetch_target_resolve(config, "/", &target, w);
@@ -132,9 +134,10 @@ static int serve(const FetchConfig *config, int listen_fd, bool idle) {
         if (r >= 0)
                 r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
         if (r >= 0)
-                r = fetch_server_new(event, config, listen_fd, idle, on_note, NULL, &server);
+                r = fetch_server_new(event, config, listen_fd, idle, &server);
         if (r < 0)
                 return log_error_errno(r, "cannot start");
+        fetch_server_on_note(server, on_note, NULL);
         (void)sd_notify(0, "READY=1");
         r = sd_event_loop(event);
         (void)fetch_server_free(server);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Messages of rekindle-fetch: one writer and one reader of tagged fields, and on them the three messages. What the encoder refuses
- * to write the decoder refuses to read, by the same check, so that neither end trusts the other. */
+/* Messages of rekindle-fetch: one writer and one reader of tagged fields, and on them the three
+ * messages. What the encoder refuses to write the decoder refuses to read, by the same check, so
+ * that neither end trusts the other. */
 #include "fetch/message.h"
 
 #include <assert.h>
@@ -73,7 +74,7 @@ typedef struct Field {
         bool present;
 } Field;
 
-/* --- writing ------------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void put_le(uint8_t *to, uint64_t v, size_t n) {
         for (size_t i = 0; i < n; i++)
@@ -131,7 +132,7 @@ static void writer_finish(Writer *w, uint8_t **ret, size_t *ret_n) {
         *ret_n = w->n;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* Splits a message into its fields; ret has _TAG_MAX of them. */
 static int split(const uint8_t *bytes, size_t n, uint8_t *ret_type, Field *ret, Why *w) {
@@ -224,7 +225,7 @@ static int get_header_list(const Field *f, const char **ret, Why *w) {
         return 0;
 }
 
-/* --- what is right ------------------------------------------------------------------------------------------------------- */
+/* --- what is right ---------------------------------------------------------------------------- */
 
 static bool is_token(char c) {
         return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||

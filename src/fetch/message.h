@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The messages between a client and rekindle-fetch (rekindle-fetch(8), PROTOCOL): bytes in, views out; no sockets here.
+/* The messages between a client and rekindle-fetch (rekindle-fetch(8), PROTOCOL): bytes in, views
+ * out; no sockets here.
  *
- * A message is one SEQPACKET datagram: the four bytes "RkFt", version (1), type, two zero bytes, then fields in rising order of their
- * tags, each at most once: tag (1 byte), length (4 bytes, little-endian), value. Numbers are little-endian and of fixed size,
- * texts end in a NUL that counts and is their only one. Everything unknown is refused: the version says what is known. */
+ * A message is one SEQPACKET datagram: the four bytes "RkFt", version (1), type, two zero bytes,
+ * then fields in rising order of their tags, each at most once: tag (1 byte), length (4 bytes,
+ * little-endian), value. Numbers are little-endian and of fixed size, texts end in a NUL that
+ * counts and is their only one. Everything unknown is refused: the version says what is known. */
 #pragma once
 
 #include "fetch/client.h"
@@ -13,7 +15,8 @@
 #define FETCH_VALUE_MAX   256 /* If-Range */
 #define FETCH_TEXT_MAX    512 /* sentence of a closing message */
 
-/* A decoded request. `request` borrows from the message's bytes and points into `headers`: it stays where it is. */
+/* A decoded request. `request` borrows from the message's bytes and points into `headers`: it
+ * stays where it is. */
 typedef struct FetchRequestView {
         FetchRequest request;
         const char *headers[FETCH_HEADERS_MAX + 1];
@@ -42,12 +45,14 @@ int fetch_request_encode(const FetchRequest *request, uint8_t **ret, size_t *ret
 /* -EBADMSG for anything that fetch_request_encode would not make. */
 int fetch_request_decode(const uint8_t *bytes, size_t n, FetchRequestView *ret, Why *w);
 
-/* Texts that are too long are cut, an error outside of the list becomes -EPROTO. -ENOMEM; -EINVAL: headers too long. */
+/* Texts that are too long are cut, an error outside of the list becomes -EPROTO. -ENOMEM;
+ * -EINVAL: headers too long. */
 int fetch_answer_encode(const FetchAnswer *answer, uint8_t **ret, size_t *ret_n);
 /* The texts are borrowed from bytes. -EBADMSG. */
 int fetch_answer_decode(const uint8_t *bytes, size_t n, FetchAnswer *ret, Why *w);
 
-/* "Name: value" of a header that may go over a line: a token, a colon, printable bytes; no CR, LF or other controls. */
+/* "Name: value" of a header that may go over a line: a token, a colon, printable bytes; no CR,
+ * LF or other controls. */
 bool fetch_header_is_valid(const char *header);
 /* True when `header` is called `name` (any case). */
 bool fetch_header_is(const char *header, const char *name);

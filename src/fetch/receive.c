@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One SEQPACKET message with exactly one descriptor, which must be the write end of a pipe. Everything else that a peer may attach is
- * closed. */
+/* One SEQPACKET message with exactly one descriptor, which must be the write end of a pipe.
+ * Everything else that a peer may attach is closed. */
 #include "fetch/receive.h"
 
 #include <fcntl.h>

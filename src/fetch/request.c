@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Request: WAITING for the message → RUNNING in libcurl, through up to five redirects → FLUSHING what the pipe does not take yet →
- * closing message → ENDED.
+/* Request: WAITING for the message → RUNNING in libcurl, through up to five redirects → FLUSHING
+ * what the pipe does not take yet → closing message → ENDED.
  *
- * At most one of libcurl's chunks is held here: what a full pipe leaves over is `pending`, and libcurl is paused until it is gone, so
- * that a reader who does not read makes the server wait. The client's end of the connection closing, or any second message,
- * ends everything. Once a failure is noted, libcurl is stopped from its own callback, and what it reports then does not count. */
+ * At most one of libcurl's chunks is held here: what a full pipe leaves over is `pending`, and
+ * libcurl is paused until it is gone, so that a reader who does not read makes the server wait.
+ * The client's end of the connection closing, or any second message, ends everything. Once a
+ * failure is noted, libcurl is stopped from its own callback, and what it reports then does not
+ * count. */
 #include "fetch/request.h"
 
 #include <assert.h>
@@ -48,7 +50,7 @@ struct Request {
         Why text;
 };
 
-/* --- the end ------------------------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void leave_curl(Request *r) {
         if (r->in_curl)
@@ -106,7 +108,7 @@ static void fail(Request *r, int error, const char *text) {
         finish(r);
 }
 
-/* --- the pipe ------------------------------------------------------------------------------------------------------------ */
+/* --- the pipe --------------------------------------------------------------------------------- */
 
 /* Bytes written, 0 when the pipe is full, < 0 when nobody reads any more. */
 static ssize_t pipe_write(Request *r, const uint8_t *bytes, size_t n) {
@@ -153,7 +155,7 @@ static int on_pipe(sd_event_source *source, int fd, uint32_t revents, void *user
         return 0;
 }
 
-/* --- libcurl's callbacks: they note, stop by returning 0, and free nothing --------------------------------------------------- */
+/* --- libcurl's callbacks: they note, stop by returning 0, and free nothing -------------------- */
 
 static bool is_success(const Request *r) {
         return r->response.status >= 200 && r->response.status < 300;
@@ -251,7 +253,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
         return e < 0 ? stop(r, e, w.text) : n;
 }
 
-/* --- exchanges ----------------------------------------------------------------------------------------------------------- */
+/* --- exchanges -------------------------------------------------------------------------------- */
 
 static int hop_start(Request *r, FetchTarget *target, Why *w) {
         int e, c = 0;
@@ -315,7 +317,7 @@ void request_on_finished(CURL *easy, CURLcode code, void *userdata) {
         }
 }
 
-/* --- time ---------------------------------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static int timer_set(Request *r, uint64_t usec, sd_event_time_handler_t handler) {
         int e;
@@ -339,8 +341,8 @@ static uint64_t moved_bytes(const Request *r) {
         return r->bytes + (uint64_t)sent;
 }
 
-/* One tick of the low-speed rule. A stream may be silent once its head came; a reader who does not read is not the
- * server's fault. */
+/* One tick of the low-speed rule. A stream may be silent once its head came; a reader who does
+ * not read is not the server's fault. */
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         const FetchConfig *config;
         Request *r = userdata;
@@ -365,7 +367,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* --- the connection ------------------------------------------------------------------------------------------------------ */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static int request_start(Request *r, Why *w) {
         FetchTarget target = { 0 };

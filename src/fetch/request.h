@@ -11,7 +11,8 @@
 
 typedef struct Request Request;
 
-/* The request is over and only waits to be freed: not from within the callback, but soon. text: for the log, NULL if all went well. */
+/* The request is over and only waits to be freed: not from within the callback, but soon. text:
+ * for the log, NULL if all went well. */
 typedef void (*RequestEndFunc)(Request *request, const char *text, void *userdata);
 
 typedef struct RequestContext {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Response: status line and header lines of an HTTP answer (RFC 9110 section 5, RFC 9112 sections 4 and 5), bounded. */
+/* Response: status line and header lines of an HTTP answer (RFC 9110 section 5, RFC 9112
+ * sections 4 and 5), bounded. */
 #include "fetch/response.h"
 
 #include "basic/names.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Response: the head of an answer, line by line as libcurl hands it over; pure. A new status line begins a new head, so that interim
- * answers (1xx) leave nothing behind. Lines after the end of a head (trailers) are ignored. */
+/* Response: the head of an answer, line by line as libcurl hands it over; pure. A new status
+ * line begins a new head, so that interim answers (1xx) leave nothing behind. Lines after the
+ * end of a head (trailers) are ignored. */
 #pragma once
 
 #include "fetch/message.h"
@@ -17,7 +18,8 @@ typedef struct FetchResponse {
 
 void fetch_response_reset(FetchResponse *response);
 
-/* One line with or without its CRLF. -EPROTO with the sentence: no header, or more than FETCH_HEADER_MAX bytes of them. */
+/* One line with or without its CRLF. -EPROTO with the sentence: no header, or more than
+ * FETCH_HEADER_MAX bytes of them. */
 int fetch_response_line(FetchResponse *response, const char *line, size_t n, Why *w);
 
 /* True when the body belongs to a redirect that a GET follows. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* FetchServer: accepts while there is room (those who are too many wait in the listening socket), frees what ended from a source of its
- * own, and counts the idle time. */
+/* FetchServer: accepts while there is room (those who are too many wait in the listening
+ * socket), frees what ended from a source of its own, and counts the idle time. */
 #include "fetch/server.h"
 
 #include <poll.h>
@@ -112,7 +112,7 @@ static int add_sources(FetchServer *s, bool idle) {
 }
 
 int fetch_server_new(sd_event *event, const FetchConfig *config, int listen_fd, bool idle,
-                FetchServerNoteFunc on_note, void *userdata, FetchServer **ret) {
+                FetchServer **ret) {
         _cleanup_(fetch_server_freep) FetchServer *s = NULL;
         int r;
 
@@ -122,8 +122,6 @@ int fetch_server_new(sd_event *event, const FetchConfig *config, int listen_fd, 
         s->event = sd_event_ref(event);
         s->config = config;
         s->listen_fd = listen_fd;
-        s->on_note = on_note;
-        s->userdata = userdata;
         r = curl_event_new(event, request_on_finished, &s->context.curl);
         if (r < 0)
                 return r;
@@ -150,6 +148,11 @@ FetchServer *fetch_server_free(FetchServer *s) {
         s->event = sd_event_unref(s->event);
         free(s);
         return NULL;
+}
+
+void fetch_server_on_note(FetchServer *s, FetchServerNoteFunc func, void *userdata) {
+        s->on_note = func;
+        s->userdata = userdata;
 }
 
 void fetch_server_refuse(int listen_fd, const char *text) {

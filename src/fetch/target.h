@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Target: where a request may go. Pure: fetch.conf and a URL in, a parsed URL or a refusal out; libcurl's own parser judges, and what it
- * understood is what will be asked for. */
+/* Target: where a request may go. Pure: fetch.conf and a URL in, a parsed URL or a refusal out;
+ * libcurl's own parser judges, and what it understood is what will be asked for. */
 #pragma once
 
 #include <curl/curl.h>

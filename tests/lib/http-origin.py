@@ -4,8 +4,9 @@
 
     http-origin.py FOLDER [--log FILE] [--host 127.0.0.1]
 
-Listens on a free loopback port and prints "port N". Serves FOLDER with ETag, Range and If-Range; every request becomes one JSON line
-in the log: method, path, headers (names in lower case), body, status, sent (bytes of the body), ended (false while it is being sent).
+Listens on a free loopback port and prints "port N". Serves FOLDER with ETag, Range and If-Range; every request becomes two JSON lines
+in the log, one before the answer is sent and one after: method, path, headers (names in lower case), body, time, status, sent (bytes
+of the body), ended (null before, then true, or false for a body that was cut).
 
 Standard input takes one command a line; each is answered by "ok", or "error TEXT":
 
@@ -197,7 +198,7 @@ class Exchange:
         """data: bytes, or an open file and its length."""
         source, length = data if isinstance(data, tuple) else (None, len(data))
         sent = 0
-        self.note(status, 0, False)
+        self.note(status, 0, None)
         self.head(status, [*headers, ("Content-Length", length)])
         try:
             while sent < length:
@@ -251,7 +252,7 @@ class Exchange:
 
     def evil_endless(self):
         self.head(200, [("Transfer-Encoding", "chunked")])
-        self.note(200, 0, False)
+        self.note(200, 0, None)
         sent = 0
         try:
             while True:

@@ -6,8 +6,8 @@
 
 typedef struct Nginx Nginx;
 
-/* Serves www; work holds its files, and keys if it is to speak TLS (nginx-keys.sh); extra: lines of the server block, or NULL.
- * Back when it listens. 0 or -errno. */
+/* Serves www; work holds its files, and keys if it is to speak TLS (nginx-keys.sh); extra: lines
+ * of the server block, or NULL. Back when it listens. 0 or -errno. */
 int nginx_new(const char *www, const char *work, const char *extra, Nginx **ret);
 Nginx *nginx_free(Nginx *nginx);
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include "basic/file.h"
@@ -165,17 +166,33 @@ void world_get(FetchWorld *world, const char *path, Got *got) {
         world_fetch(world, &request, got);
 }
 
-unsigned world_log_count(const FetchWorld *world, const char *text) {
+/* Lines of the log that contain both texts. */
+static unsigned count_lines(const FetchWorld *world, const char *text, const char *second) {
         _cleanup_free_ char *bytes = NULL;
-        char path[512];
+        char path[512], *rest = NULL;
         unsigned count = 0;
         size_t n;
 
         (void)snprintf(path, sizeof path, "%s/origin.log", world->folder);
         assert_int_equal(file_read(AT_FDCWD, path, 16 * 1024 * 1024, &bytes, &n), 0);
-        for (const char *s = bytes; (s = strstr(s, text)); s += strlen(text))
-                count++;
+        for (char *line = strtok_r(bytes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+                count += strstr(line, text) && strstr(line, second);
         return count;
+}
+
+unsigned world_log_count(const FetchWorld *world, const char *text) {
+        return count_lines(world, text, "\"ended\": null");
+}
+
+unsigned world_log_sent(const FetchWorld *world, const char *text) {
+        return count_lines(world, text, "\"ended\": true");
+}
+
+void world_wait_for_cut(const FetchWorld *world) {
+        for (unsigned i = 0; count_lines(world, "", "\"ended\": false") == 0; i++) {
+                assert_true(i < 1000);
+                (void)poll(NULL, 0, 20);
+        }
 }
 
 void world_command(FetchWorld *world, const char *command) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* FetchWorld: a folder, an origin that serves its www/, a fetch.conf and a client with the real rekindle-fetch behind it; as a cmocka
- * fixture, so that a failing test leaves nothing. */
+/* FetchWorld: a folder, an origin that serves its www/, a fetch.conf and a client with the real
+ * rekindle-fetch behind it; as a cmocka fixture, so that a failing test leaves nothing. */
 #pragma once
 
 #include "fetch/client.h"
@@ -31,7 +31,8 @@ typedef struct Got {
         uint64_t cancel_after; /* > 0: the reader refuses once it has so many bytes */
 } Got;
 
-/* cmocka setup and teardown; *state is the world. With plain http to the origin and no other keys in fetch.conf. */
+/* cmocka setup and teardown; *state is the world. With plain http to the origin and no other
+ * keys in fetch.conf. */
 int world_setup(void **state);
 int world_teardown(void **state);
 
@@ -40,7 +41,8 @@ void world_configure(FetchWorld *world, const char *format, ...) _printf_(2, 3);
 /* Origin=http://127.0.0.1:PORT and AllowHttp=yes, for use in world_configure. */
 const char *world_plain(const FetchWorld *world);
 
-/* folder/www/NAME with n bytes of a pattern that never repeats early; returns nothing, fails the test. */
+/* folder/www/NAME with n bytes of a pattern that never repeats early; returns nothing, fails the
+ * test. */
 void world_file(const FetchWorld *world, const char *name, size_t n);
 uint8_t world_pattern(size_t at);
 
@@ -53,6 +55,10 @@ void world_fetch(FetchWorld *world, const FetchRequest *request, Got *got);
 /* GET of a path with a limit of 1 MiB. */
 void world_get(FetchWorld *world, const char *path, Got *got);
 
-/* Lines of the origin's log that contain the text. */
+/* Requests that the origin answered or began to, and whose line of the log contains the text. */
 unsigned world_log_count(const FetchWorld *world, const char *text);
+/* Those of them that were sent to their last byte. */
+unsigned world_log_sent(const FetchWorld *world, const char *text);
+/* Waits until an answer was cut off. */
+void world_wait_for_cut(const FetchWorld *world);
 void world_command(FetchWorld *world, const char *command);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fetch.conf: every key, what is refused and how it is said, and that the example file shows the truth. */
+/* fetch.conf: every key, what is refused and how it is said, and that the example file shows the
+ * truth. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,8 +30,10 @@ static void on_warn(const char *text, void *userdata) {
         (void)snprintf(warning, sizeof warning, "%s", text);
 }
 
+static const FetchConfigWarn warn = { on_warn, NULL };
+
 static int parse(const char *text, Why *w) {
-        return fetch_config_parse(&config, "fetch.conf", text, strlen(text), on_warn, NULL, w);
+        return fetch_config_parse(&config, "fetch.conf", text, strlen(text), &warn, w);
 }
 
 static void defaults_are_those_of_the_table(void **state) {
@@ -76,7 +79,6 @@ static void bad_values_are_refused_with_file_line_key_and_what_is_allowed(void *
                 "Origin=https://u:p@h",
                 "Origin=https://h/?q",
                 "Origin=https://h/a b",
-                "Origin=",
                 "ArtifactHosts=https://h",
                 "ArtifactHosts=h:0",
                 "ArtifactHosts=h:65536",
@@ -86,12 +88,12 @@ static void bad_values_are_refused_with_file_line_key_and_what_is_allowed(void *
                 "AllowHttp=maybe",
                 "CAFile=ca.crt",
                 "ClientKey=key",
-                "ClientCertificate=",
+
                 "PinnedKey=sha1//x",
                 "PinnedKey=sha256//short",
-                "Authorization=",
+
                 "Header=no colon",
-                "Header=",
+
                 "Proxy=proxy:80",
                 "Proxy=socks4://h",
                 "Proxy=http://",
@@ -134,6 +136,24 @@ static void unknown_key_and_section_warn_with_their_line(void **state) {
         assert_true(config.allow_http);
 }
 
+static void empty_value_stands_for_the_default(void **state) {
+        static const char set[] =
+                        "[Fetch]\nOrigin=https://h\nArtifactHosts=a b\nAllowHttp=yes\nCAFile=/ca\n"
+                        "Authorization=x\nProxy=http://p\nIdleSec=5s\n";
+        static const char empty[] = "[Fetch]\nOrigin=\nArtifactHosts=\nAllowHttp=\nCAFile=\n"
+                                    "Authorization=\nProxy=\nIdleSec=\n";
+
+        assert_int_equal(parse(set, NULL), 0);
+        assert_int_equal(parse(empty, NULL), 0);
+        assert_null(config.origin);
+        assert_int_equal(config.n_artifact_hosts, 0);
+        assert_false(config.allow_http);
+        assert_null(config.ca_file);
+        assert_int_equal(config.n_origin_headers, 0);
+        assert_null(config.proxy);
+        assert_int_equal(config.idle_usec, 30 * USEC_PER_SEC);
+}
+
 static void too_many_hosts_and_headers_are_refused(void **state) {
         char text[1000] = "[Fetch]\nArtifactHosts=";
 
@@ -153,7 +173,7 @@ static int load(const char *text, Why *w) {
 
         assert_int_equal(write_all(fd, text, strlen(text)), 0);
         (void)close(fd);
-        r = fetch_config_load(&config, path, on_warn, NULL, w);
+        r = fetch_config_load(&config, path, &warn, w);
         (void)unlink(path);
         return r;
 }
@@ -167,10 +187,11 @@ static void what_does_not_go_together_is_refused(void **state) {
         assert_non_null(strstr(w.text, "ClientCertificate="));
         assert_int_equal(load("[Fetch]\nClientCertificate=/nothing\n", &w), -EINVAL);
         assert_non_null(strstr(w.text, "cannot be read"));
-        assert_int_equal(fetch_config_load(&config, "/nothing.conf", NULL, NULL, &w), -ENOENT);
+        assert_int_equal(fetch_config_load(&config, "/nothing.conf", NULL, &w), -ENOENT);
 }
 
-/* Every "NAME=DEFAULT" of the description stands in the example, commented, with its meaning above it. */
+/* Every "NAME=DEFAULT" of the description stands in the example, commented, with its meaning
+ * above it. */
 static void example_file_shows_every_key_and_default(void **state) {
         _cleanup_free_ char *example = NULL, *description = NULL;
         size_t n, size;
@@ -191,8 +212,7 @@ static void example_file_shows_every_key_and_default(void **state) {
                 count++;
         }
         assert_int_equal(count, 14);
-        assert_int_equal(fetch_config_parse(&config, EXAMPLE_CONF, example, n, on_warn, NULL, NULL),
-                        0);
+        assert_int_equal(fetch_config_parse(&config, EXAMPLE_CONF, example, n, &warn, NULL), 0);
         assert_string_equal(warning, "");
 }
 
@@ -205,6 +225,7 @@ int main(void) {
                 WITH_CONFIG(bad_values_are_refused_with_file_line_key_and_what_is_allowed),
                 WITH_CONFIG(secret_is_not_repeated_in_a_refusal),
                 WITH_CONFIG(unknown_key_and_section_warn_with_their_line),
+                WITH_CONFIG(empty_value_stands_for_the_default),
                 WITH_CONFIG(too_many_hosts_and_headers_are_refused),
                 WITH_CONFIG(what_does_not_go_together_is_refused),
                 WITH_CONFIG(example_file_shows_every_key_and_default),

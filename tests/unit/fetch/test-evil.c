@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Servers that break off, stall, flood and lie: each ends with its own error, in bounded time and memory, and the next request works. */
+/* Servers that break off, stall, flood and lie: each ends with its own error, in bounded time
+ * and memory, and the next request works. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

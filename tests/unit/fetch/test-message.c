@@ -68,7 +68,8 @@ static void cut_request_is_refused_at_every_length(void **state) {
 
         assert_int_equal(fetch_request_encode(&full, &bytes, &n, NULL), 0);
         for (size_t cut = 0; cut < n; cut++) {
-                /* The last field is optional; without it, a resume offset alone is a request too. */
+                /* The last field is optional; without it, a resume offset alone is a request
+                 * too. */
                 if (cut == n - 5 - strlen(full.if_range) - 1)
                         continue;
                 assert_int_equal(fetch_request_decode(bytes, cut, &view, &w), -EBADMSG);

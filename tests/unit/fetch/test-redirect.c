@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Where requests and redirects may go, and what goes with them. The origin is 127.0.0.1; the artifact host is the same server
- * under the name localhost. */
+/* Where requests and redirects may go, and what goes with them. The origin is 127.0.0.1; the
+ * artifact host is the same server under the name localhost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,7 +117,7 @@ static void loop_of_redirects_ends_after_five(void **state) {
         world_get(*state, "/_evil/loop", &got);
         assert_int_equal(got.error, -EPROTO);
         assert_string_equal(got.text, "more than 5 redirects");
-        assert_int_equal(world_log_count(*state, "\"ended\": true"), 6);
+        assert_int_equal(world_log_count(*state, "/_evil/loop"), 6);
 }
 
 static void redirect_of_a_post_is_left_to_the_caller(void **state) {
@@ -187,10 +187,10 @@ static void path_is_taken_as_it_is_below_the_origins_folder(void **state) {
         world_get(world, "/echo?a=%41//b", &got);
         assert_int_equal(got.error, 0);
         assert_int_equal(got.status, 200);
-        assert_int_equal(world_log_count(world, "\"path\": \"/_evil/echo?a=%41//b\""), 2);
+        assert_int_equal(world_log_count(world, "\"path\": \"/_evil/echo?a=%41//b\""), 1);
         world_get(world, "/page?code=404&n=0", &got);
         assert_int_equal(got.status, 404);
-        assert_int_equal(world_log_count(world, "\"path\": \"/_evil/page?code=404&n=0\""), 2);
+        assert_int_equal(world_log_count(world, "\"path\": \"/_evil/page?code=404&n=0\""), 1);
 }
 
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The socket of the fetcher seen by peers who do not behave: in this process and on its loop, so that "nothing happens" can be seen. */
+/* The socket of the fetcher seen by peers who do not behave: in this process and on its loop, so
+ * that "nothing happens" can be seen. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,10 +53,10 @@ static int bench_setup(void **state) {
         fetch_config_init(&b->config);
         b->config.origin = strdup("https://127.0.0.1:1");
         *state = b;
-        return fetch_server_new(b->event, &b->config, b->listen_fd, false, on_note, b, &b->server) <
-                                               0
-                               ? -1
-                               : 0;
+        if (fetch_server_new(b->event, &b->config, b->listen_fd, false, &b->server) < 0)
+                return -1;
+        fetch_server_on_note(b->server, on_note, b);
+        return 0;
 }
 
 static int bench_teardown(void **state) {

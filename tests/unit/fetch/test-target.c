@@ -16,7 +16,7 @@ static int setup(void **state) {
                         "[Fetch]\nOrigin=https://example.com/base\nArtifactHosts=cdn.example.com cdn.example.com:8443 [::1]:444\n";
 
         fetch_config_init(&config);
-        return fetch_config_parse(&config, "c", text, sizeof text - 1, NULL, NULL, NULL);
+        return fetch_config_parse(&config, "c", text, sizeof text - 1, NULL, NULL);
 }
 
 static int teardown(void **state) {

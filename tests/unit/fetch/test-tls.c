@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Against Debian's nginx over TLS with keys made for the test: who is trusted, which keys are shown to whom, ranges, speed, and that
- * connections are used again. */
+/* Against Debian's nginx over TLS with keys made for the test: who is trusted, which keys are
+ * shown to whom, ranges, speed, and that connections are used again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,7 +61,8 @@ static int tls_teardown(void **state) {
         return world_teardown(state);
 }
 
-/* Origin https://localhost with the right CA, and more lines in which @ stands for the folder of keys. */
+/* Origin https://localhost with the right CA, and more lines in which @ stands for the folder of
+ * keys. */
 static void configure(FetchWorld *world, const char *more) {
         char lines[2000] = "", folder[2] = "@";
         size_t n = 0;
