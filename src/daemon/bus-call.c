@@ -167,8 +167,10 @@ static int append_strings(sd_bus_message *m, const json_t *list) {
         r = sd_bus_message_open_container(m, 'v', "as");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "s");
-        json_array_foreach(list, i, item) if (r >= 0 && json_is_string(item)) r =
-                        sd_bus_message_append(m, "s", json_string_value(item));
+        json_array_foreach(list, i, item) {
+                if (r >= 0 && json_is_string(item))
+                        r = sd_bus_message_append(m, "s", json_string_value(item));
+        }
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         return r < 0 ? r : sd_bus_message_close_container(m);

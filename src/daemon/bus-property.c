@@ -45,11 +45,12 @@ enum {
         GET_TEXT(name, d->record->image.known ? d->record->image.version : "")
 
 GET_TEXT(id, d->record->id)
-GET_TEXT(model, d->record->model)
+GET_TEXT(model, d->record->model[0] || !d->config || !d->config->model ? d->record->model
+                                                                       : d->config->model)
 GET_TEXT(hardware, d->record->hardware)
 GET_TEXT(serial, d->record->serial)
 GET_TEXT(bootloader_version, d->record->bootloader_version)
-GET_TEXT(port, d->record->port)
+GET_TEXT(port, d->port ? d->port->config->name : d->record->port)
 GET_NUMBER(address, d->record->address)
 GET_TEXT(protocol, d->record->protocol)
 GET_NUMBER(program_space, d->record->program_space)
@@ -88,7 +89,9 @@ GET_NUMBER(time_left, d->update ? d->update->left_seconds : 0)
 GET_TEXT(outcome, d->last_time > 0 ? outcome_info(d->last_outcome)->code : "")
 GET_TEXT(outcome_text, d->last_text.text)
 GET_NUMBER(outcome_time, MAX(d->last_time, 0))
-GET_TEXT(verdict, outcome_info(d->verdict.outcome)->code)
+GET_TEXT(verdict, d->verdict.outcome != OUTCOME_DONE || d->verdict.why.text[0]
+                                  ? outcome_info(d->verdict.outcome)->code
+                                  : "")
 GET_TEXT(verdict_text, d->verdict.why.text)
 
 static void get_state_text(const Device *d, BusValue *v) {
@@ -107,7 +110,7 @@ static void get_phase(const Device *d, BusValue *v) {
         if (u->state == UPDATE_PUSHING && u->progress.phase != DRIVER_PHASE_IDLE)
                 v->s = driver_phase_to_string(u->progress.phase);
         else
-                v->s = device_state(d);
+                v->s = update_state_to_string(u->state);
 }
 
 static void get_bad(const Device *d, BusValue *v) {

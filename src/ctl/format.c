@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tables, units and the progress bar. */
+#include "ctl/format.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <time.h>
+
+#include "basic/names.h"
+
+#define CELL_MAX    400
+#define BAR_MIN     10
+#define BAR_MAX     40
+#define COLUMNS_GAP 2
+
+typedef struct Cell {
+        char *text;
+        Color color;
+} Cell;
+
+struct Table {
+        size_t n_columns;
+        Cell *cells; /* the first row is the head */
+        size_t n_cells;
+};
+
+void format_kebab(const char *camel, char ret[static FORMAT_MAX]) {
+        size_t n = 0;
+
+        for (const char *p = camel; *p && n + 2 < FORMAT_MAX; p++) {
+                if (isupper((unsigned char)*p) && p > camel)
+                        ret[n++] = '-';
+                ret[n++] = (char)tolower((unsigned char)*p);
+        }
+        ret[n] = '\0';
+}
+
+void format_bytes(uint64_t bytes, char ret[static FORMAT_MAX]) {
+        static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+        uint64_t scale = 1024;
+        size_t i = 0;
+
+        if (bytes < 1024) {
+                (void)snprintf(ret, FORMAT_MAX, "%" PRIu64 " B", bytes);
+                return;
+        }
+        while (i + 1 < ELEMENTSOF(units) && bytes / scale >= 1024) {
+                scale *= 1024;
+                i++;
+        }
+        (void)snprintf(ret, FORMAT_MAX, "%" PRIu64 ".%" PRIu64 " %s", bytes / scale,
+                        bytes % scale / (scale / 1024) * 10 / 1024, units[i]);
+}
+
+void format_duration(uint64_t seconds, char ret[static FORMAT_MAX]) {
+        uint64_t hours = seconds / 3600;
+        unsigned minutes = (unsigned)(seconds / 60 % 60), rest = (unsigned)(seconds % 60);
+
+        if (hours > 0)
+                (void)snprintf(ret, FORMAT_MAX, "%" PRIu64 ":%02u:%02u", hours, minutes, rest);
+        else
+                (void)snprintf(ret, FORMAT_MAX, "%u:%02u", minutes, rest);
+}
+
+void format_time(uint64_t seconds, char ret[static FORMAT_MAX]) {
+        time_t t = (time_t)seconds;
+        struct tm tm;
+
+        if (seconds == 0 || !localtime_r(&t, &tm) ||
+                        strftime(ret, FORMAT_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+                (void)snprintf(ret, FORMAT_MAX, "%s", seconds == 0 ? "never" : "?");
+}
+
+Color format_state_color(const char *state) {
+        static const char *const red[] = { "stranded", "unhealthy", "identity-changed", "failed",
+                "failure", "refusal" };
+        static const char *const green[] = { "idle", "done", "success", "open" };
+
+        for (size_t i = 0; i < ELEMENTSOF(red); i++)
+                if (streq(red[i], state))
+                        return COLOR_RED;
+        for (size_t i = 0; i < ELEMENTSOF(green); i++)
+                if (streq(green[i], state))
+                        return COLOR_GREEN;
+        return COLOR_YELLOW;
+}
+
+/* ---- tables ---- */
+
+int table_new(const char *const *columns, Table **ret) {
+        _cleanup_(table_freep) Table *t = new0(Table, 1);
+        int r;
+
+        if (!t)
+                return -ENOMEM;
+        while (columns[t->n_columns])
+                t->n_columns++;
+        for (size_t i = 0; i < t->n_columns; i++) {
+                r = table_add(t, columns[i], COLOR_BOLD);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+Table *table_free(Table *t) {
+        if (!t)
+                return NULL;
+        for (size_t i = 0; i < t->n_cells; i++)
+                free(t->cells[i].text);
+        free(t->cells);
+        free(t);
+        return NULL;
+}
+
+int table_add(Table *t, const char *text, Color color) {
+        _cleanup_free_ char *escaped = NULL;
+        Cell *larger;
+
+        if (!text || !*text)
+                text = "-";
+        escaped = text_escape(text, strlen(text), CELL_MAX);
+        if (!escaped)
+                return -ENOMEM;
+        larger = reallocarray(t->cells, t->n_cells + 1, sizeof(Cell));
+        if (!larger)
+                return -ENOMEM;
+        t->cells = larger;
+        t->cells[t->n_cells++] = (Cell){ TAKE_PTR(escaped), color };
+        return 0;
+}
+
+static size_t width_of(const Table *t, size_t column) {
+        size_t width = 0;
+
+        for (size_t i = column; i < t->n_cells; i += t->n_columns)
+                width = MAX(width, strlen(t->cells[i].text));
+        return width;
+}
+
+static const char *const color_codes[_COLOR_MAX] = {
+        [COLOR_NONE] = "",
+        [COLOR_GREEN] = "\033[32m",
+        [COLOR_YELLOW] = "\033[33m",
+        [COLOR_RED] = "\033[31m",
+        [COLOR_BOLD] = "\033[1m",
+};
+
+static int print_cell(const Cell *c, size_t width, bool last, bool color, FILE *f) {
+        size_t pad = last ? 0 : width - strlen(c->text) + COLUMNS_GAP;
+        const char *on = color ? color_codes[c->color] : "";
+
+        return fprintf(f, "%s%s%s%*s%s", on, c->text, *on ? "\033[0m" : "", (int)pad, "",
+                        last ? "\n" : "");
+}
+
+int table_print(const Table *t, bool color, FILE *f) {
+        _cleanup_free_ size_t *widths = new0(size_t, t->n_columns);
+
+        if (!widths)
+                return -ENOMEM;
+        for (size_t i = 0; i < t->n_columns; i++)
+                widths[i] = width_of(t, i);
+        for (size_t i = 0; i < t->n_cells; i++) {
+                size_t column = i % t->n_columns;
+
+                if (print_cell(t->cells + i, widths[column], column + 1 == t->n_columns, color, f) <
+                                0)
+                        return -EIO;
+        }
+        return 0;
+}
+
+/* ---- progress ---- */
+
+static int render_numbers(const Progress *p, char *ret, size_t n) {
+        char rate[FORMAT_MAX], left[FORMAT_MAX];
+
+        if (p->rate_bytes == 0)
+                return snprintf(ret, n, "%3u %%", p->permille / 10);
+        format_bytes(p->rate_bytes, rate);
+        format_duration(p->left_seconds, left);
+        return snprintf(ret, n, "%3u %%  %s/s  %s left", p->permille / 10, rate, left);
+}
+
+char *progress_render(const Progress *p, unsigned columns) {
+        _cleanup_free_ char *raw = NULL, *text = NULL, *line = NULL;
+        char numbers[3 * FORMAT_MAX], bar[BAR_MAX + 4] = "";
+        size_t used, width;
+        int n;
+
+        if (asprintf(&raw, "%s%s%s  %s", p->device, *p->version ? " " : "", p->version, p->phase) <
+                        0)
+                return NULL;
+        text = text_escape(raw, strlen(raw), CELL_MAX);
+        if (!text)
+                return NULL;
+        n = render_numbers(p, numbers, sizeof(numbers));
+        used = strlen(text) + (size_t)n + 6;
+        if (used + BAR_MIN <= columns) {
+                width = MIN(columns - used, (size_t)BAR_MAX);
+                bar[0] = '[';
+                for (size_t i = 0; i < width; i++)
+                        bar[1 + i] = i * 1000 < (uint64_t)p->permille * width ? '#' : '.';
+                (void)snprintf(bar + 1 + width, sizeof(bar) - 1 - width, "] ");
+        }
+        if (asprintf(&line, "%s  %s%s", text, bar, numbers) < 0)
+                return NULL;
+        if (strlen(line) > columns)
+                line[columns] = '\0';
+        return TAKE_PTR(line);
+}

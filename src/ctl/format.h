@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Format: how things are shown to people. Pure: text in, text out; the terminal is the caller's.
+ * Every string that came over the bus goes through table_add() or show(), which escape it. */
+#pragma once
+
+#include <stdio.h>
+
+#include "basic/cleanup.h"
+
+#define FORMAT_MAX 64
+
+/* "RunningVersion" → "running-version"; cut at FORMAT_MAX. */
+void format_kebab(const char *camel, char ret[static FORMAT_MAX]);
+/* "812 B", "11.2 KiB", "3.0 MiB". */
+void format_bytes(uint64_t bytes, char ret[static FORMAT_MAX]);
+/* "0:12", "1:02:03". */
+void format_duration(uint64_t seconds, char ret[static FORMAT_MAX]);
+/* Local time "2026-01-31 12:00:00"; 0: "never". */
+void format_time(uint64_t seconds, char ret[static FORMAT_MAX]);
+
+typedef enum Color {
+        COLOR_NONE,
+        COLOR_GREEN,
+        COLOR_YELLOW,
+        COLOR_RED,
+        COLOR_BOLD,
+        _COLOR_MAX,
+} Color;
+
+/* What a device's state means: good, on its way, or in need of a person. */
+Color format_state_color(const char *state);
+
+typedef struct Table Table;
+
+/* Columns in order, NULL-ended. */
+int table_new(const char *const *columns, Table **ret);
+Table *table_free(Table *t);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Table *, table_free);
+/* One cell; rows fill up by themselves. NULL and "" are shown as "-". */
+int table_add(Table *t, const char *text, Color color);
+int table_print(const Table *t, bool color, FILE *f);
+
+typedef struct Progress {
+        const char *device, *version, *phase;
+        unsigned permille;
+        uint64_t rate_bytes;   /* per second; 0: not known */
+        uint64_t left_seconds; /* shown when there is a rate */
+} Progress;
+
+/* One line of exactly at most `columns` characters: text, bar if there is room, percent, rate and
+ * time left. New string; NULL: out of memory. */
+char *progress_render(const Progress *p, unsigned columns);

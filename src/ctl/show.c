@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Lines and cells that more than one verb prints. */
+#include "ctl/show.h"
+
+#include <inttypes.h>
+
+#include "basic/names.h"
+
+#define TEXT_MAX 400
+
+int show_table(const Ctl *c, Table *t, int r) {
+        if (r >= 0)
+                r = table_print(t, c->color, stdout);
+        return r < 0 ? ctl_errno(r, "the answer cannot be shown") : STATUS_DONE;
+}
+
+void show_text(FILE *f, const char *text) {
+        _cleanup_free_ char *escaped = text_escape(text, strlen(text), TEXT_MAX);
+
+        (void)fputs(escaped ? escaped : "?", f);
+}
+
+void show_line(const char *name, const char *value) {
+        (void)printf("%18s: ", name);
+        show_text(stdout, *value ? value : "-");
+        (void)fputs("\n", stdout);
+}
+
+void show_state(const json_t *device, char ret[static FORMAT_MAX]) {
+        const char *state = member_string(device, "state");
+        uint64_t permille = member_number(device, "progress");
+
+        if (*member_string(device, "kind") && permille > 0)
+                (void)snprintf(ret, FORMAT_MAX, "%s %" PRIu64 " %%", state, permille / 10);
+        else
+                (void)snprintf(ret, FORMAT_MAX, "%s", state);
+}
+
+int show_devices(Table *t, const json_t *devices) {
+        const json_t *d;
+        size_t i;
+        int r = 0;
+
+        json_array_foreach(devices, i, d) {
+                char state[FORMAT_MAX];
+
+                show_state(d, state);
+                if (r >= 0)
+                        r = table_add(t, member_string(d, "id"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t, member_string(d, "model"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t, member_string(d, "running-version"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t, member_string(d, "backup-version"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t, state, format_state_color(member_string(d, "state")));
+                if (r >= 0)
+                        r = table_add(t, member_true(d, "hold") ? "hold" : "", COLOR_YELLOW);
+                if (r >= 0)
+                        r = table_add(t, member_string(d, "state-text"), COLOR_NONE);
+        }
+        return r;
+}
+
+const char *const show_device_columns[] = { "DEVICE", "MODEL", "RUNNING", "BACKUP", "STATE", "HOLD",
+        "WHAT", NULL };

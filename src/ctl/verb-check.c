@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* check: asks the server. With --explain it asks nobody and says what would be done. */
+#include "basic/names.h"
+#include "ctl/show.h"
+
+static const char *const columns[] = { "DEVICE", "VERSION", "VERDICT", "WHY", NULL };
+
+static int read_verdicts(Ctl *c, const char *device, json_t **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        if (device)
+                r = ctl_call(c, "Explain", &reply, "a{sv}", 1, "device", "s", device);
+        else
+                r = ctl_call(c, "Explain", &reply, "a{sv}", 0);
+        if (r != 0)
+                return r;
+        r = json_from_message(reply, ret);
+        return r < 0 ? ctl_errno(r, "the verdicts cannot be read") : 0;
+}
+
+static int show_verdicts(Ctl *c, const json_t *verdicts) {
+        _cleanup_(table_freep) Table *t = NULL;
+        const json_t *v;
+        size_t i;
+        int r;
+
+        r = table_new(columns, &t);
+        json_array_foreach(verdicts, i, v) {
+                const char *class = member_string(v, "class");
+
+                if (r >= 0)
+                        r = table_add(t, member_string(v, "device"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t, member_string(v, "version"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t,
+                                        streq(class, "success") ? "update"
+                                                                : member_string(v, "outcome"),
+                                        format_state_color(class));
+                if (r >= 0)
+                        r = table_add(t, member_string(v, "text"), COLOR_NONE);
+        }
+        return show_table(c, t, r);
+}
+
+static int explain(Ctl *c, const char *device) {
+        _cleanup_json_ json_t *verdicts = NULL;
+        int r;
+
+        r = read_verdicts(c, device, &verdicts);
+        if (r != 0)
+                return r;
+        if (c->json)
+                return ctl_print_json(verdicts);
+        if (json_array_size(verdicts) == 0) {
+                (void)puts("There is no release for any device that is known here: "
+                           "rekindlectl check asks the server.");
+                return STATUS_DONE;
+        }
+        return show_verdicts(c, verdicts);
+}
+
+int ctl_check(Ctl *c, char ret_outcome[static 64], char ret_text[static WHY_MAX]) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *escaped = NULL;
+        const char *outcome, *text;
+        int r;
+
+        r = ctl_call(c, "Check", &reply, "a{sv}", 0);
+        if (r != 0)
+                return r;
+        r = sd_bus_message_read(reply, "ss", &outcome, &text);
+        if (r < 0)
+                return ctl_errno(r, "the answer cannot be read");
+        escaped = text_escape(text, strlen(text), WHY_MAX - 4);
+        (void)snprintf(ret_outcome, 64, "%s", outcome);
+        (void)snprintf(ret_text, WHY_MAX, "%s", escaped ? escaped : "");
+        return 0;
+}
+
+int verb_check(Ctl *c, int argc, char *argv[]) {
+        char outcome[64], text[WHY_MAX];
+        _cleanup_json_ json_t *o = NULL;
+        int r, status;
+
+        if (c->explain)
+                return explain(c, argc > 0 ? argv[0] : NULL);
+        if (argc > 0)
+                return ctl_usage("check asks for all devices; check --explain takes one");
+        r = ctl_check(c, outcome, text);
+        if (r != 0)
+                return r;
+        status = ctl_outcome_status(c, outcome);
+        if (c->json) {
+                o = json_pack("{s:s, s:s, s:s, s:i}", "outcome", outcome, "class",
+                                member_string(ctl_outcome(c, outcome), "class"), "text", text,
+                                "exit", status);
+                (void)ctl_print_json(o);
+        } else if (status == STATUS_DONE) {
+                (void)puts(*text ? text : "what the server offers is known and fresh");
+        } else {
+                (void)ctl_failed("%s", *text ? text : outcome);
+        }
+        return status;
+}
