@@ -76,7 +76,7 @@ class Hardware(SimTest):
 
     def test_bad_command_line_is_refused(self):
         for options in (['--unit=1000'], ['--erase-size=100'], ['--speeds=0'], ['--model=' + 64 * 'x'],
-                        ['--write-size=3'], ['--address=255'], ['--flash-times=maybe'], ['surplus']):
+                        ['--write-size=3'], ['--address=255'], ['--flash-times=maybe'], ['--model='], ['--buffer=1024'], ['surplus']):
             with self.subTest(options=options):
                 sim = self.sim()
                 with self.assertRaisesRegex(RuntimeError, 'says'):
@@ -242,6 +242,24 @@ class Push(SimTest):
         sim.start()
         self.push_confirm(sim, answer_seconds=0.4)
         self.assertGreater(sim.status()['damaged'], 0)
+
+    def test_healthy_program_is_confirmed_with_other_geometries(self):
+        for options in (['--unit=4096', '--write-size=8'], ['--unit=4096', '--erase-size=1024'],
+                        ['--unit=16384', '--write-size=32'], ['--erase-size=640', '--unit=2560', '--program-space=25600'],
+                        ['--buffer=256', '--max-payload=64', '--write-size=1']):
+            with self.subTest(options=options):
+                sim = self.sim()
+                sim.start(*options)
+                self.push_confirm(sim)
+
+    def test_program_of_another_speed_is_found_at_it(self):
+        sim = self.sim('--pace', '--speeds=115200', '--program-baud=57600')
+        sim.start()
+        link = self.link(sim, answer_seconds=0.4)
+        link.set_baud(115200)
+        push_and_start(link, sim.make('healthy', '1.0.0'))
+        link.set_baud(57600)
+        self.assertEqual(link.wait(is_program('healthy'), 'a healthy program')['speeds'], [57600])
 
     def test_confirmed_program_runs_again_after_a_power_cut(self):
         sim = self.sim()

@@ -68,7 +68,7 @@ static const OptionSpec option_table[] = {
         { "flash-blocks-cpu", OPTION_FLAG, AT(flash_blocks_cpu), 0, 0, 0, NULL, NULL, "deaf while flash works" },
         { "load", OPTION_PATH, AT(load), 0, 0, 0, NULL, "IMAGE", "put a program into flash by other means first" },
 
-        { "model", OPTION_STRING, AT(model), 0, 0, 0, "sim", "TEXT", "model" },
+        { "model", OPTION_STRING, AT(model), 1, 0, 0, "sim", "TEXT", "model" },
         { "hardware", OPTION_STRING, AT(hardware), 0, 0, 0, "A", "TEXT", "hardware revision" },
         { "serial", OPTION_STRING, AT(serial), 0, 0, 0, "0001", "TEXT", "serial number" },
         { "bootloader-version", OPTION_STRING, AT(bootloader_version), 0, 0, 0, "1.0.0", "TEXT", "version" },
@@ -118,13 +118,13 @@ static int option_speeds(SimOptions *options, const char *text) {
         return n > 0 ? 0 : -EINVAL;
 }
 
-static int option_string(const char *text) {
+static int option_string(const char *text, uint32_t min) {
         size_t i;
 
         for (i = 0; text[i]; i++)
                 if (text[i] < 0x20 || text[i] > 0x7e)
                         return -EINVAL;
-        return i <= STRING_MAX ? 0 : -EINVAL;
+        return i >= min && i <= STRING_MAX ? 0 : -EINVAL;
 }
 
 static int option_set(SimOptions *options, const OptionSpec *spec, const char *text) {
@@ -136,7 +136,7 @@ static int option_set(SimOptions *options, const OptionSpec *spec, const char *t
                 return text[0] ? 0 : -EINVAL;
         case OPTION_STRING:
                 *(const char **)member = text;
-                return option_string(text);
+                return option_string(text, spec->min);
         case OPTION_NUMBER:
                 return option_number(text, spec->min, spec->max, member);
         case OPTION_FLAG:
