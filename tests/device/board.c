@@ -68,6 +68,13 @@ static bool is_torn(const Board *b) {
         return b->runs == BOARD_OFF && b->cut == CUT_INSIDE;
 }
 
+static int end_operation(Board *b) {
+        if (b->operations != b->fail_at)
+                return 0;
+        b->busy_until_ms = b->now_ms;
+        return -1;
+}
+
 static int on_erase(void *user, uint32_t address) {
         Board *b = user;
         uint32_t at = address - BOARD_BASE;
@@ -86,7 +93,7 @@ static int on_erase(void *user, uint32_t address) {
         memset(b->written + at / BOARD_WRITE, n == BOARD_UNIT ? 0 : 1, BOARD_UNIT / BOARD_WRITE);
         for (; is_torn(b) && n < BOARD_UNIT; n++)
                 b->flash[at + n] |= (uint8_t)next_random(b);
-        return b->operations == b->fail_at ? -1 : 0;
+        return end_operation(b);
 }
 
 static void write_unit(Board *b, uint32_t at, const uint8_t *data, uint8_t keep) {
@@ -118,7 +125,7 @@ static int on_write(void *user, uint32_t address, const void *data, size_t n) {
                 write_unit(b, at + (uint32_t)i, from + i, 0);
         if (is_torn(b))
                 write_unit(b, at + (uint32_t)whole, from + whole, (uint8_t)(next_random(b) | 0x10));
-        return b->operations == b->fail_at ? -1 : 0;
+        return end_operation(b);
 }
 
 static int on_flash_poll(void *user) {
