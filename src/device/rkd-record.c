@@ -406,6 +406,9 @@ int rkd_record_poll(RkdRecord *r) {
         if (busy > 0)
                 return 1;
         if (busy < 0) {
+                /* a mark that failed may stand all the same, and is never written again */
+                if (r->step == STEP_MARK)
+                        load_marks(r);
                 r->step = STEP_IDLE;
                 r->failed = true;
                 return -1;

@@ -146,6 +146,18 @@ static void the_bootloader_can_confirm_too(void **state) {
         assert_int_equal(identify().state, RKD_CONFIRMED);
 }
 
+static void a_mark_that_failed_is_not_written_again(void **state) {
+        install_and_start();
+        board.fail_at = board.operations + 1; /* healthy */
+        run_until_healthy();
+        rkd_program_report(&board.program, RKD_HEALTH_SICK);
+        run_until_healthy();
+        assert_int_equal(identify().attempts_left, 3);
+        board.fail_at = board.operations + 1;
+        assert_int_equal(gateway_ask_id(&gateway, RKD_CONFIRM, push.push_id), 0);
+        assert_int_equal(identify().state, RKD_CONFIRMED);
+}
+
 static void confirmed_starts_write_no_flash(void **state) {
         unsigned operations;
 
@@ -324,6 +336,7 @@ int main(void) {
                 TEST(healthy_starts_never_use_up_the_attempts),
                 TEST(confirm_may_be_repeated),
                 TEST(the_bootloader_can_confirm_too),
+                TEST(a_mark_that_failed_is_not_written_again),
                 TEST(confirmed_starts_write_no_flash),
                 TEST(a_confirmed_program_that_crashes_uses_up_its_starts),
                 TEST(seldom_crashes_of_a_confirmed_program_do_no_harm),
