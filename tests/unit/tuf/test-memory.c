@@ -46,9 +46,9 @@ char *__wrap_strdup(const char *s) {
         return fails() ? NULL : __real_strdup(s);
 }
 
-/* Left out: jansson 2.14 does not notice when it cannot grow the text of a string that it reads, and
- * goes on with a shorter one. Of signed metadata that is a bad signature: refused, but not to be told
- * apart. */
+/* Left out: jansson 2.14 does not notice when it cannot grow the text of a string that it reads,
+ * and goes on with a shorter one. Of signed metadata that is a bad signature: refused, but not
+ * to be told apart. */
 json_t *__wrap_json_loadb(const char *bytes, size_t n, size_t flags, json_error_t *ret_error) {
         unsigned long paused = countdown;
         json_t *o;
