@@ -348,8 +348,10 @@ int rkd_record_mark_confirmed(RkdRecord *r) {
 uint8_t rkd_record_confirm(RkdRecord *r) {
         if (r->confirmed)
                 return RKD_OK;
-        if (r->failed)
+        if (r->failed) {
+                r->failed = false; /* who asks again wants another try */
                 return RKD_FLASH;
+        }
         /* first what resets the count: a confirmed program has all its starts */
         if (rkd_record_mark_healthy(r) == 0)
                 (void)rkd_record_mark_confirmed(r);
@@ -405,10 +407,8 @@ int rkd_record_poll(RkdRecord *r) {
         busy = rkd_flash_poll(r->flash);
         if (busy > 0)
                 return 1;
-        if (busy < 0) {
-                /* a mark that failed may stand all the same, and is never written again */
-                if (r->step == STEP_MARK)
-                        load_marks(r);
+        /* A mark whose write failed may stand all the same; it is never written again. */
+        if (busy < 0 && (r->step != STEP_MARK || !is_set(r, r->mark))) {
                 r->step = STEP_IDLE;
                 r->failed = true;
                 return -1;
