@@ -249,21 +249,29 @@ class Simulator:
         self.name = name
         self.model = model
         self.folder = world.folder(f'device-{name}')
-        self.flash = os.path.join(self.folder, 'flash')
+        self.flash = os.path.join(self.folder, f'flash-SN-{name}')
         self.line = os.path.join(self.folder, 'tty')
         self.control_path = os.path.join(self.folder, 'control')
         self.options = list(options)
+        self.serial = f'SN-{name}'
         self.simulator = None
 
     def start(self, *more):
         """Switches the power on."""
         self.simulator = self.world.spawn(f'device-{self.name}', [
             program('src/device/port/linux/rekindle-sim'), '--flash', self.flash, '--link', self.line, '--control',
-            self.control_path, '--model', self.model, '--serial', f'SN-{self.name}', '--verbose', *self.options, *more])
+            self.control_path, '--model', self.model, '--serial', self.serial, '--verbose', *self.options, *more])
         wait_for(f'line of {self.name}', lambda: os.path.exists(self.line), alive=[self.simulator])
 
     def stop(self):
         return self.simulator.stop()
+
+    def replace(self, serial):
+        """Another unit on the same line: each serial has a flash of its own, a new one is blank."""
+        self.stop()
+        self.serial = serial
+        self.flash = os.path.join(self.folder, f'flash-{serial}')
+        self.start()
 
     def cut_power(self):
         """At once, in the middle of whatever it does; start() brings the power back."""
@@ -490,7 +498,7 @@ class World:
             self.wait_for(what, look, seconds)
         except Failure as failure:
             shown = {key: seen.get(key) for key in ('State', 'StateText', 'DeviceState', 'Phase', 'Progress', 'RunningVersion',
-                                                    'BackupVersion', 'PreviousVersion', 'Outcome', 'OutcomeText', 'Waiting')}
+                                                    'BackupVersion', 'PreviousVersion', 'Outcome', 'OutcomeText', 'Waiting', 'Verdict', 'VerdictText')}
             raise Failure(f'{failure}; last seen: {shown}') from None
         return seen
 
