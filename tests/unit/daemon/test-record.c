@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 
+#include "basic/file.h"
 #include "daemon/record.h"
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000"
@@ -104,6 +106,33 @@ static void empty_record_survives_the_round_trip(void **state) {
         assert_same(r, again);
         free(text);
         record_free(again);
+}
+
+/* Each member that is written has its word in rekindle-state(5). */
+static void every_member_is_described(void **state) {
+        Record *r = *state;
+        json_t *o = NULL, *value;
+        char path[512], *text, *page = NULL;
+        const char *key;
+        size_t n;
+
+        (void)snprintf(path, sizeof(path), "%s/man/rekindle-state.5",
+                        getenv("REKINDLE_SOURCE") ?: ".");
+        assert_int_equal(file_read(AT_FDCWD, path, 1 << 20, &page, &n), 0);
+        fill(r);
+        text = record_print(r);
+        assert_int_equal(json_parse(text, strlen(text), &o, NULL), 0);
+        assert_int_equal(json_object_size(o), 27);
+        json_object_foreach(o, key, value) {
+                char word[64];
+
+                (void)snprintf(word, sizeof(word), streq(key, "format") ? ".Ql %s" : " %s", key);
+                if (!strstr(page, word))
+                        fail_msg("rekindle-state(5) lacks the member %s", key);
+        }
+        json_decref(o);
+        free(text);
+        free(page);
 }
 
 static void copy_is_equal_and_apart(void **state) {
@@ -356,6 +385,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 TEST(full_record_survives_the_round_trip),
                 TEST(empty_record_survives_the_round_trip),
+                TEST(every_member_is_described),
                 TEST(copy_is_equal_and_apart),
                 cmocka_unit_test(evil_records_are_refused),
                 cmocka_unit_test(texts_longer_than_their_field_are_refused),
