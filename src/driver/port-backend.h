@@ -46,3 +46,5 @@ int port_refuse_holder(const char *path, Why *w);
 /* Raw mode with any speed (termios2) for a descriptor of a tty. */
 int termios_set_line(int fd, const DriverLine *line);
 int termios_set_rtscts(int fd, bool on);
+/* DTR, RTS, break; without the hold. A pty has no DTR and RTS: -EOPNOTSUPP. */
+int termios_pulse(int fd, const DriverPulse *pulse);

@@ -22,11 +22,7 @@ static int fd_set_line(PortBackend *b, const DriverLine *line) {
 }
 
 static int fd_pulse(PortBackend *b, const DriverPulse *pulse) {
-        if (pulse->dtr >= 0 || pulse->rts >= 0 || !((PortFd *)b)->is_tty)
-                return -EOPNOTSUPP;
-        if (pulse->brk < 0)
-                return 0;
-        return ioctl(b->fd, pulse->brk ? TIOCSBRK : TIOCCBRK) < 0 ? -errno : 0;
+        return ((PortFd *)b)->is_tty ? termios_pulse(b->fd, pulse) : -EOPNOTSUPP;
 }
 
 static ssize_t fd_read(PortBackend *b, void *buffer, size_t n) {
@@ -96,19 +92,22 @@ static int open_socket(const char *path, Why *w) {
 }
 
 static int open_tty(const char *path, Why *w) {
-        _cleanup_close_ int fd = -1;
-        int r = port_refuse_holder(path, w);
+        _cleanup_close_ int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+        int r;
 
-        if (r < 0)
-                return r;
-        fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0 && errno == EBUSY)
-                return why(w, -EBUSY, "%s is held by a process that cannot be seen from here",
-                                path);
+        if (fd < 0 && errno == EBUSY) {
+                r = port_refuse_holder(path, w);
+                return r < 0 ? r
+                             : why(w, -EBUSY, "%s is held by a process that cannot be seen from here",
+                                               path);
+        }
         if (fd < 0)
                 return why(w, -errno, "%s cannot be opened: %s", path, strerror(errno));
         if (!isatty(fd))
                 return why(w, -ENOTTY, "%s is no serial line", path);
+        r = port_refuse_holder(path, w);
+        if (r < 0)
+                return r;
         r = port_lock(fd, path, w);
         return r < 0 ? r : TAKE_FD(fd);
 }

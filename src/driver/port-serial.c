@@ -54,17 +54,9 @@ static int serial_set_line(PortBackend *b, const DriverLine *line) {
         return r == SP_OK ? termios_set_rtscts(b->fd, line->rtscts) : error_of(r);
 }
 
+/* Not by libserialport: its calls write the other line too, as it was read before. */
 static int serial_pulse(PortBackend *b, const DriverPulse *pulse) {
-        struct sp_port *port = ((PortSerial *)b)->port;
-        enum sp_return r = SP_OK;
-
-        if (pulse->dtr >= 0)
-                r = sp_set_dtr(port, pulse->dtr ? SP_DTR_ON : SP_DTR_OFF);
-        if (r == SP_OK && pulse->rts >= 0)
-                r = sp_set_rts(port, pulse->rts ? SP_RTS_ON : SP_RTS_OFF);
-        if (r == SP_OK && pulse->brk >= 0)
-                r = pulse->brk ? sp_start_break(port) : sp_end_break(port);
-        return r == SP_OK ? 0 : error_of(r);
+        return termios_pulse(b->fd, pulse);
 }
 
 /* Nothing there and hung up look the same here; epoll(7) tells them apart. */
