@@ -2,10 +2,12 @@
 #pragma once
 
 /*
- * The device library: a bootloader engine (RkdBoot) and the program's side of the link (RkdProgram).
+ * The device library: a bootloader engine (RkdBoot) and the program's side of the link
+ * (RkdProgram).
  *
- * The caller owns all memory: one context, and the buffers that its RkdPlatform names; both live as long as the context is used.
- * Nothing here waits, allocates or recurses. Bytes go in through …_receive(), everything else happens in …_poll():
+ * The caller owns all memory: one context, and the buffers that its RkdPlatform names; both live as
+ * long as the context is used. Nothing here waits, allocates or recurses. Bytes go in through
+ * …_receive(), everything else happens in …_poll():
  *
  *      rkd_boot_init(&boot, &platform, cause);
  *      for (;;) {
@@ -24,8 +26,9 @@ enum {
 
 #define RKD_WAIT_MAX_MS 1000u
 
-/* What a program says of itself, put anywhere into its image at a multiple of 4 (linker fragment: a section of its own, kept:
- * `.rkd_descriptor : ALIGN(4) { KEEP(*(.rkd_descriptor)) }`, and `rkd_image_bytes = end of image - program base`). */
+/* What a program says of itself, put anywhere into its image at a multiple of 4 (linker
+ * fragment: a section of its own, kept: `.rkd_descriptor : ALIGN(4) { KEEP(*(.rkd_descriptor))
+ * }`, and `rkd_image_bytes = end of image - program base`). */
 typedef struct RkdDescriptor {
         uint8_t magic[8];  /* RKD_DESCRIPTOR_MAGIC */
         uint32_t length;   /* bytes of the image, little-endian */
@@ -45,7 +48,8 @@ int rkd_boot_init(RkdBoot *boot, const RkdPlatform *platform, uint8_t cause);
 void rkd_boot_receive(RkdBoot *boot, const uint8_t *data, size_t n);
 /* Does what can be done now. To be called in a loop. */
 void rkd_boot_poll(RkdBoot *boot);
-/* How long the loop may sleep while no byte comes, 0..RKD_WAIT_MAX_MS: 0 when there is work, 1 while flash is busy. */
+/* How long the loop may sleep while no byte comes, 0..RKD_WAIT_MAX_MS: 0 when there is work, 1
+ * while flash is busy. */
 uint32_t rkd_boot_wait_ms(const RkdBoot *boot);
 /* RkdState as a gateway would be told. */
 uint8_t rkd_boot_state(const RkdBoot *boot);
@@ -54,14 +58,15 @@ bool rkd_boot_is_gone(const RkdBoot *boot);
 
 /* --- program --- */
 
-/* descriptor: optional, of this very program; it lives as long as the context. 0 or RKD_E_PLATFORM. */
+/* descriptor: optional, of this very program; it lives as long as the context. 0 or
+ * RKD_E_PLATFORM. */
 int rkd_program_init(
                 RkdProgram *program, const RkdPlatform *platform, const RkdDescriptor *descriptor);
 void rkd_program_receive(RkdProgram *program, const uint8_t *data, size_t n);
 void rkd_program_poll(RkdProgram *program);
 uint32_t rkd_program_wait_ms(const RkdProgram *program);
-/* RKD_HEALTH_GOOD writes the healthy mark if one is due and stops the trial timer; RKD_HEALTH_SICK is told to who asks.
- * May be repeated. */
+/* RKD_HEALTH_GOOD writes the healthy mark if one is due and stops the trial timer;
+ * RKD_HEALTH_SICK is told to who asks. May be repeated. */
 void rkd_program_report(RkdProgram *program, RkdHealth health);
 /* Whether the gateway has confirmed this program. */
 bool rkd_program_is_confirmed(const RkdProgram *program);

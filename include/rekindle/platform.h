@@ -2,13 +2,16 @@
 #pragma once
 
 /*
- * What a device maker supplies to the device library: one constant struct of numbers, memory and functions.
+ * What a device maker supplies to the device library: one constant struct of numbers, memory and
+ * functions.
  *
- * Rules: no function may wait for the other end of the line. The library calls them only from rkd_boot_*() and rkd_program_*(),
- * never from interrupts. Addresses are device addresses. Members marked "optional" may be NULL or 0.
+ * Rules: no function may wait for the other end of the line. The library calls them only from
+ * rkd_boot_*() and rkd_program_*(), never from interrupts. Addresses are device addresses. Members
+ * marked "optional" may be NULL or 0.
  *
- * Bootloader and program each have a struct of their own. The program's needs: user, address, capabilities, the strings, the
- * geometry, the record, speeds, tx, retained, and of the functions those that its comment does not give to the bootloader.
+ * Bootloader and program each have a struct of their own. The program's needs: user, address,
+ * capabilities, the strings, the geometry, the record, speeds, tx, retained, and of the
+ * functions those that its comment does not give to the bootloader.
  */
 
 #include <stddef.h>
@@ -24,8 +27,10 @@
 
 typedef struct RkdStart {
         uint32_t program_base;
-        uint32_t program_bytes; /* length of the image from the record; program_space when there is no record */
-        uint32_t trial_ms; /* > 0: reset with RKD_CAUSE_TRIAL unless trial_passed is called in this time */
+        /* length of the image from the record; program_space when there is no record */
+        uint32_t program_bytes;
+        /* > 0: reset with RKD_CAUSE_TRIAL unless trial_passed is called in this time */
+        uint32_t trial_ms;
 } RkdStart;
 
 typedef struct RkdPlatform {
@@ -34,22 +39,26 @@ typedef struct RkdPlatform {
         uint8_t address;         /* 0: point to point, 1..254: on a bus */
         uint8_t instruction_set; /* RkdInstructionSet */
         uint8_t start_attempts;  /* 0: RKD_ATTEMPTS; at most 8 */
-        uint32_t capabilities; /* of READ, TRIAL_TIMER, FULL_DUPLEX, FLASH_BLOCKS_CPU; the library adds the others */
-        uint32_t listen_ms; /* the bootloader listens so long before it starts a program by itself */
-        const char *model;  /* each string: 0..63 printable ASCII characters, NULL: empty */
+        /* of READ, TRIAL_TIMER, FULL_DUPLEX, FLASH_BLOCKS_CPU; the library adds the others */
+        uint32_t capabilities;
+        /* the bootloader listens so long before it starts a program by itself */
+        uint32_t listen_ms;
+        const char *model; /* each string: 0..63 printable ASCII characters, NULL: empty */
         const char *hardware;
         const char *serial;
         const char *bootloader_version;
 
-        /* Geometry. Regions are in rising order and cover [program_base, program_base + program_space) without a gap; they may
-         * cover more. unit_size: what SUMS and runs count in; a multiple of every erase size inside the program space, and of
-         * every write size; program_space is a multiple of it. */
+        /* Geometry. Regions are in rising order and cover [program_base, program_base +
+         * program_space) without a gap; they may cover more. unit_size: what SUMS and runs count
+         * in; a multiple of every erase size inside the program space, and of every write size;
+         * program_space is a multiple of it. */
         const RkdRegion *regions;
         uint8_t n_regions; /* 1..RKD_REGIONS_MAX */
         uint32_t unit_size, program_base, program_space;
         uint32_t ram_base, ram_size;
 
-        /* Two erase units outside the program space. Each write unit is written at most once between two erases. */
+        /* Two erase units outside the program space. Each write unit is written at most once
+         * between two erases. */
         uint32_t record_pages[2];
         uint32_t record_size;       /* bytes of one, at least RKD_RECORD_SIZE_MIN */
         uint16_t record_write_size; /* 1..RKD_WRITE_SIZE_MAX, a power of 2 */
@@ -60,9 +69,10 @@ typedef struct RkdPlatform {
         const uint32_t *speeds; /* first: the speed after a reset */
         uint8_t n_speeds;       /* 1..RKD_SPEEDS_MAX */
 
-        /* Memory. page: the page buffer, bytes a multiple of 512 (and of every write size), a divisor or a multiple of unit_size.
-         * ring: the receive buffer, which is the window; at least 128. tx: at least RKD_FRAME_ENCODED(64), for answers
-         * up to what fits. retained: 32 bytes that survive a reset (not a power cut), shared by bootloader and program. */
+        /* Memory. page: the page buffer, bytes a multiple of 512 (and of every write size), a
+         * divisor or a multiple of unit_size. ring: the receive buffer, which is the window; at
+         * least 128. tx: at least RKD_FRAME_ENCODED(64), for answers up to what fits. retained:
+         * 32 bytes that survive a reset (not a power cut), shared by bootloader and program. */
         uint8_t *page; /* bootloader */
         uint32_t page_bytes;
         uint8_t *ring; /* bootloader */
@@ -70,12 +80,15 @@ typedef struct RkdPlatform {
         uint16_t max_payload; /* of DATA, bootloader: 64..RKD_PAYLOAD_MAX, at most ring_bytes */
         uint8_t *tx;
         uint32_t tx_bytes;
-        uint8_t *retained; /* optional: without it ENTER cannot leave a program, and starts are not counted after confirm */
+        /* optional: without it ENTER cannot leave a program, and starts are not counted after
+         * confirm */
+        uint8_t *retained;
 
-        /* Flash. erase: the erase unit that begins at `address`; write: address and n are multiples of the write size, the data stays
-         * untouched until poll has answered. Both begin the operation and return 0, or < 0. poll: 0 done, 1 busy, < 0 failed.
-         * A platform whose CPU stands still meanwhile does the whole in erase and write, and lets everything that `send`
-         * took leave before that. */
+        /* Flash. erase: the erase unit that begins at `address`; write: address and n are
+         * multiples of the write size, the data stays untouched until poll has answered. Both
+         * begin the operation and return 0, or < 0. poll: 0 done, 1 busy, < 0 failed. A platform
+         * whose CPU stands still meanwhile does the whole in erase and write, and lets
+         * everything that `send` took leave before that. */
         int (*flash_read)(void *user, uint32_t address, void *out, size_t n);
         int (*flash_erase)(void *user, uint32_t address); /* bootloader */
         int (*flash_write)(void *user, uint32_t address, const void *data, size_t n);
@@ -89,18 +102,21 @@ typedef struct RkdPlatform {
         void (*set_baud)(void *user, uint32_t baud);
         void (*feed_watchdog)(void *user); /* optional */
 
-        /* Bootloader: leaves for the program. May return (a simulator does): the context is dead then until rkd_boot_init(). */
+        /* Bootloader: leaves for the program. May return (a simulator does): the context is dead
+         * then until rkd_boot_init(). */
         void (*start_program)(void *user, const RkdStart *start);
         /* Resets into the bootloader. May return; the context is dead then. */
         void (*reset)(void *user);
         /* Program, optional: stops the trial timer. */
         void (*trial_passed)(void *user);
-        /* Bootloader, optional: whether the flash at the program base can be started at all. Without it: its first word is
-         * neither all ones nor all zeros. Returns 1 or 0. */
+        /* Bootloader, optional: whether the flash at the program base can be started at all.
+         * Without it: its first word is neither all ones nor all zeros. Returns 1 or 0. */
         int (*is_plausible)(void *user);
-        /* Bootloader, optional: makes the device demand signatures. 0 when the publisher signed the header; algorithm: RkdAlgorithm. */
+        /* Bootloader, optional: makes the device demand signatures. 0 when the publisher signed
+         * the header; algorithm: RkdAlgorithm. */
         int (*verify_signature)(void *user, uint8_t algorithm, const uint8_t *header,
                         size_t n_header, const uint8_t *signature, size_t n_signature);
-        /* Bootloader, optional: makes the device enforce the floor; rkd_version_compare() of proto/version.h fits. */
+        /* Bootloader, optional: makes the device enforce the floor; rkd_version_compare() of
+         * proto/version.h fits. */
         int (*compare_versions)(RkdText a, RkdText b);
 } RkdPlatform;

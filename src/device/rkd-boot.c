@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bootloader engine: one poll does what can be done at once, in the order flash, stream, check, command, speaking unasked,
- * starting the program.
+ * The bootloader engine: one poll does what can be done at once, in the order flash, stream, check,
+ * command, speaking unasked, starting the program.
  *
- * A program is started only when its digest was found right since flash was last touched. Before the start it is counted: in the
- * record while the push is unconfirmed or the last reset was abnormal, in retained RAM otherwise.
+ * A program is started only when its digest was found right since flash was last touched. Before
+ * the start it is counted: in the record while the push is unconfirmed or the last reset was
+ * abnormal, in retained RAM otherwise.
  */
 
 #include "device/rkd-boot.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Between the two files of the bootloader engine: rkd-boot.c (loop, starting the program, speaking unasked) and rkd-command.c
- * (what each command does).
+ * Between the two files of the bootloader engine: rkd-boot.c (loop, starting the program,
+ * speaking unasked) and rkd-command.c (what each command does).
  */
 
 #include "device/rkd-record.h" /* RKD_LATER */
@@ -21,8 +21,8 @@ enum {
         RKD_PHASE_GONE
 };
 
-/* Finds out whether the program in flash is what the record says (without a record: whether it looks like one): RKD_LATER while it
- * works, else RKD_OK or RKD_BAD_DIGEST. */
+/* Finds out whether the program in flash is what the record says (without a record: whether it
+ * looks like one): RKD_LATER while it works, else RKD_OK or RKD_BAD_DIGEST. */
 uint8_t rkd_boot_check(RkdBoot *boot);
 /* Whether state and check allow a start by themselves. */
 bool rkd_boot_is_runnable(const RkdBoot *boot);

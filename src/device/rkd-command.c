@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the bootloader does for each command. A handler gives a result, or RKD_LATER: then it is called again at each poll, and after
- * LATER_MS the gateway is told BUSY and asks again. All commands may be repeated.
+ * What the bootloader does for each command. A handler gives a result, or RKD_LATER: then it is
+ * called again at each poll, and after LATER_MS the gateway is told BUSY and asks again. All
+ * commands may be repeated.
  */
 
 #include <string.h>
@@ -138,7 +139,8 @@ static bool has_same_header(const RkdBoot *b, const RkdBegin *begin) {
         return true;
 }
 
-/* The highest floor that was ever confirmed here: the one in force, or that of the confirmed program. */
+/* The highest floor that was ever confirmed here: the one in force, or that of the confirmed
+ * program. */
 static RkdText find_floor(const RkdBoot *b, char *in_force, char *of_header) {
         RkdText floor = rkd_record_floor(&b->record, in_force), other;
 

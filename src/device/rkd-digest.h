@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * SHA-256 over the program, a bounded piece at each poll; and for a program without a record, the search for its end: from its
- * descriptor, else by trimming the erased tail of the program space.
+ * SHA-256 over the program, a bounded piece at each poll; and for a program without a record,
+ * the search for its end: from its descriptor, else by trimming the erased tail of the program
+ * space.
  */
 
 #include "device/rkd-context.h"
@@ -13,7 +14,8 @@ void rkd_digest_init(RkdDigest *digest, const RkdPlatform *platform);
 void rkd_digest_start(RkdDigest *digest, uint32_t n, uint8_t source);
 /* Of whatever is there. */
 void rkd_digest_search(RkdDigest *digest);
-/* 1 busy, 0 done (or never begun), -1 flash cannot be read. Done: length, sha256, source, descriptor. */
+/* 1 busy, 0 done (or never begun), -1 flash cannot be read. Done: length, sha256, source,
+ * descriptor. */
 int rkd_digest_poll(RkdDigest *digest);
 bool rkd_digest_is_busy(const RkdDigest *digest);
 bool rkd_digest_is_done(const RkdDigest *digest);

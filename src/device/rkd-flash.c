@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flash operations, see rkd-flash.h. The bounds are checked here, at the lowest place, so that nothing above can get them wrong.
+ * Flash operations, see rkd-flash.h. The bounds are checked here, at the lowest place, so that
+ * nothing above can get them wrong.
  */
 
 #include "device/rkd-flash.h"

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Flash of the program space and the record pages: one operation at a time, in the platform's steps, never outside its area.
+ * Flash of the program space and the record pages: one operation at a time, in the platform's
+ * steps, never outside its area.
  */
 
 #include "device/rkd-context.h"
@@ -13,8 +14,8 @@ typedef enum RkdArea {
 } RkdArea;
 
 void rkd_flash_init(RkdFlash *flash, const RkdPlatform *platform);
-/* Begin an operation; only while none is under way. What lies outside the area fails, and is not begun. The data of a write stays
- * untouched until the operation is over. */
+/* Begin an operation; only while none is under way. What lies outside the area fails, and is not
+ * begun. The data of a write stays untouched until the operation is over. */
 void rkd_flash_erase(RkdFlash *flash, RkdArea area, uint32_t address, uint32_t n);
 void rkd_flash_write(RkdFlash *flash, RkdArea area, uint32_t address, const void *data, uint32_t n);
 /* Goes on: 1 busy, 0 the last operation is done, -1 it failed (until the next begins). */

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * What bootloader and program tell of the device in common: all of identify but who answers and how the program does.
+ * What bootloader and program tell of the device in common: all of identify but who answers and
+ * how the program does.
  */
 
 #include "device/rkd-context.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One end of the line, see rkd-link.h. The payload of a frame is built inside the transmit buffer and stuffed in place.
+ * One end of the line, see rkd-link.h. The payload of a frame is built inside the transmit
+ * buffer and stuffed in place.
  */
 
 #include "device/rkd-link.h"

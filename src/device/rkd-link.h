@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * One end of the line on the device: finds the frames meant for it, keeps one command until its owner has answered, sends one frame
- * at a time, and falls back to the first speed when nobody is heard at another one.
+ * One end of the line on the device: finds the frames meant for it, keeps one command until its
+ * owner has answered, sends one frame at a time, and falls back to the first speed when nobody
+ * is heard at another one.
  */
 
 #include "device/rkd-context.h"
@@ -12,8 +13,9 @@
 
 void rkd_link_init(RkdLink *link, const RkdPlatform *platform);
 
-/* MORE, or for a DATA frame meant for this device: HEADER, PAYLOAD (link->decoder.byte), COMPLETE (link->decoder.header); DAMAGED for
- * any frame that is. Commands are kept in link->command; one that comes while another is kept is dropped. */
+/* MORE, or for a DATA frame meant for this device: HEADER, PAYLOAD (link->decoder.byte),
+ * COMPLETE (link->decoder.header); DAMAGED for any frame that is. Commands are kept in
+ * link->command; one that comes while another is kept is dropped. */
 RkdDecoded rkd_link_feed(RkdLink *link, uint8_t byte);
 
 /* Sends what waits, changes speeds. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program's side of the link: tells what runs and how it does, sets the healthy and the confirmed mark, goes back to the bootloader.
+ * The program's side of the link: tells what runs and how it does, sets the healthy and the
+ * confirmed mark, goes back to the bootloader.
  *
- * It reads the record that the bootloader wrote, and writes only mark words. The state that it tells is that of the start that is
- * going on: the last allowed start is still a trial.
+ * It reads the record that the bootloader wrote, and writes only mark words. The state that it
+ * tells is that of the start that is going on: the last allowed start is still a trial.
  */
 
 #include <string.h>

@@ -2,9 +2,10 @@
 /*
  * The record pages, see rkd-record.h.
  *
- * Writing a page: erase, marks that shall be set from the start, body. The page is good only once its body is whole, so marks and
- * body appear at one moment. While no page is good, a damaged one is left standing as long as possible: it is the proof that this
- * device was pushed to, without which a half-written program would pass for one that never was.
+ * Writing a page: erase, marks that shall be set from the start, body. The page is good only
+ * once its body is whole, so marks and body appear at one moment. While no page is good, a
+ * damaged one is left standing as long as possible: it is the proof that this device was pushed
+ * to, without which a half-written program would pass for one that never was.
  */
 
 #include "device/rkd-record.h"
@@ -108,7 +109,8 @@ static bool is_crc_good(const RkdPlatform *p, uint32_t address, uint32_t n, uint
         return rkd_crc32_finish(crc) == wanted;
 }
 
-/* Finds version and floor in the header, length byte before each; false when they do not lie inside it. */
+/* Finds version and floor in the header, length byte before each; false when they do not lie
+ * inside it. */
 static bool find_texts(RkdRecord *r, const RkdPlatform *p, uint32_t page) {
         uint32_t at = TEXTS_AT, found[3];
         uint8_t n[3];

@@ -5,11 +5,13 @@
  * The record of the device: two pages, written in turn, and mark words.
  *
  * Page: body, then marks from byte 512 on, one to a slot of max(4, write size) bytes.
- * Body: "RKR1" | sequence u32 | crc32 u32 (over the body without itself) | boots u16 (starts before this page) | floor length u8 | 0 |
+ * Body: "RKR1" | sequence u32 | crc32 u32 (over the body without itself) | boots u16 (starts before
+ * this page) | floor length u8 | 0 |
  *       begin area as it was received | floor in force.
- * Marks: verified, confirmed, then pairs (start, healthy). A slot that is not all ones is set, however torn: a mark is only written
- * once what it says is true. The good page with the higher sequence counts. A page is good when its CRC is; the other one is
- * only erased while the good one stays, so that at every moment one of them tells the truth.
+ * Marks: verified, confirmed, then pairs (start, healthy). A slot that is not all ones is set,
+ * however torn: a mark is only written once what it says is true. The good page with the higher
+ * sequence counts. A page is good when its CRC is; the other one is only erased while the good
+ * one stays, so that at every moment one of them tells the truth.
  */
 
 #include "device/rkd-context.h"
@@ -44,17 +46,21 @@ RkdText rkd_record_version(const RkdRecord *record, char *out);
 RkdText rkd_record_floor(const RkdRecord *record, char *out);
 RkdText rkd_record_header_floor(const RkdRecord *record, char *out);
 
-/* Writes a new record from platform->page: the begin area, n bytes, lies there at RKD_RECORD_PREFIX. */
+/* Writes a new record from platform->page: the begin area, n bytes, lies there at
+ * RKD_RECORD_PREFIX. */
 void rkd_record_write(RkdRecord *record, uint32_t n, RkdText floor);
-/* Writes the same record to the other page, because the slots for starts are used up. Uses platform->page. */
+/* Writes the same record to the other page, because the slots for starts are used up. Uses
+ * platform->page. */
 void rkd_record_renew(RkdRecord *record);
 
-/* Marks: 1 when a write was begun, 0 when there was nothing to do (any more). Only while rkd_record_is_busy() is false. */
+/* Marks: 1 when a write was begun, 0 when there was nothing to do (any more). Only while
+ * rkd_record_is_busy() is false. */
 int rkd_record_mark_verified(RkdRecord *record);
 int rkd_record_mark_start(RkdRecord *record);
 int rkd_record_mark_healthy(RkdRecord *record);
 int rkd_record_mark_confirmed(RkdRecord *record);
-/* Does what CONFIRM asks for: RKD_OK, RKD_FLASH, or RKD_LATER (to be called again when not busy). */
+/* Does what CONFIRM asks for: RKD_OK, RKD_FLASH, or RKD_LATER (to be called again when not
+ * busy). */
 uint8_t rkd_record_confirm(RkdRecord *record);
 
 /* Goes on with what was begun: 1 busy, 0 done, -1 failed (until the next begins). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Layout of the block: "RKR1" | intent u8 | cause u8 | retries u8 | 0 | boots u16 | zeros | crc32 over the first 28 bytes.
+ * Layout of the block: "RKR1" | intent u8 | cause u8 | retries u8 | 0 | boots u16 | zeros |
+ * crc32 over the first 28 bytes.
  */
 
 #include "device/rkd-retained.h"

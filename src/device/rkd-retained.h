@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The block of RAM that survives a reset: what the bootloader and the program tell each other, and starts that flash does not count.
+ * The block of RAM that survives a reset: what the bootloader and the program tell each other,
+ * and starts that flash does not count.
  */
 
 #include "device/rkd-context.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256 with a sixteen-word schedule that is computed as it goes: 64 bytes of stack instead of 256.
+ * SHA-256 with a sixteen-word schedule that is computed as it goes: 64 bytes of stack instead of
+ * 256.
  */
 
 #include "device/rkd-sha256.h"

@@ -2,8 +2,9 @@
 /*
  * The stream of a push, see rkd-stream.h.
  *
- * Bytes of a DATA frame go behind the head of the ring while they come in, at their place, and count only when the frame turns out
- * good: the ring is the window, and nothing is buffered twice. Duplicates overwrite nothing that counts.
+ * Bytes of a DATA frame go behind the head of the ring while they come in, at their place, and
+ * count only when the frame turns out good: the ring is the window, and nothing is buffered
+ * twice. Duplicates overwrite nothing that counts.
  */
 
 #include "device/rkd-stream.h"

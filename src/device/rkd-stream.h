@@ -2,10 +2,12 @@
 #pragma once
 
 /*
- * The stream of one push: DATA frames into the ring, the raw codec out of it, through the page buffer into flash.
+ * The stream of one push: DATA frames into the ring, the raw codec out of it, through the page
+ * buffer into flash.
  *
- * Credit is always what the ring can still take; it only grows. Where flash blocks the CPU it grows only while nothing waits for
- * flash: then everything that was granted is awaited (or a POLL), announced, and done in one go.
+ * Credit is always what the ring can still take; it only grows. Where flash blocks the CPU it
+ * grows only while nothing waits for flash: then everything that was granted is awaited (or a
+ * POLL), announced, and done in one go.
  */
 
 #include "device/rkd-context.h"

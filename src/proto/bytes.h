@@ -4,9 +4,10 @@
 /*
  * Little-endian readers and writers over caller-owned memory, for every layout of the link.
  *
- * A reader never passes its end: a get beyond it returns zero and sets `bad` for good. A writer counts everything that is
- * put, but stores only what falls into its window (`skip` bytes are left out first, at most `room` are stored), so that a
- * long block can be produced in small pieces without a buffer for the whole of it.
+ * A reader never passes its end: a get beyond it returns zero and sets `bad` for good. A writer
+ * counts everything that is put, but stores only what falls into its window (`skip` bytes are
+ * left out first, at most `room` are stored), so that a long block can be produced in small
+ * pieces without a buffer for the whole of it.
  */
 
 #include <stdbool.h>
@@ -42,7 +43,8 @@ uint32_t rkd_get_u32(RkdReader *r);
 uint64_t rkd_get_u64(RkdReader *r);
 /* NULL (and bad) when fewer than n bytes are left. */
 const uint8_t *rkd_get_bytes(RkdReader *r, size_t n);
-/* u8 length, then that many printable ASCII characters (0x20..0x7e); longer than max or others: bad. */
+/* u8 length, then that many printable ASCII characters (0x20..0x7e); longer than max or others:
+ * bad. */
 RkdText rkd_get_text(RkdReader *r, size_t max);
 /* True when nothing was bad and nothing is left over. */
 bool rkd_reader_is_done(const RkdReader *r);

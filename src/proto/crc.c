@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CRC-32/ISO-HDLC, four bits a step: sixteen entries are a fair price for a bootloader of a few KiB.
+ * CRC-32/ISO-HDLC, four bits a step: sixteen entries are a fair price for a bootloader of a few
+ * KiB.
  */
 
 #include "proto/crc.h"

@@ -11,7 +11,8 @@
 
 #define RKD_CRC32_START UINT32_C(0xffffffff)
 
-/* Running form: begin with RKD_CRC32_START, add any number of pieces, end with rkd_crc32_finish(). */
+/* Running form: begin with RKD_CRC32_START, add any number of pieces, end with
+ * rkd_crc32_finish(). */
 uint32_t rkd_crc32_add(uint32_t running, const void *data, size_t n);
 uint32_t rkd_crc32_finish(uint32_t running);
 

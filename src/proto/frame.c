@@ -2,7 +2,8 @@
 /*
  * COBS frames with a CRC, see frame.h.
  *
- * The decoder holds the last four bytes back in `tail`: until the zero comes nobody knows whether they are payload or the CRC.
+ * The decoder holds the last four bytes back in `tail`: until the zero comes nobody knows
+ * whether they are payload or the CRC.
  */
 
 #include "proto/frame.h"
@@ -11,7 +12,8 @@
 
 #include "proto/crc.h"
 
-/* COBS: a group is a code byte and code - 1 bytes that are not zero; code < 0xff stands for a zero after them. */
+/* COBS: a group is a code byte and code - 1 bytes that are not zero; code < 0xff stands for a
+ * zero after them. */
 typedef struct Stuffer {
         uint8_t *out;
         size_t room;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The device header: the part of a release that a microcontroller can read, and that the device signature covers.
- * At most 320 bytes; layout in rekindle-link(7).
+ * The device header: the part of a release that a microcontroller can read, and that the device
+ * signature covers. At most 320 bytes; layout in rekindle-link(7).
  */
 
 #include "proto/message.h"
@@ -28,7 +28,8 @@ typedef struct RkdHeader {
         RkdText hardware[RKD_HARDWARE_MAX];
 } RkdHeader;
 
-/* Returns the bytes written; 0 when it does not fit (never beyond RKD_HEADER_MAX) or a member is out of range. */
+/* Returns the bytes written; 0 when it does not fit (never beyond RKD_HEADER_MAX) or a member is
+ * out of range. */
 size_t rkd_header_encode(const RkdHeader *header, uint8_t *out, size_t room);
 /* Strict; 0 or RKD_E_MALFORMED. The texts point into `data`. */
 int rkd_header_decode(RkdHeader *ret, const uint8_t *data, size_t n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The identity block: what a device tells of itself. Encoded through a window, because it outgrows a small device's buffers.
+ * The identity block: what a device tells of itself. Encoded through a window, because it
+ * outgrows a small device's buffers.
  */
 
 #include <string.h>

@@ -2,10 +2,12 @@
 #pragma once
 
 /*
- * The messages of the native link, protocol version 1 (rekindle-link(7)): payloads to and from plain structs.
+ * The messages of the native link, protocol version 1 (rekindle-link(7)): payloads to and from
+ * plain structs.
  *
- * Decoders are strict: a payload that is too short, too long or out of range is RKD_E_MALFORMED and the output is untouched.
- * Byte strings and texts in decoded structs point into the payload that was given.
+ * Decoders are strict: a payload that is too short, too long or out of range is RKD_E_MALFORMED
+ * and the output is untouched. Byte strings and texts in decoded structs point into the payload
+ * that was given.
  */
 
 #include <stdbool.h>
@@ -67,7 +69,8 @@ typedef struct RkdRequest {
         size_t n_bytes;
 } RkdRequest;
 
-/* An answer, ACK, NAK or HELLO. With result other than RKD_OK only result and busy_ms are on the line. */
+/* An answer, ACK, NAK or HELLO. With result other than RKD_OK only result and busy_ms are on the
+ * line. */
 typedef struct RkdAnswer {
         uint8_t type;
         uint8_t result;
@@ -97,15 +100,17 @@ typedef struct RkdBegin {
         uint16_t n_signature; /* 0 or 64 */
 } RkdBegin;
 
-/* Encoders return the bytes of the payload, 0 when it does not fit or cannot be said (a type without this direction). A NOP and
- * an ENTER are empty: use the frame without a payload, 0 is their length. */
+/* Encoders return the bytes of the payload, 0 when it does not fit or cannot be said (a type
+ * without this direction). A NOP and an ENTER are empty: use the frame without a payload, 0 is
+ * their length. */
 size_t rkd_request_encode(const RkdRequest *request, uint8_t *out, size_t room);
 int rkd_request_decode(RkdRequest *ret, uint8_t type, const uint8_t *payload, size_t n);
 
 size_t rkd_answer_encode(const RkdAnswer *answer, uint8_t *out, size_t room);
 int rkd_answer_decode(RkdAnswer *ret, uint8_t type, const uint8_t *payload, size_t n);
 
-/* Writes the window [offset, offset + room) of the encoded identity; returns the length of the whole. */
+/* Writes the window [offset, offset + room) of the encoded identity; returns the length of the
+ * whole. */
 size_t rkd_identity_encode(const RkdIdentity *identity, size_t offset, uint8_t *out, size_t room);
 int rkd_identity_decode(RkdIdentity *ret, const uint8_t *data, size_t n);
 

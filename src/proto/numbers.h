@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The numbers of the native link, protocol version 1 (rekindle-link(7)): limits, types, results, states, capabilities.
+ * The numbers of the native link, protocol version 1 (rekindle-link(7)): limits, types, results,
+ * states, capabilities.
  */
 
 #define RKD_PROTOCOL          1u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Order of versions, see version.h: fields of the core (missing ones are 0), then no pre-release after any, then the fields of the
- * pre-release, then those of the build part.
+ * Order of versions, see version.h: fields of the core (missing ones are 0), then no pre-release
+ * after any, then the fields of the pre-release, then those of the build part.
  */
 
 #include "proto/version.h"
@@ -22,10 +22,12 @@ static bool is_digits(Part p) {
 
 /* Cuts what is before the first `mark` off `rest`; without one, everything. */
 static Part cut(Part *rest, char mark) {
-        const char *found = rest->n > 0 ? memchr(rest->at, mark, rest->n) : NULL;
-        Part head = { rest->at, found ? (size_t)(found - rest->at) : rest->n };
-        size_t used = head.n + (found ? 1 : 0);
+        Part head = { rest->at, 0 };
+        size_t used;
 
+        while (head.n < rest->n && head.at[head.n] != mark)
+                head.n++;
+        used = head.n < rest->n ? head.n + 1 : head.n;
         rest->at += used;
         rest->n -= used;
         return head;

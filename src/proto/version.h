@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Order of versions for a device that enforces its floor: SemVer 2.0.0 precedence; a leading `v`, missing and further numeric
- * fields are tolerated; build fields are compared like pre-release ones, last.
+ * Order of versions for a device that enforces its floor: SemVer 2.0.0 precedence; a leading
+ * `v`, missing and further numeric fields are tolerated; build fields are compared like
+ * pre-release ones, last.
  */
 
 #include "proto/bytes.h"

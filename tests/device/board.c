@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The board in memory, see board.h.
  */
@@ -157,7 +157,8 @@ static void on_set_baud(void *user, uint32_t baud) {
         ((Board *)user)->baud = baud;
 }
 
-/* The judge looks at the flash itself: once anything was pushed, only what the newest record describes may run. */
+/* The judge looks at the flash itself: once anything was pushed, only what the newest record
+ * describes may run. */
 static bool may_start(const Board *b) {
         const RkdRecord *r = &b->boot.record;
         uint8_t digest[RKD_SHA256_BYTES];

@@ -1,11 +1,13 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 /*
- * A board in memory for tests of the device library: NOR flash that only clears bits, write units that take one write between two
- * erases, operations that take time, power that can fail inside any of them; a line; and a program that runs the program side.
+ * A board in memory for tests of the device library: NOR flash that only clears bits, write units
+ * that take one write between two erases, operations that take time, power that can fail inside any
+ * of them; a line; and a program that runs the program side.
  *
- * Whatever the library does against the rules is counted in `violations`, with the first one named.
+ * Whatever the library does against the rules is counted in `violations`, with the first one
+ * named.
  */
 
 #include "rekindle/device.h"

@@ -1,9 +1,10 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
 /*
- * A small gateway for tests of the device library: asks, waits in the board's own time, pushes images. Plain on purpose: one command
- * at a time, all it may send under the present credit at once, then it listens.
+ * A small gateway for tests of the device library: asks, waits in the board's own time, pushes
+ * images. Plain on purpose: one command at a time, all it may send under the present credit at
+ * once, then it listens.
  */
 
 #include "board.h"
@@ -44,7 +45,8 @@ void gateway_init(Gateway *g, Board *board);
 void gateway_send(Gateway *g, uint8_t type, uint8_t flags, const uint8_t *payload, size_t n);
 /* Runs the board until a frame of this type comes (0: any); false after ms without. */
 bool gateway_await(Gateway *g, uint8_t type, unsigned ms);
-/* Sends the command and waits for its answer; BUSY is asked again. The result, or -1 when nothing came. */
+/* Sends the command and waits for its answer; BUSY is asked again. The result, or -1 when
+ * nothing came. */
 int gateway_ask(Gateway *g, const RkdRequest *request);
 int gateway_ask_id(Gateway *g, uint8_t type, uint64_t push_id);
 

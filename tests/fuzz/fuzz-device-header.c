@@ -1,7 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Any bytes as a device header: what is accepted must encode to the same bytes, since it is what the signature covers. The rest of the
- * input is compared as versions: any two texts have one order.
+ * Any bytes as a device header: what is accepted must encode to the same bytes, since it is what
+ * the signature covers. The rest of the input is compared as versions: any two texts have one
+ * order.
  */
 
 #include <assert.h>

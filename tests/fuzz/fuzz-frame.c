@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Any bytes as a line: what the reader accepts must encode to a frame that it reads the same, and every payload must be decoded or
- * refused without a step outside it.
+ * Any bytes as a line: what the reader accepts must encode to a frame that it reads the same,
+ * and every payload must be decoded or refused without a step outside it.
  */
 
 #include <assert.h>

@@ -1,10 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The whole device library on the board in memory, under a script of good frames, bad frames, noise, resets and power cuts. Byte 0
- * chooses the kind of device, then each step is a byte and its arguments.
+ * The whole device library on the board in memory, under a script of good frames, bad frames,
+ * noise, resets and power cuts. Byte 0 chooses the kind of device, then each step is a byte and its
+ * arguments.
  *
- * The board watches over flash: no write or erase outside program space and record, no write unit twice, no start of a program that
- * the record does not vouch for. Here: every frame of the device is whole, for its address, and decodes.
+ * The board watches over flash: no write or erase outside program space and record, no write
+ * unit twice, no start of a program that the record does not vouch for. Here: every frame of the
+ * device is whole, for its address, and decodes.
  */
 
 #include <stdio.h>
@@ -139,7 +141,8 @@ static void set_up(uint8_t kind) {
         board_power_on(&board);
 }
 
-/* The gateway may send while flash blocks the CPU here: that is the fuzzer's fault, not the device's. */
+/* The gateway may send while flash blocks the CPU here: that is the fuzzer's fault, not the
+ * device's. */
 static int is_serious(void) {
         return board.violations > 0 && strncmp(board.violation, "bytes come", 10) != 0 &&
                strncmp(board.violation, "credit", 6) != 0 &&

@@ -1,7 +1,8 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The worked exchange of rekindle-link(7), replayed: the gateway's lines are what the encoders make, the device's lines are what the
- * library answers, byte by byte. The page is named on the command line.
+ * The worked exchange of rekindle-link(7), replayed: the gateway's lines are what the encoders
+ * make, the device's lines are what the library answers, byte by byte. The page is named on the
+ * command line.
  */
 
 #include <setjmp.h>

@@ -1,10 +1,12 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Power fails in every flash operation of an upgrade (push, start, healthy, confirm), before, inside and after it. Whatever was cut,
- * after power comes back the device runs a program that is verified to the byte, or it is in its bootloader; it never runs
- * anything else; and the upgrade can be brought to its end.
+ * Power fails in every flash operation of an upgrade (push, start, healthy, confirm), before,
+ * inside and after it. Whatever was cut, after power comes back the device runs a program that is
+ * verified to the byte, or it is in its bootloader; it never runs anything else; and the upgrade
+ * can be brought to its end.
  *
- * The loop proves that it can find something: with a planted fault, a record that is verified too early, it has to fail.
+ * The loop proves that it can find something: with a planted fault, a record that is verified
+ * too early, it has to fail.
  */
 
 #include <setjmp.h>

@@ -1,6 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the bootloader refuses, with the code that says why; and that a refusal leaves everything as it was.
+ * What the bootloader refuses, with the code that says why; and that a refusal leaves everything
+ * as it was.
  */
 
 #include <setjmp.h>
