@@ -111,7 +111,9 @@ static void call_finish(FetchCall *call, int error, const char *text) {
         _cleanup_free_ char *retry_after = header_value(call->headers, "retry-after");
         FetchResult result = {
                 .error = error ? error : call->error,
-                .text = error ? text : call->text.text,
+                .text = error         ? text
+                        : call->error ? call->text.text
+                                      : "",
                 .status = call->status,
                 .bytes = call->received,
                 .resumed = call->resumed,

@@ -301,6 +301,102 @@ static int check_resume(const FetchRequest *r, Why *w) {
         return 0;
 }
 
+static int request_from_fields(const Field *fields, FetchRequestView *view, Why *w) {
+        FetchRequest *r = &view->request;
+        uint64_t kind = 0;
+        int e;
+
+        e = only(fields, (UINT32_C(1) << (TAG_IF_RANGE + 1)) - 1, w);
+        if (e >= 0)
+                e = get_number(fields, TAG_KIND, 1, FETCH_STREAM, &kind, w);
+        if (e >= 0)
+                e = get_text(fields, TAG_METHOD, 8, false, &r->method, w);
+        if (e >= 0)
+                e = get_text(fields, TAG_URL, FETCH_URL_MAX, false, &r->url, w);
+        if (e >= 0)
+                e = get_header_list(&fields[TAG_HEADERS], view->headers, w);
+        if (e >= 0)
+                e = get_number(fields, TAG_BYTE_LIMIT, 8, UINT64_MAX, &r->byte_limit, w);
+        if (e >= 0)
+                e = get_number(fields, TAG_RESUME_OFFSET, 8, UINT64_MAX, &r->resume_offset, w);
+        if (e >= 0)
+                e = get_text(fields, TAG_IF_RANGE, FETCH_VALUE_MAX, true, &r->if_range, w);
+        if (e < 0)
+                return e;
+        if (!fields[TAG_HEADERS].present || !fields[TAG_BODY].present)
+                return why(w, -EBADMSG, "request has no headers or no body field");
+        r->kind = (FetchKind)kind;
+        r->headers = view->headers;
+        r->body = fields[TAG_BODY].bytes;
+        r->body_length = fields[TAG_BODY].n;
+        return 0;
+}
+
+static uint8_t error_to_wire(int error) {
+        for (size_t i = 0; i < ELEMENTSOF(wire_errors); i++)
+                if (wire_errors[i] == error)
+                        return (uint8_t)i;
+        return error_to_wire(-EPROTO);
+}
+
+/* Lines "name: value\n" and nothing else. */
+static int check_header_lines(const char *s, Why *w) {
+        while (*s) {
+                const char *end = strchr(s, '\n');
+                size_t name = header_name_length(s);
+
+                if (!end || name == 0)
+                        return why(w, -EBADMSG, "head holds a line that is no header");
+                for (; s < end; s++)
+                        if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
+                                return why(w, -EBADMSG, "head holds a control character");
+                s = end + 1;
+        }
+        return 0;
+}
+
+static int head_from_fields(const Field *fields, FetchAnswer *a, Why *w) {
+        uint64_t status = 0, resumed = 0;
+        int e;
+
+        e = only(fields, 1u << TAG_HEADERS | 1u << TAG_STATUS | 1u << TAG_RESUMED, w);
+        if (e >= 0)
+                e = get_text(fields, TAG_HEADERS, FETCH_HEADER_MAX, false, &a->headers, w);
+        if (e >= 0)
+                e = get_number(fields, TAG_STATUS, 2, STATUS_MAX, &status, w);
+        if (e >= 0)
+                e = get_number(fields, TAG_RESUMED, 1, 1, &resumed, w);
+        if (e < 0)
+                return e;
+        if (status < 200 || (resumed && status != 206))
+                return why(w, -EBADMSG, "head has status %u", (unsigned)status);
+        a->status = (unsigned)status;
+        a->resumed = resumed;
+        return check_header_lines(a->headers, w);
+}
+
+static int closing_from_fields(const Field *fields, FetchAnswer *a, Why *w) {
+        uint64_t status = 0, error = 0;
+        int e;
+
+        e = only(fields, 1u << TAG_STATUS | 1u << TAG_ERROR | 1u << TAG_BYTES | 1u << TAG_TEXT, w);
+        if (e >= 0)
+                e = get_number(fields, TAG_STATUS, 2, STATUS_MAX, &status, w);
+        if (e >= 0)
+                e = get_number(fields, TAG_ERROR, 1, ELEMENTSOF(wire_errors) - 1, &error, w);
+        if (e >= 0)
+                e = get_number(fields, TAG_BYTES, 8, UINT64_MAX, &a->bytes, w);
+        if (e >= 0)
+                e = get_text(fields, TAG_TEXT, FETCH_TEXT_MAX, false, &a->text, w);
+        if (e < 0)
+                return e;
+        a->status = (unsigned)status;
+        a->error = wire_errors[error];
+        return 0;
+}
+
+/* --- public ----------------------------------------------------------------------------------- */
+
 bool fetch_header_is_valid(const char *header) {
         size_t n = header_name_length(header);
 
@@ -371,37 +467,6 @@ int fetch_request_encode(const FetchRequest *r, uint8_t **ret, size_t *ret_n, Wh
         return 0;
 }
 
-static int request_from_fields(const Field *fields, FetchRequestView *view, Why *w) {
-        FetchRequest *r = &view->request;
-        uint64_t kind = 0;
-        int e;
-
-        e = only(fields, (UINT32_C(1) << (TAG_IF_RANGE + 1)) - 1, w);
-        if (e >= 0)
-                e = get_number(fields, TAG_KIND, 1, FETCH_STREAM, &kind, w);
-        if (e >= 0)
-                e = get_text(fields, TAG_METHOD, 8, false, &r->method, w);
-        if (e >= 0)
-                e = get_text(fields, TAG_URL, FETCH_URL_MAX, false, &r->url, w);
-        if (e >= 0)
-                e = get_header_list(&fields[TAG_HEADERS], view->headers, w);
-        if (e >= 0)
-                e = get_number(fields, TAG_BYTE_LIMIT, 8, UINT64_MAX, &r->byte_limit, w);
-        if (e >= 0)
-                e = get_number(fields, TAG_RESUME_OFFSET, 8, UINT64_MAX, &r->resume_offset, w);
-        if (e >= 0)
-                e = get_text(fields, TAG_IF_RANGE, FETCH_VALUE_MAX, true, &r->if_range, w);
-        if (e < 0)
-                return e;
-        if (!fields[TAG_HEADERS].present || !fields[TAG_BODY].present)
-                return why(w, -EBADMSG, "request has no headers or no body field");
-        r->kind = (FetchKind)kind;
-        r->headers = view->headers;
-        r->body = fields[TAG_BODY].bytes;
-        r->body_length = fields[TAG_BODY].n;
-        return 0;
-}
-
 int fetch_request_decode(const uint8_t *bytes, size_t n, FetchRequestView *ret, Why *w) {
         Field fields[_TAG_MAX];
         uint8_t type;
@@ -417,13 +482,6 @@ int fetch_request_decode(const uint8_t *bytes, size_t n, FetchRequestView *ret, 
         if (e < 0)
                 return e;
         return fetch_request_check(&ret->request, w) < 0 ? -EBADMSG : 0;
-}
-
-static uint8_t error_to_wire(int error) {
-        for (size_t i = 0; i < ELEMENTSOF(wire_errors); i++)
-                if (wire_errors[i] == error)
-                        return (uint8_t)i;
-        return error_to_wire(-EPROTO);
 }
 
 int fetch_answer_encode(const FetchAnswer *a, uint8_t **ret, size_t *ret_n) {
@@ -446,62 +504,6 @@ int fetch_answer_encode(const FetchAnswer *a, uint8_t **ret, size_t *ret_n) {
                 writer_text(&writer, TAG_TEXT, a->text ? a->text : "", FETCH_TEXT_MAX);
         }
         writer_finish(&writer, ret, ret_n);
-        return 0;
-}
-
-/* Lines "name: value\n" and nothing else. */
-static int check_header_lines(const char *s, Why *w) {
-        while (*s) {
-                const char *end = strchr(s, '\n');
-                size_t name = header_name_length(s);
-
-                if (!end || name == 0)
-                        return why(w, -EBADMSG, "head holds a line that is no header");
-                for (; s < end; s++)
-                        if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
-                                return why(w, -EBADMSG, "head holds a control character");
-                s = end + 1;
-        }
-        return 0;
-}
-
-static int head_from_fields(const Field *fields, FetchAnswer *a, Why *w) {
-        uint64_t status = 0, resumed = 0;
-        int e;
-
-        e = only(fields, 1u << TAG_HEADERS | 1u << TAG_STATUS | 1u << TAG_RESUMED, w);
-        if (e >= 0)
-                e = get_text(fields, TAG_HEADERS, FETCH_HEADER_MAX, false, &a->headers, w);
-        if (e >= 0)
-                e = get_number(fields, TAG_STATUS, 2, STATUS_MAX, &status, w);
-        if (e >= 0)
-                e = get_number(fields, TAG_RESUMED, 1, 1, &resumed, w);
-        if (e < 0)
-                return e;
-        if (status < 200 || (resumed && status != 206))
-                return why(w, -EBADMSG, "head has status %u", (unsigned)status);
-        a->status = (unsigned)status;
-        a->resumed = resumed;
-        return check_header_lines(a->headers, w);
-}
-
-static int closing_from_fields(const Field *fields, FetchAnswer *a, Why *w) {
-        uint64_t status = 0, error = 0;
-        int e;
-
-        e = only(fields, 1u << TAG_STATUS | 1u << TAG_ERROR | 1u << TAG_BYTES | 1u << TAG_TEXT, w);
-        if (e >= 0)
-                e = get_number(fields, TAG_STATUS, 2, STATUS_MAX, &status, w);
-        if (e >= 0)
-                e = get_number(fields, TAG_ERROR, 1, ELEMENTSOF(wire_errors) - 1, &error, w);
-        if (e >= 0)
-                e = get_number(fields, TAG_BYTES, 8, UINT64_MAX, &a->bytes, w);
-        if (e >= 0)
-                e = get_text(fields, TAG_TEXT, FETCH_TEXT_MAX, false, &a->text, w);
-        if (e < 0)
-                return e;
-        a->status = (unsigned)status;
-        a->error = wire_errors[error];
         return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -208,6 +209,41 @@ static void regular_file_is_no_pipe(void **state) {
         free(good);
 }
 
+/* A server that takes connections and says nothing; its port. */
+static int silent_server(unsigned *ret_port) {
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                .sin_addr = { htonl(INADDR_LOOPBACK) } };
+        socklen_t n = sizeof address;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(listen(fd, 4), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &n), 0);
+        *ret_port = ntohs(address.sin_port);
+        return fd;
+}
+
+static void second_message_ends_the_request(void **state) {
+        FetchRequest request = { .method = "GET", .url = "/", .byte_limit = 10 };
+        Bench *b = *state;
+        int fd, pipe, server;
+        unsigned port;
+
+        server = silent_server(&port);
+        free(TAKE_PTR(b->config.origin));
+        assert_true(asprintf(&b->config.origin, "https://127.0.0.1:%u", port) > 0);
+        fd = connect_to(b);
+        pipe = send_request(fd, &request);
+        settle(b);
+        assert_int_equal(answer_of(fd), 1);
+        assert_int_equal(send(fd, "more", 4, 0), 4);
+        settle(b);
+        assert_int_equal(answer_of(fd), 2);
+        (void)close(pipe);
+        (void)close(fd);
+        (void)close(server);
+}
+
 static void seventeenth_connection_waits_for_a_place(void **state) {
         Bench *b = *state;
         int fds[FETCH_CONNECTIONS_MAX], last, pipe;
@@ -278,6 +314,7 @@ int main(void) {
                 WITH_BENCH(request_is_answered_on_its_own_connection),
                 WITH_BENCH(what_is_no_request_ends_the_connection),
                 WITH_BENCH(regular_file_is_no_pipe),
+                WITH_BENCH(second_message_ends_the_request),
                 WITH_BENCH(seventeenth_connection_waits_for_a_place),
                 WITH_BENCH(only_root_and_the_owner_of_the_socket_are_let_in),
         };
