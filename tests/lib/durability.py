@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 
-CALLS = ('open,openat,openat2,creat,write,writev,pwrite64,pwritev,pwritev2,lseek,ftruncate,truncate,fallocate,fsync,fdatasync,sync,'
+CALLS = ('open,openat,openat2,creat,read,readv,write,writev,pwrite64,pwritev,pwritev2,lseek,ftruncate,truncate,fallocate,fsync,fdatasync,sync,'
          'syncfs,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,rmdir,copy_file_range,sendfile,'
          'splice,mmap,dup,dup2,dup3,fcntl,io_uring_setup,close')
 
@@ -425,7 +425,7 @@ class Replay:
                 what.resize(0)
                 changed = True
         if isinstance(what, File):
-            position = {'file': what, 'offset': 0, 'append': 'O_APPEND' in flags, 'read': 'O_RDWR' in flags}
+            position = {'file': what, 'offset': 0, 'append': 'O_APPEND' in flags}
             model.positions[pid, arguments.result] = position
             model.positions[id(what)] = position
         return changed
@@ -476,8 +476,6 @@ class Replay:
             raise CannotModel(f'a write at an unknown offset: {arguments.descriptor(0)[1]}')
         if position['append']:
             offset = len(file.now)
-        elif position['read']:
-            raise CannotModel(f'write() on a file that is open for reading too: {arguments.descriptor(0)[1]}')
         else:
             offset = position['offset']
         data = arguments.data()[:arguments.result]
@@ -501,7 +499,14 @@ class Replay:
         position = self.model.positions.get((pid, arguments.descriptor(0)[0]))
         if position and position['file'] is file:
             position['offset'] = arguments.result
-            position['read'] = False
+
+    def on_read(self, pid, arguments):
+        file = self.target(arguments)
+        position = self.model.positions.get((pid, arguments.descriptor(0)[0]))
+        if position and position['file'] is file:
+            position['offset'] += arguments.result
+
+    on_readv = on_read
 
     def on_ftruncate(self, _pid, arguments):
         file = self.target(arguments)
@@ -693,13 +698,16 @@ def trace(command, output, **options):
     return done.returncode
 
 
-def explore(lines, folder, check, maximum=100000, ack_descriptor=1, keep=None):
-    """check(folder, acks) → '' or what is lost. The model must be made before the program ran: pass a Replay as folder."""
-    replay = folder if isinstance(folder, Replay) else Replay(folder, ack_descriptor)
+def explore(lines, replay, check, maximum=100000, keep=None, enough=None):
+    """check(folder, acks) → '' or what is lost. The replay's model must have been made before the program ran. enough: so many
+    losses end it."""
     result = Result()
     seen = set()
-    with tempfile.TemporaryDirectory(prefix='durability-') as scratch:
+    memory = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix='durability-', dir=memory) as scratch:
         for model in replay.run(lines):
+            if enough and len(result.bad) >= enough:
+                break
             for description, tree in model.leftovers():
                 digest = digest_of(tree, model.acks)
                 if digest in seen:
@@ -740,7 +748,7 @@ def run(command, folder, check, maximum=100000, ack_descriptor=1, keep=None, **o
         output = os.path.join(scratch, 'trace')
         status = trace(command, output, **options)
         with open(output, encoding='ascii', errors='replace') as lines:
-            result = explore(lines, replay, check, maximum, ack_descriptor, keep)
+            result = explore(lines, replay, check, maximum, keep)
     result.status = status
     return result
 

@@ -108,7 +108,7 @@ def check_journal(folder, name):
         return None, f'{name} is damaged before its end'
     entry = entries[-1] if entries else None
     if entry and entry['state'] in NEEDS_CANDIDATE and entry['role'] == 'candidate' and entry.get('candidate'):
-        return entry, image_trouble(folder, f'the candidate of {name}', entry['candidate']['custom']['image']['sha256'])
+        return entry, image_trouble(folder, f'the candidate of {name}', entry['candidate']['custom']['rekindle']['image']['sha256'])
     return entry, ''
 
 

@@ -39,12 +39,12 @@ def traced_update(w, version, behaviour, is_done):
     return digest_of(first), digest_of(second)
 
 
-def explore(w, judge, ignore=None):
+def explore(w, judge, ignore=None, enough=None):
     """The state folder goes back to what it was before; then the trace is replayed."""
     w.load('before')
     replay = durability.Replay(w.state, watch=LineWatch(lambda path: path.startswith('/dev/pts/')), ignore=ignore)
     with open(os.path.join(w.tmp, 'trace'), encoding='ascii', errors='replace') as lines:
-        return durability.explore(lines, replay, judge), replay.model.acks.decode().split()
+        return durability.explore(lines, replay, judge, enough=enough), replay.model.acks.decode().split()
 
 
 def judge_all(w, judge):
@@ -54,7 +54,7 @@ def judge_all(w, judge):
     w.expect(f'{result.states} states after {result.calls} calls, {words.count("begin")} pushes: nothing is lost',
              result.states > 100 and words.count('begin') > 0 and not result.bad and not result.capped)
     for what, kind in (('folders', durability.Folder), ('files', durability.File)):
-        result, _ = explore(w, judge, lambda name, target, kind=kind: isinstance(target, kind))
+        result, _ = explore(w, judge, lambda name, target, kind=kind: isinstance(target, kind), enough=20)
         w.expect(f'the planted fault "no sync of {what}" is found: {len(result.bad)} of {result.states} states', result.bad)
 
 
