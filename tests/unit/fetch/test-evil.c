@@ -42,7 +42,7 @@ static const Case cases[] = {
 static void every_evil_answer_has_its_error(void **state) {
         FetchWorld *world = *state;
 
-        world_configure(world, "%sLowSpeedSec=1\n", world_plain(world));
+        world_configure(world, "%sLowSpeedSec=3\n", world_plain(world));
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 const Case *c = &cases[i];
 
@@ -92,7 +92,7 @@ static void body_that_trickles_times_out_with_what_came(void **state) {
         FetchWorld *world = *state;
 
         world_file(world, "a", 100000);
-        world_configure(world, "%sLowSpeedSec=600ms\nLowSpeedBytes=64K\n", world_plain(world));
+        world_configure(world, "%sLowSpeedSec=1500ms\nLowSpeedBytes=64K\n", world_plain(world));
         world_command(world, "slow 4000");
         world_get(world, "/a", &got);
         assert_int_equal(got.error, -ETIMEDOUT);
@@ -108,7 +108,7 @@ static void silent_stream_is_no_timeout(void **state) {
         FetchWorld *world = *state;
 
         /* 40 events in 2 s, far slower than the rule allows a transfer. */
-        world_configure(world, "%sLowSpeedSec=400ms\nLowSpeedBytes=64K\n", world_plain(world));
+        world_configure(world, "%sLowSpeedSec=1\nLowSpeedBytes=64K\n", world_plain(world));
         world_fetch(world, &stream, &got);
         assert_int_equal(got.error, 0);
         assert_memory_equal(got.body + got.body_n - 10, "data: 39\n\n", 10);

@@ -205,7 +205,7 @@ static void slow_server_above_the_limit_is_waited_for(void **state) {
         (void)snprintf(path, sizeof path, "%s/www/slow", world->folder);
         assert_int_equal(mkdir(path, 0755), 0);
         world_file(world, "slow/a", 200000);
-        configure(world, "CAFile=@/ca.crt\nLowSpeedSec=1\nLowSpeedBytes=10K\n");
+        configure(world, "CAFile=@/ca.crt\nLowSpeedSec=5\nLowSpeedBytes=10K\n");
         world_get(world, "/slow/a", &got);
         assert_int_equal(got.error, 0);
         assert_int_equal(got.bytes, 200000);
