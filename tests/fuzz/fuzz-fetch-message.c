@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Messages of the fetcher's socket: whatever is taken can be encoded again and is then the same message. */
+/* Messages of the fetcher's socket: whatever is taken can be encoded again and is then the same
+ * message. */
 #include "fetch/message.h"
 
 static void require(bool right) {

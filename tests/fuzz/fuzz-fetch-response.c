@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The head of an HTTP answer, a line at a time: what is kept stays within its limit and is what a head message may carry. */
+/* The head of an HTTP answer, a line at a time: what is kept stays within its limit and is what
+ * a head message may carry. */
 #include "fetch/response.h"
 
 static void require(bool right) {
