@@ -136,6 +136,21 @@ static int on_flash_poll(void *user) {
         return is_busy(b);
 }
 
+/* Damages bytes in place; returns how many are left. */
+static size_t add_noise(Board *b, uint8_t *bytes, size_t n) {
+        size_t left = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                uint32_t x = b->noise ? next_random(b) : 0;
+
+                if (b->noise == 0 || x % b->noise != 0)
+                        bytes[left++] = bytes[i];
+                else if (x & 0x10000)
+                        bytes[left++] = bytes[i] ^ (uint8_t)(1u << (x >> 20 & 7));
+        }
+        return left;
+}
+
 static size_t on_send(void *user, const uint8_t *data, size_t n) {
         Board *b = user;
 
@@ -145,7 +160,7 @@ static size_t on_send(void *user, const uint8_t *data, size_t n) {
         if (n > sizeof(b->from_device) - b->n_from_device)
                 n = sizeof(b->from_device) - b->n_from_device;
         memcpy(b->from_device + b->n_from_device, data, n);
-        b->n_from_device += n;
+        b->n_from_device += add_noise(b, b->from_device + b->n_from_device, n);
         return n;
 }
 
@@ -286,10 +301,12 @@ void board_reset(Board *b, RkdCause cause) {
 static void take_bytes(Board *b) {
         size_t n = b->n_to_device < b->rate ? b->n_to_device : b->rate;
 
+        size_t left = add_noise(b, b->to_device, n);
+
         if (b->runs == BOARD_BOOTLOADER)
-                rkd_boot_receive(&b->boot, b->to_device, n);
+                rkd_boot_receive(&b->boot, b->to_device, left);
         else if (b->runs == BOARD_PROGRAM)
-                rkd_program_receive(&b->program, b->to_device, n);
+                rkd_program_receive(&b->program, b->to_device, left);
         b->n_to_device -= n;
         memmove(b->to_device, b->to_device + n, b->n_to_device);
 }

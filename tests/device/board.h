@@ -65,7 +65,8 @@ typedef struct Board {
 
         uint8_t to_device[BOARD_LINE], from_device[BOARD_LINE];
         size_t n_to_device, n_from_device;
-        size_t rate; /* bytes to the device in one ms */
+        size_t rate;    /* bytes to the device in one ms */
+        unsigned noise; /* one byte in so many is flipped or lost, both ways; 0: none */
         uint32_t baud;
 
         uint8_t page[1024], ring[4096], tx[RKD_FRAME_ENCODED(256)], retained[RKD_RETAINED_BYTES];

@@ -92,19 +92,30 @@ bool gateway_await(Gateway *g, uint8_t type, unsigned ms) {
         }
 }
 
+/* Waits for the answer to the present command. */
+static bool await_answer(Gateway *g, uint8_t type) {
+        do
+                if (!gateway_await(g, type, WAIT_MS))
+                        return false;
+        while (g->frame.sequence != g->sequence);
+        return true;
+}
+
 int gateway_ask(Gateway *g, const RkdRequest *request) {
         uint8_t payload[RKD_PAYLOAD_MIN];
         size_t n = rkd_request_encode(request, payload, sizeof(payload));
+        unsigned silent = 0;
 
         for (unsigned i = 0; i < TRIES; i++) {
                 uint16_t busy_ms;
 
                 g->sequence++;
                 gateway_send(g, request->type, RKD_FLAG_POLL, payload, n);
-                do
-                        if (!gateway_await(g, request->type, WAIT_MS))
+                if (!await_answer(g, request->type)) {
+                        if (g->board->noise == 0 || ++silent == TRIES / 2)
                                 return -1;
-                while (g->frame.sequence != g->sequence);
+                        continue;
+                }
                 if (g->answer.result != RKD_BUSY)
                         return g->answer.result;
                 busy_ms = g->answer.busy_ms;

@@ -182,6 +182,44 @@ static void bad_streams_stop_with_their_error(void **state) {
         }
 }
 
+/* The four kinds of device: who may speak, and whether flash stops the CPU. */
+static void choose_kind(unsigned kind) {
+        assert_int_equal(set_up(NULL), 0);
+        board.platform.address = kind & 1 ? 9 : 0;
+        if (kind & 1)
+                board.platform.capabilities &= ~(uint32_t)RKD_CAN_FULL_DUPLEX;
+        if (kind & 2)
+                board.platform.capabilities |= RKD_CAN_FLASH_BLOCKS_CPU;
+        board.flash_ms = 7;
+        board_power_on(&board);
+        gateway_init(&gateway, &board);
+}
+
+static void any_lost_frame_is_made_up_for(void **state) {
+        for (unsigned kind = 0; kind < 4; kind++)
+                for (unsigned drop = 1; drop <= 37; drop++) {
+                        choose_kind(kind);
+                        gateway.drop_data = drop;
+                        assert_int_equal(gateway_install(&gateway, second), 0);
+                        assert_true(board_holds(&board, new_image, sizeof(new_image)));
+                        assert_int_equal(board.violations, 0);
+                }
+}
+
+static void noise_both_ways_only_takes_longer(void **state) {
+        for (unsigned kind = 0; kind < 4; kind++)
+                for (unsigned seed = 1; seed <= 6; seed++) {
+                        choose_kind(kind);
+                        board.random = seed;
+                        board.noise = 900;
+                        assert_int_equal(gateway_install(&gateway, second), 0);
+                        assert_true(board_holds(&board, new_image, sizeof(new_image)));
+                        if (board.violations > 0 && !(kind & 2))
+                                fail_msg("%s", board.violation);
+                        board.violations = 0; /* a lost ACK lets the gateway talk into flash */
+                }
+}
+
 static void a_lost_poll_does_not_stop_the_push(void **state) {
         board_power_on(&board);
         gateway.drop_data = 17; /* the last under the first credit */
@@ -328,6 +366,8 @@ int main(void) {
                 TEST(a_gap_is_told_once_until_time_has_passed),
                 TEST(data_beyond_the_credit_is_not_taken),
                 TEST(bad_streams_stop_with_their_error),
+                TEST(any_lost_frame_is_made_up_for),
+                TEST(noise_both_ways_only_takes_longer),
                 TEST(a_lost_poll_does_not_stop_the_push),
                 TEST(a_slow_flash_stretches_the_credit),
                 TEST(a_small_ring_is_enough),
