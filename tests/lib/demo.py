@@ -100,8 +100,7 @@ def begin(w):
 def provision(w, first):
     chapter('1.0.0: the blank device gets its first program')
     w.ctl('check', expect=0)
-    w.wait_runs('1.0.0')
-    w.expect('1.0.0 runs, healthy and confirmed', True)
+    w.expect('1.0.0 runs, healthy and confirmed', w.wait_runs('1.0.0')['Health'] == 'healthy')
     w.expect_flash(first)
     show_list(w)
 
@@ -142,8 +141,7 @@ def power_cut(w, device, second):
     say('both come back')
     device.start()
     w.start_daemon()
-    w.wait_runs('1.3.0', seconds=60)
-    w.expect('1.3.0 runs, healthy and confirmed', True)
+    w.expect('1.3.0 runs, healthy and confirmed', w.wait_runs('1.3.0', seconds=60)['Health'] == 'healthy')
     w.expect_flash(last)
     show_list(w)
 
