@@ -2,7 +2,6 @@
 /* Config: files in, one value out. Every assignment is noted with its place, so that what turns
  * out wrong only when all files are read (a port that is missing, an address twice) is still
  * said with file and line. */
-#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 
@@ -98,52 +97,56 @@ static void *section_of(const Parse *p) {
         }
 }
 
-/* Finds or adds the entry of a named section in an array of entries whose first member is the
- * name. */
-static int named(const char *name, void **array, size_t *n, size_t size, size_t max,
-                ConfigSection which, size_t *ret) {
-        char *p = *array;
-        int r;
+/* The entries of a kind of named section; the name is the first member of each. */
+typedef struct Named {
+        void **array;
+        size_t *n;
+        size_t size, max;
+} Named;
 
-        for (size_t i = 0; i < *n; i++)
-                if (streq(*(char **)(p + i * size), name)) {
+_Static_assert(offsetof(ConfigPort, name) == 0 && offsetof(ConfigDevice, name) == 0,
+                "named_get() looks there");
+
+static Named named_of(Config *c, ConfigSection section) {
+        if (section == CONFIG_PORT)
+                return (Named){ (void **)&c->ports, &c->n_ports, sizeof(ConfigPort),
+                        CONFIG_PORTS_MAX };
+        return (Named){ (void **)&c->devices, &c->n_devices, sizeof(ConfigDevice),
+                CONFIG_DEVICES_MAX };
+}
+
+/* Finds the entry of this name or adds it. -E2BIG: there are too many. */
+static int named_get(const Named *named, ConfigSection which, const char *name, size_t *ret) {
+        char *p = *named->array;
+        size_t i;
+
+        for (i = 0; i < *named->n; i++)
+                if (streq(*(char **)(p + i * named->size), name)) {
                         *ret = i;
                         return 0;
                 }
-        if (*n >= max)
+        if (i >= named->max)
                 return -E2BIG;
-        p = realloc(p, (*n + 1) * size);
+        p = realloc(p, (i + 1) * named->size);
         if (!p)
                 return -ENOMEM;
-        *array = p;
-        p += *n * size;
-        memset(p, 0, size);
+        *named->array = p;
+        p += i * named->size;
+        memset(p, 0, named->size);
+        (*named->n)++;
+        *ret = i;
         *(char **)p = strdup(name);
-        *ret = (*n)++;
-        if (!*(char **)p)
-                return -ENOMEM;
-        r = config_section_reset(which, p);
-        assert(r != -EINVAL);
-        return r;
+        return *(char **)p ? config_section_reset(which, p) : -ENOMEM;
 }
 
 static int begin_named(Parse *p, const IniLine *line, Why *w) {
-        Config *c = p->config;
+        Named named = named_of(p->config, p->section);
         int r;
 
-        _Static_assert(offsetof(ConfigPort, name) == 0 && offsetof(ConfigDevice, name) == 0,
-                        "named() looks there");
-        if (p->section == CONFIG_PORT)
-                r = named(line->name, (void **)&c->ports, &c->n_ports, sizeof(ConfigPort),
-                                CONFIG_PORTS_MAX, CONFIG_PORT, &p->index);
-        else
-                r = named(line->name, (void **)&c->devices, &c->n_devices, sizeof(ConfigDevice),
-                                CONFIG_DEVICES_MAX, CONFIG_DEVICE, &p->index);
+        r = named_get(&named, p->section, line->name, &p->index);
         if (r == -E2BIG)
-                return why(w, -EINVAL, "%s:%u: more than %d sections [%s NAME]", line->file,
-                                line->line,
-                                p->section == CONFIG_PORT ? CONFIG_PORTS_MAX : CONFIG_DEVICES_MAX,
-                                line->section);
+                return why(w, -EINVAL, "%s:%u: more than %zu sections [%s NAME]", line->file,
+                                line->line, named.max, line->section);
         return r < 0 ? why_oom(w) : note(p, line, NULL, w);
 }
 
@@ -346,15 +349,14 @@ static int finish(Parse *p, Config **ret, Why *w) {
         return 0;
 }
 
-int config_parse(const char *file, const char *bytes, size_t n,
-                void (*on_warning)(const char *text, void *userdata), void *userdata, Config **ret,
-                Why *w) {
+int config_parse(const ConfigText *text, void (*on_warning)(const char *text, void *userdata),
+                void *userdata, Config **ret, Why *w) {
         _cleanup_(parse_done) Parse p;
         int r;
 
         r = parse_init(&p, on_warning, userdata, w);
         if (r == 0)
-                r = parse_bytes_of(&p, file, bytes, n, w);
+                r = parse_bytes_of(&p, text->file, text->bytes, text->n, w);
         return r < 0 ? r : finish(&p, ret, w);
 }
 

@@ -66,10 +66,13 @@ typedef struct Config {
 int config_load(const char *path, bool required,
                 void (*on_warning)(const char *text, void *userdata), void *userdata, Config **ret,
                 Why *w);
-/* The same from bytes (tests, fuzzing): one file. */
-int config_parse(const char *file, const char *bytes, size_t n,
-                void (*on_warning)(const char *text, void *userdata), void *userdata, Config **ret,
-                Why *w);
+/* The same from bytes (tests, fuzzing): one file, its name for the texts. */
+typedef struct ConfigText {
+        const char *file, *bytes;
+        size_t n;
+} ConfigText;
+int config_parse(const ConfigText *text, void (*on_warning)(const char *text, void *userdata),
+                void *userdata, Config **ret, Why *w);
 Config *config_free(Config *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Config *, config_free);
 

@@ -63,7 +63,7 @@ static const OutcomeInfo outcomes[_OUTCOME_MAX] = {
         ROW(OUTCOME_WAIT_HOLD, "wait-hold", OUTCOME_CLASS_WAIT, 5, "none", "WaitHold",
                         "a person holds this device"),
         ROW(OUTCOME_WAIT_INHIBIT, "wait-inhibit", OUTCOME_CLASS_WAIT, 5, "none", "WaitInhibit",
-                        "a program inhibits updates for now"),
+                        "a program inhibits updates"),
         ROW(OUTCOME_WAIT_CLOCK, "wait-clock", OUTCOME_CLASS_WAIT, 5, "none", "WaitClock",
                         "waiting for a clock that can be trusted"),
         ROW(OUTCOME_WAIT_PORT, "wait-port", OUTCOME_CLASS_WAIT, 7, "none", "WaitPort",

@@ -55,7 +55,11 @@ bool store_part_is_open(const Store *s, const Sha256 *file_digest);
 int store_reserve(Store *s, int fd, uint64_t n, uint64_t size);
 /* Some bytes have to stay free for the small files. */
 int store_check_reserve(Store *s);
-/* Takes over the temporary (fd stays the caller's): image and release become durable in this
- * order. */
-int store_place(Store *s, const Release *release, int fd, const char *temporary, SyncFunc func,
+/* An image that is complete and checked, but neither durable nor under its name. */
+typedef struct StoreTemporary {
+        int fd; /* the caller's */
+        const char *name;
+} StoreTemporary;
+/* Takes over what has that name: image and release become durable in this order. */
+int store_place(Store *s, const Release *release, const StoreTemporary *temporary, SyncFunc func,
                 void *userdata, StorePending **ret);

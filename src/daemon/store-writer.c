@@ -114,7 +114,7 @@ static int write_json(Store *s, const Release *release, const char *name, char *
         return TAKE_FD(fd);
 }
 
-int store_place(Store *s, const Release *release, int fd, const char *temporary, SyncFunc func,
+int store_place(Store *s, const Release *release, const StoreTemporary *temporary, SyncFunc func,
                 void *userdata, StorePending **ret) {
         char name[STORE_NAME_MAX], json_name[STORE_NAME_MAX];
         _cleanup_free_ char *json_temporary = NULL;
@@ -132,7 +132,7 @@ int store_place(Store *s, const Release *release, int fd, const char *temporary,
         json_fd = write_json(s, release, json_name, &json_temporary);
         if (json_fd < 0)
                 return json_fd;
-        r = sync_replace(s->sync, fd, s->dirfd, temporary, name, NULL, NULL, NULL);
+        r = sync_replace(s->sync, temporary->fd, s->dirfd, temporary->name, name, NULL, NULL, NULL);
         if (r == 0)
                 r = sync_replace(s->sync, json_fd, s->dirfd, json_temporary, json_name, on_placed,
                                 p, &p->job);
@@ -472,8 +472,9 @@ int store_writer_commit(StoreWriter *writer, SyncFunc func, void *userdata, Why 
                 return why_prefix(w, discard(writer, r), "%s", release->target);
         if (r < 0)
                 return r;
-        r = store_place(writer->store, release, writer->image_fd, writer->image_name, func,
-                        userdata, &writer->pending);
+        r = store_place(writer->store, release,
+                        &(StoreTemporary){ writer->image_fd, writer->image_name }, func, userdata,
+                        &writer->pending);
         if (r < 0)
                 return why(w, r, "%s: %s", release->target, strerror(-r));
         writer->pending->writer = writer;
@@ -521,7 +522,7 @@ int store_add(Store *s, const Release *release, const void *bytes, size_t n, Syn
         if (fd < 0)
                 return why(w, fd, "%s: the store cannot take it: %s", release->version,
                                 strerror(-fd));
-        r = store_place(s, release, fd, temporary, func, userdata, NULL);
+        r = store_place(s, release, &(StoreTemporary){ fd, temporary }, func, userdata, NULL);
         if (r < 0) {
                 (void)unlinkat(s->dirfd, temporary, 0);
                 return why(w, r, "%s: the store cannot take it: %s", release->version,

@@ -31,9 +31,10 @@ static void check(const Config *c) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+        const ConfigText text = { "FILE", (const char *)bytes, n };
         Config *c = NULL;
         Why w = { "" };
-        int r = config_parse("FILE", (const char *)bytes, n, on_warning, NULL, &c, &w);
+        int r = config_parse(&text, on_warning, NULL, &c, &w);
 
         assert(r == 0 || r == -EINVAL);
         assert((r == 0) == (c != NULL));

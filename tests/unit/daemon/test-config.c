@@ -35,11 +35,16 @@ static Config *parse(const char *text) {
         Config *c = NULL;
         Why w = { "" };
 
-        if (config_parse("a.conf", text, strlen(text), on_warning, &warnings, &c, &w) < 0)
+        if (config_parse(&(ConfigText){ "a.conf", text, strlen(text) }, on_warning, &warnings, &c,
+                            &w) < 0)
                 fail_msg("\"%s\" is refused: %s", text, w.text);
         if (warnings.n > 0)
                 fail_msg("\"%s\" is warned of: %s", text, warnings.last);
         return c;
+}
+
+static int refuse(const char *text, Config **ret, Why *w) {
+        return config_parse(&(ConfigText){ "a.conf", text, strlen(text) }, NULL, NULL, ret, w);
 }
 
 static void empty_file_gives_the_defaults(void **state) {
@@ -185,93 +190,88 @@ static void default_trial_follows_its_bounds(void **state) {
         config_free(c);
 }
 
-static void bad_values_are_refused_with_their_place(void **state) {
-        static const struct {
-                const char *text, *says;
-        } cases[] = {
-                { "[Updates]\nApproval=maybe\n",
-                                "a.conf:2: Approval=maybe: it has to be auto | ask" },
-                { "[Updates]\nProvision=yes\n", "it has to be ask | auto | no" },
-                { "[Updates]\nStrictFloor=si\n", "it has to be yes | no" },
-                { "[Updates]\nRestoreTries=0\n", "a whole number from 1 to 10" },
-                { "[Updates]\nRestoreTries=11\n", "a whole number from 1 to 10" },
-                { "[Updates]\nRestoreTries=2x\n", "a whole number from 1 to 10" },
-                { "[Updates]\nTrialSeconds=4\n", "a span of time from 5s to 1h" },
-                { "[Updates]\nTrialSeconds=soon\n", "a span of time" },
-                { "[Updates]\nStoreMax=1K\n", "a size from 1M to 1024G" },
-                { "[Updates]\nWindow=8-9\n", "HH:MM-HH:MM" },
-                { "[Updates]\nWindow=08:00-24:00\n", "HH:MM-HH:MM" },
-                { "[Updates]\nWindow=08:60-09:00\n", "HH:MM-HH:MM" },
-                { "[Updates]\nWindow=08:00-09:000\n", "HH:MM-HH:MM" },
-                { "[Updates]\nChannel=a/b\n", "letters, digits" },
-                { "[Server]\nMetadataUrl=metadata\n", "a path from / on" },
-                { "[Server]\nMetadataUrl=/a b\n", "a path from / on" },
-                { "[Server]\nMetadataUrl=/metadata/\n", "without / at its end" },
-                { "[Server]\nTargetsUrl=ftp://a\n", "a path from / on" },
-                { "[Port p]\nPath=ttyS1\n", "a.conf:2: Path=ttyS1: it has to be an absolute path" },
-                { "[Port p]\nPath=unix:sock\n", "an absolute path" },
-                { PORT "Baud=0\n", "from 1200 to 4000000" },
-                { PORT "Baud=none\n", "from 1200 to 4000000" },
-                { PORT "PushBaud=fast\n", "from 1200 to 4000000, or none" },
-                { PORT "Mode=shared\n", "exclusive | on-demand" },
-                { PORT "TurnaroundUsec=-1\n", "from 0 to 1000000" },
-                { PORT DEVICE "Address=255\n", "from 0 to 254" },
-                { PORT DEVICE "Protocol=telepathy\n", "native" },
-                { PORT DEVICE "Model=.hidden\n", "no dot first" },
-                { "[Updates]\n= 1\n", "a.conf:2:" },
-                { "[Updates\n", "a.conf:1:" },
-                { "Approval=ask\n", "before the first section" },
-        };
+static const struct {
+        const char *text, *says;
+} bad_values[] = {
+        { "[Updates]\nApproval=maybe\n", "a.conf:2: Approval=maybe: it has to be auto | ask" },
+        { "[Updates]\nProvision=yes\n", "it has to be ask | auto | no" },
+        { "[Updates]\nStrictFloor=si\n", "it has to be yes | no" },
+        { "[Updates]\nRestoreTries=0\n", "a whole number from 1 to 10" },
+        { "[Updates]\nRestoreTries=11\n", "a whole number from 1 to 10" },
+        { "[Updates]\nRestoreTries=2x\n", "a whole number from 1 to 10" },
+        { "[Updates]\nTrialSeconds=4\n", "a span of time from 5s to 1h" },
+        { "[Updates]\nTrialSeconds=soon\n", "a span of time" },
+        { "[Updates]\nStoreMax=1K\n", "a size from 1M to 1024G" },
+        { "[Updates]\nWindow=8-9\n", "HH:MM-HH:MM" },
+        { "[Updates]\nWindow=08:00-24:00\n", "HH:MM-HH:MM" },
+        { "[Updates]\nWindow=08:60-09:00\n", "HH:MM-HH:MM" },
+        { "[Updates]\nWindow=08:00-09:000\n", "HH:MM-HH:MM" },
+        { "[Updates]\nChannel=a/b\n", "letters, digits" },
+        { "[Server]\nMetadataUrl=metadata\n", "a path from / on" },
+        { "[Server]\nMetadataUrl=/a b\n", "a path from / on" },
+        { "[Server]\nMetadataUrl=/metadata/\n", "without / at its end" },
+        { "[Server]\nTargetsUrl=ftp://a\n", "a path from / on" },
+        { "[Port p]\nPath=ttyS1\n", "a.conf:2: Path=ttyS1: it has to be an absolute path" },
+        { "[Port p]\nPath=unix:sock\n", "an absolute path" },
+        { PORT "Baud=0\n", "from 1200 to 4000000" },
+        { PORT "Baud=none\n", "from 1200 to 4000000" },
+        { PORT "PushBaud=fast\n", "from 1200 to 4000000, or none" },
+        { PORT "Mode=shared\n", "exclusive | on-demand" },
+        { PORT "TurnaroundUsec=-1\n", "from 0 to 1000000" },
+        { PORT DEVICE "Address=255\n", "from 0 to 254" },
+        { PORT DEVICE "Protocol=telepathy\n", "native" },
+        { PORT DEVICE "Model=.hidden\n", "no dot first" },
+        { "[Updates]\n= 1\n", "a.conf:2:" },
+        { "[Updates\n", "a.conf:1:" },
+        { "Approval=ask\n", "before the first section" },
+};
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+static void bad_values_are_refused_with_their_place(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(bad_values); i++) {
                 Config *c = NULL;
                 Why w = { "" };
 
-                assert_int_equal(config_parse("a.conf", cases[i].text, strlen(cases[i].text), NULL,
-                                                 NULL, &c, &w),
-                                -EINVAL);
+                assert_int_equal(refuse(bad_values[i].text, &c, &w), -EINVAL);
                 assert_null(c);
-                if (!strstr(w.text, cases[i].says))
-                        fail_msg("\"%s\" says \"%s\", not \"%s\"", cases[i].text, w.text,
-                                        cases[i].says);
+                if (!strstr(w.text, bad_values[i].says))
+                        fail_msg("\"%s\" says \"%s\", not \"%s\"", bad_values[i].text, w.text,
+                                        bad_values[i].says);
         }
 }
 
-static void what_only_the_whole_tells_is_refused_with_its_place(void **state) {
-        static const struct {
-                const char *text, *says;
-        } cases[] = {
-                { "[Port p]\nBaud=9600\n", "a.conf:1: Path=: it is missing" },
-                { PORT "[Port q]\nPath=/dev/ttyS1\n", "a.conf:4: Path=: another [Port]" },
-                { "[Device d]\nModel=x\n", "a.conf:1: Port=: it is missing" },
-                { PORT "[Device d]\nPort=q\n", "a.conf:4: Port=: there is no [Port]" },
-                { PORT DEVICE "[Device e]\nPort=p\n", "a.conf:5: Address=: another [Device]" },
-                { PORT DEVICE "Address=5\n[Device e]\nPort=p\nAddress=5\nSerial=1\n",
-                                "a.conf:8: Address=: another [Device] on this port has the same" },
-                { PORT DEVICE "[Device e]\nPort=p\nAddress=5\n", "makes this port a bus" },
-                { PORT "PushBaud=230400\n" DEVICE "Address=1\n",
-                                "a.conf:3: PushBaud=: a device on this port has an address" },
-                { PORT "Discover=yes\n" DEVICE "Address=1\n", "a.conf:3: Discover=:" },
-                { PORT "HalfDuplex=yes\nRtsCts=yes\n", "a.conf:4: RtsCts=:" },
-                { PORT DEVICE "Address=1\nProtocol=ymodem\nModel=x\n", "only Protocol=native" },
-                { PORT DEVICE "Protocol=xmodem\n", "Model=: it is missing" },
-                { "[Updates]\nTrialMinSeconds=20\nTrialMaxSeconds=10\n",
-                                "a.conf:2: TrialMinSeconds=:" },
-                { "[Updates]\nTrialSeconds=20\nTrialMaxSeconds=10\n", "a.conf:2: TrialSeconds=:" },
-                { "[Port]\nPath=/dev/ttyS1\n", "a.conf:1: [Port]: this section needs a name" },
-                { "[Updates x]\n", "a.conf:1: [Updates]: this section has no name" },
-        };
+static const struct {
+        const char *text, *says;
+} bad_wholes[] = {
+        { "[Port p]\nBaud=9600\n", "a.conf:1: Path=: it is missing" },
+        { PORT "[Port q]\nPath=/dev/ttyS1\n", "a.conf:4: Path=: another [Port]" },
+        { "[Device d]\nModel=x\n", "a.conf:1: Port=: it is missing" },
+        { PORT "[Device d]\nPort=q\n", "a.conf:4: Port=: there is no [Port]" },
+        { PORT DEVICE "[Device e]\nPort=p\n", "a.conf:5: Address=: another [Device]" },
+        { PORT DEVICE "Address=5\n[Device e]\nPort=p\nAddress=5\nSerial=1\n",
+                        "a.conf:8: Address=: another [Device] on this port has the same" },
+        { PORT DEVICE "[Device e]\nPort=p\nAddress=5\n", "makes this port a bus" },
+        { PORT "PushBaud=230400\n" DEVICE "Address=1\n",
+                        "a.conf:3: PushBaud=: a device on this port has an address" },
+        { PORT "Discover=yes\n" DEVICE "Address=1\n", "a.conf:3: Discover=:" },
+        { PORT "HalfDuplex=yes\nRtsCts=yes\n", "a.conf:4: RtsCts=:" },
+        { PORT DEVICE "Address=1\nProtocol=ymodem\nModel=x\n", "only Protocol=native" },
+        { PORT DEVICE "Protocol=xmodem\n", "Model=: it is missing" },
+        { "[Updates]\nTrialMinSeconds=20\nTrialMaxSeconds=10\n", "a.conf:2: TrialMinSeconds=:" },
+        { "[Updates]\nTrialSeconds=20\nTrialMaxSeconds=10\n", "a.conf:2: TrialSeconds=:" },
+        { "[Port]\nPath=/dev/ttyS1\n", "a.conf:1: [Port]: this section needs a name" },
+        { "[Updates x]\n", "a.conf:1: [Updates]: this section has no name" },
+};
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+static void what_only_the_whole_tells_is_refused_with_its_place(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(bad_wholes); i++) {
                 Config *c = NULL;
                 Why w = { "" };
 
-                if (config_parse("a.conf", cases[i].text, strlen(cases[i].text), NULL, NULL, &c,
-                                    &w) != -EINVAL)
-                        fail_msg("\"%s\" is not refused", cases[i].text);
-                if (!strstr(w.text, cases[i].says))
-                        fail_msg("\"%s\" says \"%s\", not \"%s\"", cases[i].text, w.text,
-                                        cases[i].says);
+                if (refuse(bad_wholes[i].text, &c, &w) != -EINVAL)
+                        fail_msg("\"%s\" is not refused", bad_wholes[i].text);
+                if (!strstr(w.text, bad_wholes[i].says))
+                        fail_msg("\"%s\" says \"%s\", not \"%s\"", bad_wholes[i].text, w.text,
+                                        bad_wholes[i].says);
         }
 }
 
@@ -280,7 +280,7 @@ static void owner_is_refused_and_the_missing_right_named(void **state) {
         Config *c = NULL;
         Why w = { "" };
 
-        assert_int_equal(config_parse("a.conf", text, strlen(text), NULL, NULL, &c, &w), -EINVAL);
+        assert_int_equal(refuse(text, &c, &w), -EINVAL);
         assert_non_null(strstr(w.text, "a.conf:3: Owner=heating.service:"));
         assert_non_null(strstr(w.text, "polkit rule"));
         assert_non_null(strstr(w.text, "org.freedesktop.systemd1.manage-units"));
@@ -300,7 +300,8 @@ static void unknown_keys_and_sections_are_warned_of(void **state) {
                 Warnings warnings = { 0 };
                 Config *c = NULL;
 
-                assert_int_equal(config_parse("a.conf", cases[i].text, strlen(cases[i].text),
+                assert_int_equal(config_parse(&(ConfigText){ "a.conf", cases[i].text,
+                                                              strlen(cases[i].text) },
                                                  on_warning, &warnings, &c, NULL),
                                 0);
                 assert_int_equal(warnings.n, 1);
@@ -352,7 +353,7 @@ static void more_ports_than_allowed_are_refused(void **state) {
         for (int i = 0; i <= CONFIG_PORTS_MAX; i++)
                 n += (size_t)snprintf(
                                 text + n, sizeof(text) - n, "[Port p%d]\nPath=/dev/tty%d\n", i, i);
-        assert_int_equal(config_parse("a.conf", text, n, NULL, NULL, &c, &w), -EINVAL);
+        assert_int_equal(refuse(text, &c, &w), -EINVAL);
         assert_string_equal(w.text, "a.conf:129: more than 64 sections [Port NAME]");
 }
 

@@ -148,52 +148,47 @@ static void copy_is_equal_and_apart(void **state) {
         record_free(copy);
 }
 
-static void evil_records_are_refused(void **state) {
-        static const struct {
-                const char *text, *says;
-                int error;
-        } cases[] = {
-                { "", "no JSON", -EBADMSG },
-                { "[]", "has to be an object", -EBADMSG },
-                { "{}", "\"format\" is missing", -EBADMSG },
-                { "{\"format\":1}", "\"id\" has to be a name", -EBADMSG },
-                { "{\"format\":2,\"id\":\"a\",\"new\":1}", "format 2 is newer", -EOPNOTSUPP },
-                { "{\"format\":\"1\",\"id\":\"a\"}", "\"format\" is a string", -EBADMSG },
-                { "{\"format\":1,\"id\":\"../a\"}", "\"id\"", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"id\":\"b\"}", "duplicate", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"colour\":\"red\"}", "no member \"colour\"",
-                                -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"address\":255}", "\"address\" is 255", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"last-seen\":-1}", "\"last-seen\" is -1", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"erases\":1.5}", "\"erases\"", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"hold\":1}", "\"hold\"", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"capabilities\":4294967296}", "\"capabilities\"",
-                                -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"model\":\"\\u0007\"}", "\"model\"", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"floor\":\"new\"}", "\"floor\" is \"new\"",
-                                -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"backup\":{}}", "\"sha256\" is missing", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"backup\":{\"sha256\":\"00\"}}", "\"sha256\"",
-                                -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"backup\":[]}", "\"backup\" is an array", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"bad\":[1]}", "element 0 of \"bad\"", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"running\":{\"sha256\":\"" ZEROS
-                  "000000\",\"path\":\"/\"}}",
-                                "no member \"path\"", -EBADMSG },
-                { "{\"format\":1,\"id\":\"a\",\"backup\":{\"sha256\":\"" ZEROS
-                  "000000\"},\"bad\":[{\"sha256\":\"" ZEROS "000000\"}]}",
-                                "on the list of bad programs", -EBADMSG },
-        };
+static const struct {
+        const char *text, *says;
+        int error;
+} evil[] = {
+        { "", "no JSON", -EBADMSG },
+        { "[]", "has to be an object", -EBADMSG },
+        { "{}", "\"format\" is missing", -EBADMSG },
+        { "{\"format\":1}", "\"id\" has to be a name", -EBADMSG },
+        { "{\"format\":2,\"id\":\"a\",\"new\":1}", "format 2 is newer", -EOPNOTSUPP },
+        { "{\"format\":\"1\",\"id\":\"a\"}", "\"format\" is a string", -EBADMSG },
+        { "{\"format\":1,\"id\":\"../a\"}", "\"id\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"id\":\"b\"}", "duplicate", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"colour\":\"red\"}", "no member \"colour\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"address\":255}", "\"address\" is 255", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"last-seen\":-1}", "\"last-seen\" is -1", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"erases\":1.5}", "\"erases\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"hold\":1}", "\"hold\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"capabilities\":4294967296}", "\"capabilities\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"model\":\"\\u0007\"}", "\"model\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"floor\":\"new\"}", "\"floor\" is \"new\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"backup\":{}}", "\"sha256\" is missing", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"backup\":{\"sha256\":\"00\"}}", "\"sha256\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"backup\":[]}", "\"backup\" is an array", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"bad\":[1]}", "element 0 of \"bad\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"running\":{\"sha256\":\"" ZEROS "000000\",\"path\":\"/\"}}",
+                        "no member \"path\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"backup\":{\"sha256\":\"" ZEROS
+          "000000\"},\"bad\":[{\"sha256\":\"" ZEROS "000000\"}]}",
+                        "on the list of bad programs", -EBADMSG },
+};
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+static void evil_records_are_refused(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(evil); i++) {
                 Record *r = NULL;
                 Why w = { "" };
 
-                assert_int_equal(record_parse(cases[i].text, strlen(cases[i].text), &r, &w),
-                                cases[i].error);
+                assert_int_equal(record_parse(evil[i].text, strlen(evil[i].text), &r, &w),
+                                evil[i].error);
                 assert_null(r);
-                if (!strstr(w.text, cases[i].says))
-                        fail_msg("case %zu says \"%s\", not \"%s\"", i, w.text, cases[i].says);
+                if (!strstr(w.text, evil[i].says))
+                        fail_msg("case %zu says \"%s\", not \"%s\"", i, w.text, evil[i].says);
         }
 }
 
