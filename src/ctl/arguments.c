@@ -28,7 +28,7 @@ int ctl_usage(const char *format, ...) {
         return STATUS_USAGE;
 }
 
-static int take_option(int option, Ctl *c) {
+static int take_option(int option, char *argv[], Ctl *c) {
         uint64_t n;
 
         switch (option) {
@@ -62,7 +62,8 @@ static int take_option(int option, Ctl *c) {
                 c->help = true;
                 return 0;
         default:
-                return STATUS_USAGE; /* getopt has said what is wrong */
+                return ctl_usage("%s is no option here, or its value is missing; see --help",
+                                argv[optind - 1]);
         }
 }
 
@@ -79,13 +80,13 @@ static int parse_globals(int argc, char *argv[], Ctl *c) {
         };
         int option, r;
 
-        optind = 0;
+        optind = opterr = 0;
         while ((option = getopt_long(argc, argv, "+hV", options, NULL)) >= 0) {
                 if (option == 'V') {
                         c->version = REKINDLE_VERSION;
                         continue;
                 }
-                r = take_option(option, c);
+                r = take_option(option, argv, c);
                 if (r != 0)
                         return r;
         }
@@ -110,9 +111,9 @@ static int parse_verb_options(int argc, char *argv[], Ctl *c) {
                 options[5] = (struct option){ "explain", no_argument, NULL, OPTION_EXPLAIN };
         if (c->verb->options & VERB_VERSION)
                 options[5] = (struct option){ "version", required_argument, NULL, OPTION_VERSION };
-        optind = 0;
+        optind = opterr = 0;
         while ((option = getopt_long(argc, argv, letters, options, NULL)) >= 0) {
-                r = take_option(option, c);
+                r = take_option(option, argv, c);
                 if (r != 0)
                         return r;
         }

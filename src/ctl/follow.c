@@ -74,11 +74,22 @@ static unsigned permille_of(const json_t *d) {
         return (unsigned)MIN(member_number(d, "progress"), UINT64_C(1000));
 }
 
+/* Of the image that is on its way: after a failed trial that is no longer the candidate. */
+static const char *version_of(const json_t *d) {
+        const char *role = member_string(d, "pushing");
+
+        if (streq(role, "backup"))
+                return member_string(d, "backup-version");
+        if (streq(role, "previous"))
+                return member_string(d, "previous-version");
+        return member_string(d, "candidate");
+}
+
 static void draw_bar(Follow *w) {
         _cleanup_free_ char *line = NULL;
         const Progress p = {
                 .device = w->id,
-                .version = w->version ? w->version : "",
+                .version = version_of(w->device),
                 .phase = member_string(w->device, "phase"),
                 .permille = permille_of(w->device),
                 .rate_bytes = member_number(w->device, "rate"),
@@ -95,6 +106,8 @@ static void draw_bar(Follow *w) {
 static void show_phase(Follow *w) {
         const char *phase = member_string(w->device, "phase");
 
+        if (!*phase)
+                return; /* the update is over, its end is told next */
         if (w->set->ctl->bar && w->set->n == 1) {
                 draw_bar(w);
                 return;
@@ -102,7 +115,7 @@ static void show_phase(Follow *w) {
         if (streq(w->phase, phase))
                 return;
         (void)snprintf(w->phase, sizeof(w->phase), "%s", phase);
-        (void)fprintf(stderr, "%s: %s\n", w->id, *phase ? phase : "idle");
+        (void)fprintf(stderr, "%s: %s\n", w->id, phase);
 }
 
 /* ---- ends ---- */
@@ -474,8 +487,7 @@ static void print(const Follow *w) {
         if (w->status != STATUS_DONE && w->status != STATUS_NOTHING)
                 (void)ctl_failed("%s%s%s", named ? "" : w->id, named ? "" : ": ", w->text);
         else
-                (void)printf("%s: %s%s%s\n", w->id, w->version && *w->version ? w->version : "",
-                                w->version && *w->version ? ": " : "", w->text);
+                (void)printf("%s%s%s\n", named ? "" : w->id, named ? "" : ": ", w->text);
 }
 
 int follow_report(FollowSet *f, bool single) {
