@@ -12,14 +12,12 @@
 #define STRANDED_MAX_USEC (6 * 3600 * USEC_PER_SEC)
 
 static bool is_restorable(const Update *u, const RecordImage *image, UpdateRole role) {
-        const Record *record = u->device->record;
+        ValidateInput in;
 
-        return image->known && u->tries[role] < u->manager->config->restore_tries &&
-               !record_is_bad(record, &image->digest) &&
-               store_has(u->manager->store, &image->digest) &&
-               !(u->device->config && u->device->config->strict_floor_set &&
-                               u->device->config->strict_floor && record->floor[0] &&
-                               version_compare(image->version, record->floor) < 0);
+        device_validate_input(u->device, &in);
+        return u->tries[role] < u->manager->config->restore_tries &&
+               validate_restore(u->device->record, image, in.strict_floor, NULL) == OUTCOME_DONE &&
+               store_has(u->manager->store, &image->digest);
 }
 
 static bool choose(Update *u, UpdateRole *ret) {
