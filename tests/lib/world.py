@@ -258,10 +258,14 @@ class Simulator:
 
     def start(self, *more):
         """Switches the power on."""
+        for left in (self.line, self.control_path):
+            if os.path.lexists(left):
+                os.unlink(left)  # of a simulator that was killed
         self.simulator = self.world.spawn(f'device-{self.name}', [
             program('src/device/port/linux/rekindle-sim'), '--flash', self.flash, '--link', self.line, '--control',
             self.control_path, '--model', self.model, '--serial', self.serial, '--verbose', *self.options, *more])
-        wait_for(f'line of {self.name}', lambda: os.path.exists(self.line), alive=[self.simulator])
+        wait_for(f'line of {self.name}', lambda: os.path.exists(self.line) and os.path.exists(self.control_path),
+                 alive=[self.simulator])
 
     def stop(self):
         return self.simulator.stop()
@@ -509,6 +513,30 @@ class World:
 
     def history(self, name='boiler'):
         return self.ctl('--json', 'history', name, expect=0).json
+
+    def results(self, name='boiler'):
+        """(version, outcome) of every update that has ended, oldest first."""
+        return [(e['candidate'], e['outcome']) for e in self.history(name) if e['event'] == 'result']
+
+    def wait_result(self, version, outcome, name='boiler', seconds=60):
+        """Waits until the last update that ended was to this version, and ended so."""
+        try:
+            self.wait_for(f'{version} on {name}: {outcome}', lambda: self.results(name)[-1:] == [(version, outcome)], seconds)
+        except Failure as failure:
+            raise Failure(f'{failure}; seen: {self.results(name)}') from None
+
+    def images(self):
+        """What the store holds."""
+        return self.ctl('--json', 'backup', 'images', expect=0).json
+
+    def outbox(self):
+        """The reports that wait for the fleet server, in their order."""
+        folder = os.path.join(self.state, 'outbox')
+        reports = []
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), encoding='utf-8') as file:
+                reports.append(json.load(file))
+        return reports
 
     # --- judging and ending it
 
