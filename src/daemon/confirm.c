@@ -91,6 +91,8 @@ static void on_confirmed(Update *u, const DriverResult *result) {
         if (update_parked(u, result))
                 return;
         if (result->code == DRIVER_OK) {
+                /* It was asked before it confirmed. */
+                u->device->identity.state = DEVICE_CONFIRMED;
                 confirmed(u);
                 return;
         }
