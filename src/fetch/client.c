@@ -445,6 +445,10 @@ int fetch_client_call(FetchClient *client, const FetchRequest *request, FetchBod
         return 0;
 }
 
+char *fetch_call_etag(const FetchCall *call) {
+        return header_value(call->headers, "etag");
+}
+
 FetchCall *fetch_call_cancel(FetchCall *call) {
         if (!call)
                 return NULL;

@@ -74,5 +74,7 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(FetchClient *, fetch_client_free);
  * request; other failures come through on_done. */
 int fetch_client_call(FetchClient *client, const FetchRequest *request, FetchBodyFunc on_body,
                 FetchDoneFunc on_done, void *userdata, FetchCall **ret, Why *w);
+/* Within on_body: the ETag of the answer, a copy (free it). NULL: none, or not enough memory. */
+char *fetch_call_etag(const FetchCall *call);
 /* No callback any more; NULL does nothing; returns NULL. */
 FetchCall *fetch_call_cancel(FetchCall *call);
