@@ -281,6 +281,42 @@ static bool wait_is_over(const Device *d) {
         }
 }
 
+/* A candidate that the publisher took back must not be installed, and one that waits must not keep
+ * a newer one out. */
+static void end_if_outdated(Device *d) {
+        _cleanup_free_ Release **releases = NULL;
+        Update *u = d->update;
+        ValidateInput in;
+        Verdict verdict;
+        size_t n, i;
+
+        if (!release_by_digest(d, &u->candidate->image_digest)) {
+                update_drop(u, "%s was withdrawn by its publisher", u->candidate->version);
+                return;
+        }
+        if (u->by_request)
+                return;
+        if (device_releases(d, &releases, &n) < 0)
+                return; /* the next refresh looks again */
+        device_validate_input(d, &in);
+        if (validate_select(&in, releases, n, &i, &verdict) == 0 &&
+                        !sha256_equal(&releases[i]->image_digest, &u->candidate->image_digest))
+                update_drop(u, "%s takes the place of %s", releases[i]->version,
+                                u->candidate->version);
+}
+
+void device_refreshed(Device *d) {
+        Update *u = d->update;
+
+        if (!u || u->state != UPDATE_WAITING || u->entering)
+                return;
+        if (u->kind == UPDATE_UPGRADE && update_is_untouched(u))
+                end_if_outdated(d);
+        /* The server answers again: whoever waits for it goes on. */
+        if (u->wait == OUTCOME_WAIT_SERVER)
+                update_wake(u);
+}
+
 void device_consider(Device *d) {
         if (d->update) {
                 if (d->update->state == UPDATE_WAITING && !d->update->entering && wait_is_over(d))

@@ -87,6 +87,9 @@ bool device_heard(Device *d, const DriverResult *result);
 void device_lost(Device *d);
 /* Fills what every request to the driver has in common. */
 void device_request(const Device *d, DriverOp op, DriverRequest *ret);
+/* The releases are fresh: an update that still waits goes on, or ends when its candidate is no
+ * longer the one that is offered. */
+void device_refreshed(Device *d);
 /* Looks whether there is anything to do, and starts it. */
 void device_consider(Device *d);
 /* Reports no program that could run, and nothing is kept to restore. */

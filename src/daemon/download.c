@@ -40,7 +40,10 @@ static int on_body(FetchCall *call, unsigned status, bool resumed, const void *b
         if (status != 200 && status != 206)
                 return 0; /* the text of an error page */
         if (!d->started && !resumed) {
-                r = store_writer_restart(d->writer, NULL);
+                /* The tag at once: who knows whether this transfer ever ends. */
+                _cleanup_free_ char *etag = fetch_call_etag(call);
+
+                r = store_writer_restart(d->writer, etag);
                 if (r < 0) {
                         d->error = why(&d->failed, r, "the download cannot be stored: %s",
                                         strerror(-r));
@@ -78,6 +81,8 @@ static void complete(Download *d) {
         r = store_writer_commit(d->writer, on_stored, d, &w);
         if (r == -EBADMSG)
                 update_failure(u, OUTCOME_IMAGE_INVALID, "%s", w.text);
+        else if (r == -ESTALE) /* nothing is left of it: the next time is the first */
+                update_enter(u, UPDATE_DOWNLOADING);
         else if (r == -ENOSPC)
                 update_failure(u, OUTCOME_NO_SPACE, "%s", w.text);
         else if (r < 0)
@@ -94,13 +99,23 @@ static void broken(Download *d, const FetchResult *result) {
                         result->text && *result->text ? result->text : strerror(-result->error));
 }
 
+/* The server's answer was complete, and still it is not all that was signed. */
+static void too_short(Download *d) {
+        Update *u = d->update;
+        uint64_t have = store_writer_offset(d->writer);
+
+        (void)store_writer_restart(d->writer, NULL);
+        update_failure(u, OUTCOME_IMAGE_INVALID,
+                        "%s has %" PRIu64 " bytes on the server instead of the %" PRIu64
+                        " bytes that were signed",
+                        u->candidate->target, have, u->candidate->file_length);
+}
+
 static void on_done(FetchCall *call, const FetchResult *result, void *userdata) {
         Download *d = userdata;
         Update *u = d->update;
 
         d->call = NULL;
-        if (result->etag && d->started)
-                (void)store_writer_set_etag(d->writer, result->etag);
         if (d->error == -ENOSPC)
                 update_failure(u, OUTCOME_NO_SPACE, "%s", d->failed.text);
         else if (d->error == -EFBIG || result->error == -EFBIG)
@@ -117,9 +132,10 @@ static void on_done(FetchCall *call, const FetchResult *result, void *userdata) 
         else if (result->status == 416) {
                 (void)store_writer_restart(d->writer, NULL);
                 broken(d, result);
-        } else if ((result->status != 200 && result->status != 206) ||
-                        store_writer_offset(d->writer) < u->candidate->file_length)
+        } else if (result->status != 200 && result->status != 206)
                 broken(d, result);
+        else if (store_writer_offset(d->writer) < u->candidate->file_length)
+                too_short(d);
         else
                 complete(d);
 }

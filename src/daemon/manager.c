@@ -47,13 +47,8 @@ static void on_verified(Outcome outcome, const char *text, void *userdata) {
         (void)why(&m->check_why, 0, "%s", text);
         event_check(m, outcome, text);
         plan_poll(m);
-        for (size_t i = 0; outcome == OUTCOME_DONE && i < m->n_devices; i++) {
-                Update *u = m->devices[i]->update;
-
-                /* The server answers again: whoever waits for it goes on. */
-                if (u && u->state == UPDATE_WAITING && u->wait == OUTCOME_WAIT_SERVER)
-                        update_wake(u);
-        }
+        for (size_t i = 0; outcome == OUTCOME_DONE && i < m->n_devices; i++)
+                device_refreshed(m->devices[i]);
         if (m->bus)
                 bus_manager_changed(m->bus);
         tell_waiters(m, outcome, text);

@@ -34,7 +34,8 @@ static bool gives_way(const Device *d) {
 
         return !u->entering &&
                (u->state == UPDATE_STRANDED ||
-                               (u->state == UPDATE_WAITING && !u->touched && !u->by_name));
+                               (u->state == UPDATE_WAITING && update_is_untouched(u) &&
+                                               !u->by_name));
 }
 
 static Outcome pick_by_name(Device *d, const char *version, Release *const *list, size_t n,

@@ -177,15 +177,27 @@ void update_wake(Update *u) {
         update_enter(u, u->resume);
 }
 
-int update_cancel(Update *u) {
+void update_drop(Update *u, const char *format, ...) {
+        va_list ap;
+
+        u->outcome = OUTCOME_CANCELED;
+        va_start(ap, format);
+        (void)vsnprintf(u->text, sizeof(u->text), format, ap);
+        va_end(ap);
+        update_enter(u, UPDATE_REPORTING);
+}
+
+bool update_is_untouched(const Update *u) {
         UpdateState s = u->state == UPDATE_WAITING ? u->resume : u->state;
 
-        if (u->touched || (s != UPDATE_DOWNLOADING && s != UPDATE_VALIDATING &&
-                                          s != UPDATE_READING && s != UPDATE_ADOPTING))
+        return !u->touched && (s == UPDATE_DOWNLOADING || s == UPDATE_VALIDATING ||
+                                              s == UPDATE_READING || s == UPDATE_ADOPTING);
+}
+
+int update_cancel(Update *u) {
+        if (!update_is_untouched(u))
                 return -EBUSY;
-        u->outcome = OUTCOME_CANCELED;
-        (void)snprintf(u->text, sizeof(u->text), "canceled by request");
-        update_enter(u, UPDATE_REPORTING);
+        update_drop(u, "canceled by request");
         return 0;
 }
 

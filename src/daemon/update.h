@@ -114,8 +114,12 @@ void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format
 void update_wake(Update *u);
 /* A stranded device is tried again now. */
 void stranded_wake(Update *u);
+/* Nothing can have been erased by it yet, whatever was cut in between. */
+bool update_is_untouched(const Update *u);
 /* Before the first erase: ends it; -EBUSY later. */
 int update_cancel(Update *u);
+/* Ends an untouched one as canceled, with the reason. */
+void update_drop(Update *u, const char *format, ...) _printf_(2, 3);
 /* After REPORTING: closes the journal, frees the update, looks at the device again. */
 void update_finish(Update *u);
 

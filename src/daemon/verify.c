@@ -139,7 +139,10 @@ static void on_done(FetchCall *call, const FetchResult *result, void *userdata) 
         Why w;
 
         v->call = NULL;
-        if (result->error < 0) {
+        if (result->error == -EFBIG) {
+                /* The updater looks at the length first, and says what is wrong with it. */
+                updater_bytes(v->updater, v->body, v->limit + 1);
+        } else if (result->error < 0) {
                 updater_error(v->updater, result->text && *result->text ? result->text
                                                                         : strerror(-result->error));
         } else if (result->status == 404 || result->status == 403) {
@@ -159,7 +162,7 @@ static void fetch(Verify *v, const UpdaterStep *s) {
         uint8_t *larger;
         Why w;
 
-        larger = realloc(v->body, s->limit);
+        larger = realloc(v->body, MAX(s->limit, 1U));
         if (!larger || asprintf(&url, "%s/%s", v->manager->config->metadata_url, s->name) < 0) {
                 finish(v, OUTCOME_INTERNAL, "not enough memory");
                 return;
