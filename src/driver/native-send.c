@@ -34,6 +34,7 @@ void stream_answer(Native *n, const RkdAnswer *a) {
                                         .window_bytes = i->buffer,
                                         .max_payload = i->max_payload,
                                         .latency_bytes = native_link_latency_bytes(&n->link),
+                                        .bursts = n->link.half_duplex,
                         });
         n->window.credit = MIN(a->credit, n->window.length);
         n->progress_usec = n->now_usec;

@@ -2,7 +2,10 @@
 /* NativeWindow: see the header. One piece is on its way while another is acknowledged: two of them, and what the line carries until an
  * answer is back, fit into the device's buffer. When less than a piece is granted and others are still unacknowledged, the next grant is
  * waited for while the line is busy; when it is about to be idle a quarter of the buffer (what a device grants at a time) goes as a
- * shorter piece. */
+ * shorter piece.
+ *
+ * On a bus there are bursts: all that is granted, then the answer. The last piece of a burst is short, so that the device has taken in
+ * what came before when it answers, and grants that much again. */
 #include <assert.h>
 
 #include "driver/native-window.h"
@@ -10,6 +13,7 @@
 
 #define PIECE_MIN      60 /* what every device takes: 64 bytes of payload */
 #define PIECES_TO_GROW 8
+#define LAST_PIECE     64 /* of a burst */
 
 /* Bytes of the piece at `next`; 0: none may go now. */
 static uint32_t piece_at(const NativeWindow *w, uint32_t next, bool hurry) {
@@ -18,6 +22,8 @@ static uint32_t piece_at(const NativeWindow *w, uint32_t next, bool hurry) {
 
         if (granted >= want)
                 return want;
+        if (w->bursts)
+                return granted >= MIN(left, w->least_bytes) || next != w->received ? granted : 0;
         return (hurry && granted >= w->least_bytes) || next == w->received ? granted : 0;
 }
 
@@ -28,7 +34,7 @@ static uint32_t choose_piece(const NativeWindowLimits *limits) {
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++)
                 if ((uint64_t)window / parts[i] * 2 + limits->latency_bytes <=
-                                (uint64_t)window + window / 16 * 3)
+                                (uint64_t)window + window / 16 * 3 + 64)
                         return window / parts[i];
         return window / 8;
 }
@@ -44,6 +50,7 @@ void native_window_init(NativeWindow *w, const void *stream, uint32_t length,
                 .length = length,
                 .piece_bytes = piece,
                 .piece_max_bytes = piece,
+                .bursts = limits->bursts,
                 .least_bytes = MAX(limits->window_bytes / 4, PIECE_MIN),
         };
 }
@@ -61,6 +68,8 @@ bool native_window_next(NativeWindow *w, bool hurry, RkdRequest *ret, bool *ret_
 
         if (n == 0)
                 return false;
+        if (w->bursts && n > 2 * LAST_PIECE && piece_at(w, w->next + n, hurry) == 0)
+                n -= LAST_PIECE;
         *ret = (RkdRequest){
                 .type = RKD_DATA,
                 .offset = w->next,

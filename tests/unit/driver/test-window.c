@@ -89,6 +89,22 @@ static void late_answers_make_pieces_shorter(void **state) {
         assert_int_equal(w.piece_bytes, 60);
 }
 
+static void burst_takes_all_credit_and_ends_with_a_short_piece(void **state) {
+        NativeWindowLimits limits = {
+                .window_bytes = BUFFER_BYTES, .max_payload = 4096, .bursts = true
+        };
+        NativeWindow w;
+
+        native_window_init(&w, stream, STREAM_BYTES, &limits);
+        w.credit = BUFFER_BYTES;
+        assert_int_equal(drain(&w), 3);
+        assert_int_equal(w.next, BUFFER_BYTES);
+        (void)native_window_status(&w,
+                        &(RkdStatus){ .received = BUFFER_BYTES, .credit = BUFFER_BYTES + 100 },
+                        false, true, 0, 0);
+        assert_false(native_window_may_send(&w, true)); /* not worth two turnarounds */
+}
+
 static void sends_a_short_piece_when_nothing_else_is_out(void **state) {
         NativeWindow w = make(2048);
 
@@ -199,6 +215,7 @@ int main(void) {
                 cmocka_unit_test(waits_for_a_whole_piece_while_others_are_out),
                 cmocka_unit_test(sends_a_quarter_when_the_line_runs_dry),
                 cmocka_unit_test(late_answers_make_pieces_shorter),
+                cmocka_unit_test(burst_takes_all_credit_and_ends_with_a_short_piece),
                 cmocka_unit_test(sends_a_short_piece_when_nothing_else_is_out),
                 cmocka_unit_test(acknowledgement_moves_the_window),
                 cmocka_unit_test(credit_is_never_taken_back),
