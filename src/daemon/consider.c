@@ -19,7 +19,8 @@ static const char *lowest_version_of(const char *model, void *userdata) {
         for (size_t i = 0; i < m->n_devices; i++) {
                 const Record *r = m->devices[i]->record;
 
-                if (!streq(r->model, model) || !r->running.known || !r->running.version[0])
+                if (!streq(r->model, model) || !r->running.known ||
+                                !version_is_valid(r->running.version))
                         continue;
                 if (!lowest || version_compare(r->running.version, lowest) < 0)
                         lowest = r->running.version;
@@ -323,6 +324,8 @@ void device_consider(Device *d) {
                         update_wake(d->update);
                 return;
         }
+        if (d->stale && !is_on_demand(d))
+                return;
         if ((!d->known && !is_on_demand(d)) || d->record->identity_changed) {
                 d->verdict.outcome = d->record->identity_changed ? OUTCOME_IDENTITY_CHANGED
                                                                  : OUTCOME_WAIT_DEVICE;
@@ -350,8 +353,8 @@ void device_finished(Device *d, Outcome outcome, const Why *text) {
         d->last_text = *text;
         d->last_time = clock_now(d->manager->clock);
         d->take_over = false;
-        /* What it said before its last push or confirm is no longer true. */
-        d->known = false;
+        /* What it said before its last push or confirm may no longer be true. */
+        d->stale = true;
         if (class == OUTCOME_CLASS_SUCCESS) {
                 backoff_reset(&d->retry);
                 d->retry_usec = 0;

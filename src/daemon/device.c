@@ -344,6 +344,7 @@ static void heard(Device *d, const DriverIdentity *id) {
 
         d->identity = *id;
         d->known = true;
+        d->stale = false;
         d->present = true;
         d->silent = 0;
         d->status_pause_usec = ABSENT_MIN_USEC;

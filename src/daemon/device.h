@@ -35,6 +35,7 @@ struct Device {
         ManagerPort *port;          /* NULL: not seen since start */
         Driver *driver;
         bool present;            /* answered the last identify */
+        bool stale;              /* an update ended since it told its identity */
         bool known;              /* identity is from this run */
         DriverIdentity identity; /* as last told */
         uint64_t seen_usec;      /* monotonic */

@@ -115,6 +115,8 @@ static int resume_update(Manager *m, const char *id) {
         r = journal_load(journal, &last, &w);
         if (r == -ENOMEM)
                 return r;
+        if (r == JOURNAL_E_DAMAGED)
+                log_warning("%s.journal: %s; the last whole entry counts", id, w.text);
         if (r >= 0 && !last)
                 return journal_close(journal, NULL, NULL);
         if (r >= 0)

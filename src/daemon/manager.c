@@ -244,13 +244,15 @@ int manager_kept_digests(Manager *m, Sha256 **ret, size_t *ret_n) {
 void manager_collect(Manager *m) {
         _cleanup_free_ Sha256 *keep = NULL;
         size_t n;
+        int r;
 
         for (size_t i = 0; i < m->n_devices; i++)
                 if (m->devices[i]->update && m->devices[i]->update->download)
                         return;
         if (manager_kept_digests(m, &keep, &n) < 0)
                 return;
-        if (store_collect(m->store, keep, n) < 0)
+        r = store_collect(m->store, keep, n);
+        if (r < 0 && r != -EBUSY)
                 log_warning("the store could not be tidied up");
 }
 
