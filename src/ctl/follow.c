@@ -38,6 +38,7 @@ typedef struct Follow {
         uint64_t moved;         /* what that progress was */
         char outcome[FORMAT_MAX], text[WHY_MAX];
         int status;
+        bool bare; /* the text is not about this device */
         sd_bus_slot *call, *changed, *finished;
 } Follow;
 
@@ -213,6 +214,7 @@ static void end_refused(Follow *w, const sd_bus_error *error) {
 
         status = ctl_error_status(w->set->ctl, error, &code);
         ctl_error_text(w->id, error, status, text);
+        w->bare = !*code && status != STATUS_NOT_FOUND;
         end(w, status, code, text);
 }
 
@@ -482,7 +484,7 @@ static json_t *describe(Follow *w) {
 }
 
 static void print(const Follow *w) {
-        bool named = strstr(w->text, w->id) != NULL;
+        bool named = w->bare || strstr(w->text, w->id);
 
         if (w->status != STATUS_DONE && w->status != STATUS_NOTHING)
                 (void)ctl_failed("%s%s%s", named ? "" : w->id, named ? "" : ": ", w->text);

@@ -5,8 +5,8 @@
  *   good       an update is done          bad        ... ends restored
  *   floor      refuses below-floor        newest     has nothing to do
  *   people     waits for approval         line       waits for the device
- *   joined     is updating to 2.0.0       stuck      never comes to an end
- *   stranded   ends stranded              odd        has a serial number that is no text
+ *   stuck      never comes to an end      stranded   ends stranded
+ *   odd        has a serial number that is no text
  */
 #include <signal.h>
 #include <sys/epoll.h>
@@ -16,8 +16,8 @@
 #define STEP_USEC (10 * USEC_PER_MSEC)
 
 static Manager manager;
-static const char *const ids[] = { "good", "bad", "floor", "newest", "people", "line", "joined",
-        "stuck", "stranded", "odd" };
+static const char *const ids[] = { "good", "bad", "floor", "newest", "people", "line", "stuck",
+        "stranded", "odd" };
 static Device devices[ELEMENTSOF(ids)];
 static Device *pointers[ELEMENTSOF(ids)];
 static Update updates[ELEMENTSOF(ids)];
@@ -100,10 +100,10 @@ static int on_step(sd_event_source *source, uint64_t usec, void *userdata) {
         } else if (u->state == UPDATE_PUSHING) {
                 u->permille += 100;
                 u->rate_bytes = 11520;
-                if (u->permille >= 900 && !streq(device_id(d), "stuck"))
+                if (streq(device_id(d), "stuck"))
+                        u->permille = MIN(u->permille, 500u);
+                else if (u->permille >= 900)
                         u->state = UPDATE_TRIAL;
-                else if (u->permille > 500)
-                        u->permille = 500;
         } else if (u->state == UPDATE_TRIAL) {
                 finish(d);
                 return 0;
@@ -123,6 +123,7 @@ static Outcome begin(Device *d, UpdateKind kind) {
                 .role = kind == UPDATE_UPGRADE ? ROLE_CANDIDATE : ROLE_BACKUP,
                 .state = kind == UPDATE_UPGRADE ? UPDATE_DOWNLOADING : UPDATE_RESTORING };
         d->update = u;
+        bus_device_changed(manager.bus, d, DEVICE_CHANGED_STATE);
         (void)sd_event_add_time_relative(
                         manager.event, NULL, CLOCK_MONOTONIC, STEP_USEC, 1, on_step, d);
         return OUTCOME_DONE;
@@ -325,8 +326,6 @@ static int make_device(size_t i) {
         add_program(&d->record->backup, "1.0.0", 0x11);
         add_program(&d->record->previous, "0.9.0", 0x22);
         pointers[i] = d;
-        if (streq(ids[i], "joined"))
-                (void)begin(d, UPDATE_UPGRADE);
         return record_add_bad(d->record, &bad, "1.9.0", "watchdog: 3 starts used up", 1900000000);
 }
 
