@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NativeLink: the gateway's end of the native link below any meaning: builds frames, numbers commands, finds valid frames of the
- * addressed unit in what arrives, and keeps account of the line: when the last byte handed out will have left, until when the device
- * said to be busy, and from when on a bus may be driven again. Pure: no I/O, no clock. */
+/* NativeLink: the gateway's end of the native link below any meaning: builds frames, numbers
+ * commands, finds valid frames of the addressed unit in what arrives, and keeps account of the
+ * line: when the last byte handed out will have left, until when the device said to be busy, and
+ * from when on a bus may be driven again. Pure: no I/O, no clock. */
 #pragma once
 
 #include "basic/cleanup.h"
@@ -39,7 +40,8 @@ size_t native_link_command(
                 NativeLink *l, const RkdRequest *request, bool repeated, uint64_t now_usec);
 size_t native_link_data(NativeLink *l, const RkdRequest *data, bool poll, uint64_t now_usec);
 
-/* True when `byte` completes a valid frame of the addressed unit, decoded into *ret (its bytes are valid until the next byte). */
+/* True when `byte` completes a valid frame of the addressed unit, decoded into *ret (its bytes
+ * are valid until the next byte). */
 bool native_link_feed(NativeLink *l, uint8_t byte, uint64_t now_usec, RkdAnswer *ret,
                 uint8_t *ret_sequence);
 
@@ -50,6 +52,7 @@ uint32_t native_link_latency_bytes(const NativeLink *l);
 
 /* When it makes sense to send; now_usec or earlier: at once. */
 uint64_t native_link_send_time(const NativeLink *l);
-/* Until when an answer of n bytes of payload to what was sent last may take, `grace_usec` on top of the line's own time. */
+/* Until when an answer of n bytes of payload to what was sent last may take, `grace_usec` on top
+ * of the line's own time. */
 uint64_t native_link_deadline(
                 const NativeLink *l, size_t n_answer, uint64_t grace_usec, uint64_t now_usec);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Native, listening: asks for the identity on each speed in turn until a unit answers, reads it piece by piece, and refuses what makes
- * no sense before anything else looks at it. */
+/* Native, listening: asks for the identity on each speed in turn until a unit answers, reads it
+ * piece by piece, and refuses what makes no sense before anything else looks at it. */
 #include "basic/names.h"
 #include "driver/native-private.h"
 
@@ -41,7 +41,8 @@ static void restart_identity(Native *n) {
         ask_piece(n);
 }
 
-/* Listens on all speeds, for at least so long; the present speed first, as a device that just answered still uses it. */
+/* Listens on all speeds, for at least so long; the present speed first, as a device that just
+ * answered still uses it. */
 void native_listen(Native *n, uint64_t at_least_usec) {
         n->n_bauds = 0;
         if (n->base_baud > 0)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Native: what the files native*.c share: the object, its steps, and how a step says what comes next.
+/* Native: what the files native*.c share: the object, its steps, and how a step says what comes
+ * next.
  *
- * At most one command is under way. A step sets it with native_ask(); the answer, the device's refusal or silence after all tries go to
- * the step's row in the table of native.c. native_enter() changes the step and never sends by itself: driver_next() does. */
+ * At most one command is under way. A step sets it with native_ask(); the answer, the device's
+ * refusal or silence after all tries go to the step's row in the table of native.c.
+ * native_enter() changes the step and never sends by itself: driver_next() does. */
 #pragma once
 
 #include "driver/driver.h"
@@ -42,7 +44,8 @@ typedef struct Native {
         NativeStep step;
         uint64_t now_usec; /* of the call that is being served */
 
-        /* The command at hand. due: to be sent, not before not_before_usec; waiting: sent, no answer yet. */
+        /* The command at hand. due: to be sent, not before not_before_usec; waiting: sent, no
+         * answer yet. */
         RkdRequest command;
         bool due, waiting;
         size_t answer_bytes;
@@ -82,7 +85,8 @@ typedef struct Native {
         uint64_t progress_usec;
 } Native;
 
-/* Sets the command of the step; n_answer: bytes of payload expected back; grace_usec: for the device to work. */
+/* Sets the command of the step; n_answer: bytes of payload expected back; grace_usec: for the
+ * device to work. */
 void native_ask(Native *n, const RkdRequest *command, size_t n_answer, uint64_t grace_usec);
 void native_ask_again(Native *n, uint64_t not_before_usec);
 void native_enter(Native *n, NativeStep step);

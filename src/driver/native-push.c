@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Native, the way to the stream: the speed of the push, BEGIN in pieces, what the flash holds now, and the plan. */
+/* Native, the way to the stream: the speed of the push, BEGIN in pieces, what the flash holds
+ * now, and the plan. */
 #include "driver/native-private.h"
 
 #define SPEED_CHECK_TRIES  3
 #define SPEED_CHECK_USEC   (60 * USEC_PER_MSEC)
 #define SPEED_FAILURES_MAX 2
-#define SETTLE_USEC        (5 * USEC_PER_MSEC) /* the device's end switches after its answer has left */
+/* the device's end switches after its answer has left */
+#define SETTLE_USEC (5 * USEC_PER_MSEC)
 #define FALL_BACK_USEC                                                                             \
         (600 * USEC_PER_MSEC) /* the device returns to its first speed after 500 ms */
 #define FAST_ALIVE_USEC                                                                            \
@@ -26,7 +28,8 @@ static bool wants_speed(const Native *n) {
         return false;
 }
 
-/* A push of this id that the device has already checked: only the answer was lost, or the gateway was away. */
+/* A push of this id that the device has already checked: only the answer was lost, or the
+ * gateway was away. */
 static bool is_complete_already(const Native *n) {
         const DriverIdentity *i = &n->result.identity;
 
@@ -81,7 +84,8 @@ void speed_check_answer(Native *n, const RkdAnswer *a) {
         native_enter(n, NATIVE_BEGIN);
 }
 
-/* Nothing is heard at the new speed, or the answer to SET-BAUD was lost: both ends meet again at the first one. */
+/* Nothing is heard at the new speed, or the answer to SET-BAUD was lost: both ends meet again at
+ * the first one. */
 void speed_silence(Native *n) {
         if (n->step == NATIVE_SPEED_CHECK && n->tries < SPEED_CHECK_TRIES) {
                 native_ask_again(n, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Native, reading: the program out of the flash, and device header with signature out of the record. */
+/* Native, reading: the program out of the flash, and device header with signature out of the
+ * record. */
 #include "driver/native-private.h"
 
 #define READ_FIXED      (RKD_ANSWER_FIXED + 4) /* offset */
@@ -17,8 +18,10 @@ static bool allocate(Native *n, size_t bytes) {
         return n->result.bytes;
 }
 
+/* A bootloader is left even if somebody else had entered it: what was read is a program that
+ * should run. */
 static void read_complete(Native *n) {
-        if (n->entered)
+        if (n->result.identity.in_bootloader)
                 native_enter(n, NATIVE_LEAVE);
         else
                 native_finish(n, DRIVER_OK, 0, "%s", "");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Native, the stream: STREAM opens it, the window carries it, END has it checked. Silence is answered with a NOP, whose answer tells
- * for sure what the device has. */
+/* Native, the stream: STREAM opens it, the window carries it, END has it checked. Silence is
+ * answered with a NOP, whose answer tells for sure what the device has. */
 #include "driver/native-private.h"
 
 #define STALL_USEC      (30 * USEC_PER_SEC) /* no progress, though the device answers */
@@ -24,7 +24,8 @@ void stream_enter(Native *n) {
 void stream_answer(Native *n, const RkdAnswer *a) {
         const RkdIdentity *i = &n->identity;
 
-        /* More than a fresh stream can be granted: it took ours for an older one that happened to have this id. */
+        /* More than a fresh stream can be granted: it took ours for an older one that happened
+         * to have this id. */
         if (a->credit > i->buffer && ++n->stream_tries < STREAM_TRIES) {
                 native_enter(n, NATIVE_STREAM);
                 return;
@@ -49,8 +50,8 @@ void stream_refused(Native *n, const RkdAnswer *a) {
                 native_refuse(n, a->result, "STREAM");
 }
 
-/* A device that works tells by itself when it has room; it is asked now and then in case that got lost, and often enough for a raised
- * speed to stay. */
+/* A device that works tells by itself when it has room; it is asked now and then in case that
+ * got lost, and often enough for a raised speed to stay. */
 static void expect_news(Native *n) {
         uint64_t grace = NATIVE_STATUS_USEC;
 

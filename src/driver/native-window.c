@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NativeWindow: see the header. One piece is on its way while another is acknowledged: two of them, and what the line carries until an
- * answer is back, fit into the device's buffer. When less than a piece is granted and others are still unacknowledged, the next grant is
- * waited for while the line is busy; when it is about to be idle a quarter of the buffer (what a device grants at a time) goes as a
- * shorter piece.
+/* NativeWindow: see the header. One piece is on its way while another is acknowledged: two of them,
+ * and what the line carries until an answer is back, fit into the device's buffer. When less than a
+ * piece is granted and others are still unacknowledged, the next grant is waited for while the line
+ * is busy; when it is about to be idle a quarter of the buffer (what a device grants at a time)
+ * goes as a shorter piece.
  *
- * On a bus there are bursts: all that is granted, then the answer. The last piece of a burst is short, so that the device has taken in
- * what came before when it answers, and grants that much again. */
+ * On a bus there are bursts: all that is granted, then the answer. The last piece of a burst is
+ * short, so that the device has taken in what came before when it answers, and grants that much
+ * again. */
 #include <assert.h>
 
 #include "driver/native-window.h"
@@ -27,7 +29,8 @@ static uint32_t piece_at(const NativeWindow *w, uint32_t next, bool hurry) {
         return (hurry && granted >= w->least_bytes) || next == w->received ? granted : 0;
 }
 
-/* The longest piece of which two fit into the window beside the latency; parts of a quarter, so that each one or so earns a grant. */
+/* The longest piece of which two fit into the window beside the latency; parts of a quarter, so
+ * that each one or so earns a grant. */
 static uint32_t choose_piece(const NativeWindowLimits *limits) {
         static const uint32_t parts[] = { 2, 3, 4 };
         uint32_t window = limits->window_bytes;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NativeWindow: which piece of the stream goes next, and what an acknowledgement means for it. Sends ahead up to the credit, marks the last
- * piece that it will send under the present credit with POLL, goes back to what the device has when it reports a gap, and makes pieces
- * smaller while a line damages many. Pure.
+/* NativeWindow: which piece of the stream goes next, and what an acknowledgement means for it.
+ * Sends ahead up to the credit, marks the last piece that it will send under the present credit
+ * with POLL, goes back to what the device has when it reports a gap, and makes pieces smaller while
+ * a line damages many. Pure.
  *
- * A STATUS is *sure* when it answers a NOP sent after all the pieces, or any POLL on a bus: then what it does not count is lost. Others may
- * have been on their way while more was sent. */
+ * A STATUS is *sure* when it answers a NOP sent after all the pieces, or any POLL on a bus: then
+ * what it does not count is lost. Others may have been on their way while more was sent. */
 #pragma once
 
 #include "basic/cleanup.h"

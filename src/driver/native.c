@@ -3,11 +3,14 @@
  *
  *      LISTEN -> identity -> what was asked for:
  *        IDENTIFY      done
- *        PUSH          [ENTER -> LISTEN] -> [SPEED_UP -> SPEED_CHECK] -> BEGIN -> [SUMS] -> PLAN -> STREAM -> SEND -> END -> [SPEED_DOWN]
- *        START, CONFIRM, READ_BACK (READ), READ_RELEASE (RELEASE): one command, or one for each piece
+ *        PUSH          [ENTER -> LISTEN] -> [SPEED_UP -> SPEED_CHECK] -> BEGIN -> [SUMS] -> PLAN ->
+ *        STREAM -> SEND -> END -> [SPEED_DOWN]
+ *        START, CONFIRM, READ_BACK (READ), READ_RELEASE (RELEASE): one command, or one for each
+ *        piece
  *
- * Whenever the device falls silent or turns out to have started anew, the driver listens again and goes on from what the identity
- * says, RECOVERIES_MAX times without progress at most. All commands are idempotent, so the last one may be repeated freely. */
+ * Whenever the device falls silent or turns out to have started anew, the driver listens again
+ * and goes on from what the identity says, RECOVERIES_MAX times without progress at most. All
+ * commands are idempotent, so the last one may be repeated freely. */
 #include <assert.h>
 #include <stdarg.h>
 
@@ -196,7 +199,8 @@ static void done_enter(Native *n) {
         n->result.stream_bytes = n->request.op == DRIVER_PUSH ? n->window.received : 0;
 }
 
-/* Once the program was read: whatever the bootloader says, it starts the program by itself sooner or later. */
+/* Once the program was read: whatever the bootloader says, it starts the program by itself
+ * sooner or later. */
 static void leave_silence(Native *n) {
         native_finish(n, DRIVER_OK, 0, "%s", "");
 }
@@ -311,7 +315,8 @@ static void take_frame(Native *n, const RkdAnswer *a, uint8_t sequence) {
                         send_status(n, a, n->link.half_duplex);
                 return;
         case RKD_HELLO:
-                /* The device has just started: what it was asked before is lost, and so is a stream. */
+                /* The device has just started: what it was asked before is lost, and so is a
+                 * stream. */
                 if (n->step == NATIVE_LISTEN && n->waiting)
                         native_ask_again(n, 0);
                 else if (n->step == NATIVE_SEND && !n->waiting)
@@ -519,7 +524,8 @@ static int native_start(Driver *d, const DriverRequest *request, uint64_t now_us
         native_link_init(
                         &n->link, request->address, request->half_duplex, request->turnaround_usec);
         n->link.sequence = (uint8_t)(now_usec ^
-                                     now_usec >> 8); /* answers of an exchange before shall not fit */
+                                     /* answers of an exchange before shall not fit */
+                                     now_usec >> 8);
         native_set_baud(n, request->baud);
         native_listen(n, FIRST_LISTEN_USEC);
         return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* PortBackend: an open line, whatever it is made of. Real ttys go through libserialport (port-serial), ptys and stream sockets through
- * a plain descriptor (port-fd). No call waits. */
+/* PortBackend: an open line, whatever it is made of. Real ttys go through libserialport
+ * (port-serial), ptys and stream sockets through a plain descriptor (port-fd). No call waits. */
 #pragma once
 
 #include "driver/driver.h"
@@ -25,7 +25,8 @@ struct PortBackend { /* backends embed this first */
         int fd; /* for epoll(7): EPOLLHUP and EPOLLERR mean that the line is lost */
 };
 
-/* Opens a line for this process alone. path: /dev/…, a symlink, a pty, or "unix:/path" of a stream socket. -EBUSY names the holder. */
+/* Opens a line for this process alone. path: /dev/…, a symlink, a pty, or "unix:/path" of a
+ * stream socket. -EBUSY names the holder. */
 int port_backend_open(const char *path, PortBackend **ret, Why *w);
 int port_fd_open(const char *path, PortBackend **ret, Why *w);
 int port_serial_open(const char *path, PortBackend **ret, Why *w);
@@ -36,8 +37,8 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(PortBackend *, port_backend_close);
 int port_lock(int fd, const char *path, Why *w);
 void port_unlock(int fd);
 
-/* Who else holds the tty at path: returns 1 with a text such as "minicom (pid 812)", 0 when nobody is seen. The far end of a
- * pty does not count. */
+/* Who else holds the tty at path: returns 1 with a text such as "minicom (pid 812)", 0 when
+ * nobody is seen. The far end of a pty does not count. */
 #define PORT_HOLDER_MAX 64
 int port_holder(const char *path, char ret[static PORT_HOLDER_MAX]);
 /* -EBUSY with its sentence when somebody is seen. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* PortBackend over a plain descriptor: a pty, which libserialport cannot open, or a stream socket, which has no line settings. */
+/* PortBackend over a plain descriptor: a pty, which libserialport cannot open, or a stream
+ * socket, which has no line settings. */
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>

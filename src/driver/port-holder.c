@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who holds a tty: locks that everybody honours who asks, and a look through /proc for those who do not. Only what this user may see
- * is seen. The owner of a pty's master, and its children, are the far end of the line and no holders. */
+/* Who holds a tty: locks that everybody honours who asks, and a look through /proc for those who
+ * do not. Only what this user may see is seen. The owner of a pty's master, and its children,
+ * are the far end of the line and no holders. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>

@@ -64,9 +64,16 @@ struct Port {
         RkdFrameReader hello;
 };
 
-int port_new_full(sd_event *event, const PortConfig *config, const PortEvents *events,
-                const Planner *planner, PortOpener opener, void *opener_userdata, Port **ret,
-                Why *w);
+/* What a port works with besides its settings. */
+typedef struct PortWorld {
+        sd_event *event;
+        const PortEvents *events; /* may be NULL, as planner */
+        const Planner *planner;
+        PortOpener opener;
+        void *opener_userdata;
+} PortWorld;
+
+int port_new_full(const PortWorld *world, const PortConfig *config, Port **ret, Why *w);
 
 /* port.c for session.c */
 DriverLine port_line(const Port *port);

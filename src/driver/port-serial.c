@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* PortBackend over libserialport, for the ttys that the kernel lists; and the choice between the backends.
+/* PortBackend over libserialport, for the ttys that the kernel lists; and the choice between the
+ * backends.
  *
- * What libserialport 0.1.1 leaves to its caller: it resolves no symlinks, does not close on exec, locks nothing, leaves XON/XOFF on after
- * opening, takes 0 baud for a speed, and sets RTS/CTS in the wrong word of the settings. */
+ * What libserialport 0.1.1 leaves to its caller: it resolves no symlinks, does not close on
+ * exec, locks nothing, leaves XON/XOFF on after opening, takes 0 baud for a speed, and sets
+ * RTS/CTS in the wrong word of the settings. */
 #include <fcntl.h>
 #include <libserialport.h>
 #include <sys/ioctl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Line settings by termios2(2const), which takes any speed. A file of its own, because the kernel's header and the C library's
- * <termios.h> exclude each other. */
+/* Line settings by termios2(2const), which takes any speed. A file of its own, because the
+ * kernel's header and the C library's <termios.h> exclude each other. */
 #include <asm/termbits.h>
 #include <sys/ioctl.h>
 
@@ -31,7 +31,8 @@ static int parity_flags(char parity, tcflag_t *ret) {
         }
 }
 
-/* The bits of a usual speed, which other programs on the line know how to read; BOTHER for any other. */
+/* The bits of a usual speed, which other programs on the line know how to read; BOTHER for any
+ * other. */
 static tcflag_t speed_bits(uint32_t baud) {
         static const struct {
                 uint32_t baud;

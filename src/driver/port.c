@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Port: the line's states and its queue.
  *
- *      exclusive    FAILED <-> OPEN            opened at once, again and again with growing pauses, sooner when the path appears
- *      on-demand    CLOSED -> WANTED -> OPEN -> CLOSED     a lost line is FAILED, and retried, as long as it is wanted
+ *      exclusive    FAILED <-> OPEN            opened at once, again and again with growing pauses,
+ *      sooner when the path appears
+ *      on-demand    CLOSED -> WANTED -> OPEN -> CLOSED     a lost line is FAILED, and retried, as
+ *      long as it is wanted
  *
- * Exchanges begin and fail from one deferred call (port_kick), never from inside a caller's stack; between two of them the line is set
- * back to the port's own speed, so that a device which announces itself is heard. */
+ * Exchanges begin and fail from one deferred call (port_kick), never from inside a caller's
+ * stack; between two of them the line is set back to the port's own speed, so that a device
+ * which announces itself is heard. */
 #include <assert.h>
 #include <libgen.h>
 #include <sys/epoll.h>
@@ -79,7 +82,8 @@ static int on_appeared(sd_event_source *s, const struct inotify_event *e, void *
         return 0;
 }
 
-/* Hears of the path's appearance, where its folder exists; the pauses between tries do not depend on it. */
+/* Hears of the path's appearance, where its folder exists; the pauses between tries do not
+ * depend on it. */
 static void watch_path(Port *port) {
         _cleanup_free_ char *copy =
                         strdup(startswith(port->path, "unix:") ? port->path + 5 : port->path);
@@ -446,9 +450,7 @@ static int copy_config(Port *port, const PortConfig *config) {
         return 0;
 }
 
-int port_new_full(sd_event *event, const PortConfig *config, const PortEvents *events,
-                const Planner *planner, PortOpener opener, void *opener_userdata, Port **ret,
-                Why *w) {
+int port_new_full(const PortWorld *world, const PortConfig *config, Port **ret, Why *w) {
         _cleanup_(port_freep) Port *port = NULL;
         Why problem = { "" };
         int r = check_config(config, w);
@@ -458,18 +460,18 @@ int port_new_full(sd_event *event, const PortConfig *config, const PortEvents *e
         port = new0(Port, 1);
         if (!port || copy_config(port, config) < 0)
                 return why_oom(w);
-        port->event = sd_event_ref(event);
-        port->planner = planner ? *planner : (Planner){ 0 };
-        port->opener = opener;
-        port->opener_userdata = opener_userdata;
+        port->event = sd_event_ref(world->event);
+        port->planner = world->planner ? *world->planner : (Planner){ 0 };
+        port->opener = world->opener;
+        port->opener_userdata = world->opener_userdata;
         port->backoff = (Backoff)BACKOFF_INIT(RETRY_MIN_USEC, RETRY_MAX_USEC);
         r = add_sources(port);
         if (r < 0)
                 return why(w, r, "port %s: the event loop refuses: %s", port->name, strerror(-r));
         if (config->mode == PORT_EXCLUSIVE && try_open(port, &problem) < 0)
                 fail(port, problem.text);
-        if (events) /* told of what changes from now on */
-                port->events = *events;
+        if (world->events) /* told of what changes from now on */
+                port->events = *world->events;
         *ret = TAKE_PTR(port);
         return 0;
 }
@@ -480,7 +482,14 @@ static int open_path(void *userdata, const char *path, PortBackend **ret, Why *w
 
 int port_new(sd_event *event, const PortConfig *config, const PortEvents *events,
                 const Planner *planner, Port **ret, Why *w) {
-        return port_new_full(event, config, events, planner, open_path, NULL, ret, w);
+        const PortWorld world = {
+                .event = event,
+                .events = events,
+                .planner = planner,
+                .opener = open_path,
+        };
+
+        return port_new_full(&world, config, ret, w);
 }
 
 Port *port_free(Port *port) {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Session: runs the driver of one exchange on an open port: asks it what comes next until it waits, and feeds it what arrives. */
+/* Session: runs the driver of one exchange on an open port: asks it what comes next until it
+ * waits, and feeds it what arrives. */
 #include <assert.h>
 
 #include "basic/clock.h"
 #include "driver/port-private.h"
 
-#define STALL_USEC          (5 * USEC_PER_SEC) /* a line that takes no bytes, beyond their own time */
+/* a line that takes no bytes, beyond their own time */
+#define STALL_USEC          (5 * USEC_PER_SEC)
 #define DRAIN_MAX_USEC      (2 * USEC_PER_SEC)
 #define DRAIN_STEP_USEC     (2 * USEC_PER_MSEC)
 #define PROGRESS_USEC       (100 * USEC_PER_MSEC)
@@ -176,7 +178,8 @@ static bool do_pulse(Exchange *x, const DriverAction *a) {
         return next_pulse(x);
 }
 
-/* Does what the driver says; false: something has to happen first, or the exchange is over and gone. */
+/* Does what the driver says; false: something has to happen first, or the exchange is over and
+ * gone. */
 static bool act(Exchange *x) {
         DriverAction a;
 
@@ -255,7 +258,8 @@ static void timer_draining(Exchange *x) {
 void session_timer(Exchange *x) {
         switch (x->wait) {
         case SESSION_FLUSHING:
-                /* The line takes nothing: what it did not take is dropped, and the driver sees silence. */
+                /* The line takes nothing: what it did not take is dropped, and the driver sees
+                 * silence. */
                 x->port->backend->vtable->discard(x->port->backend);
                 x->port->n_out = 0;
                 pump(x);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* XMODEM: a file without a name; the receiver cannot tell its length and keeps up to 1023 bytes of padding (0x1a) behind it. */
+/* XMODEM: a file without a name; the receiver cannot tell its length and keeps up to 1023 bytes
+ * of padding (0x1a) behind it. */
 #include "driver/driver-list.h"
 #include "driver/xymodem.h"
 

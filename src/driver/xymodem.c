@@ -3,8 +3,9 @@
  *
  *      WAIT_START -> [NAME -> WAIT_DATA] -> BLOCKS -> EOT -> [WAIT_BATCH -> NO_NAME] -> DONE
  *
- * The receiver drives: NAK asks for checksums, 'C' for CRC. A block that is refused or not answered is sent again, TRIES_MAX times. In
- * CRC mode blocks have 1024 bytes; a receiver that refuses the first of them twice gets blocks of 128. */
+ * The receiver drives: NAK asks for checksums, 'C' for CRC. A block that is refused or not
+ * answered is sent again, TRIES_MAX times. In CRC mode blocks have 1024 bytes; a receiver that
+ * refuses the first of them twice gets blocks of 128. */
 #include <stdarg.h>
 
 #include "basic/names.h"
@@ -123,7 +124,8 @@ static void seal(XyModem *x, size_t size) {
         x->send_due = true;
 }
 
-/* Block 0: the name without its folders, NUL, the length in decimal; without a name it ends the batch. */
+/* Block 0: the name without its folders, NUL, the length in decimal; without a name it ends the
+ * batch. */
 static void make_name(XyModem *x, const char *name) {
         const char *slash = name ? strrchr(name, '/') : NULL;
 

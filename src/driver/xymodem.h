@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* XyModem: sending by XMODEM (checksum, CRC, 1K) and YMODEM (a batch of one file), which differ in the block 0 that names the file and
- * in the empty one that ends the batch. Chuck Forsberg, XMODEM/YMODEM Protocol Reference (1988). Pure; the drivers xmodem and ymodem
- * are this with one flag. */
+/* XyModem: sending by XMODEM (checksum, CRC, 1K) and YMODEM (a batch of one file), which differ
+ * in the block 0 that names the file and in the empty one that ends the batch. Chuck Forsberg,
+ * XMODEM/YMODEM Protocol Reference (1988). Pure; the drivers xmodem and ymodem are this with one
+ * flag. */
 #pragma once
 
 #include "driver/driver.h"

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bench-push: the gateway's half of the line bench: identifies a device and pushes an image with the native driver, on one line that is
- * given as for [Port]. Prints one JSON object with the monotonic times of what it did. Also the smallest example of how the driver library is
- * used: a port, a driver, a planner, an exchange.
+/* bench-push: the gateway's half of the line bench: identifies a device and pushes an image with
+ * the native driver, on one line that is given as for [Port]. Prints one JSON object with the
+ * monotonic times of what it did. Also the smallest example of how the driver library is used: a
+ * port, a driver, a planner, an exchange.
  *
- *      bench-push --path PATH --baud N [--push-baud N] [--half-duplex] [--turnaround-us N] [--address N] [--bytes N] */
+ *      bench-push --path PATH --baud N [--push-baud N] [--half-duplex] [--turnaround-us N]
+ *      [--address N] [--bytes N] */
 #include <getopt.h>
 #include <inttypes.h>
 

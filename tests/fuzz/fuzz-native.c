@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The gateway's drivers against a device that says anything. The first byte chooses driver, operation and mode; the rest is a script:
+/* The gateway's drivers against a device that says anything. The first byte chooses driver,
+ * operation and mode; the rest is a script:
  *
  *      0xff n  the next n bytes arrive as they are
- *      0xfe n  the next n bytes arrive as the payload of a valid answer to the command at hand, so that the depths are reached
+ *      0xfe n  the next n bytes arrive as the payload of a valid answer to the command at hand, so
+ *      that the depths are reached
  *      else    time goes by: the driver's deadline, or as many milliseconds
  *
- * The driver has to end sooner or later, never spins without waiting, and says no more than a whole frame at a time. */
+ * The driver has to end sooner or later, never spins without waiting, and says no more than a
+ * whole frame at a time. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -80,7 +83,8 @@ static void arrive(Fuzz *f, const uint8_t *bytes, size_t n) {
         serve(f);
 }
 
-/* A valid frame: answers the command at hand when its first byte is 0, and is of that type otherwise. */
+/* A valid frame: answers the command at hand when its first byte is 0, and is of that type
+ * otherwise. */
 static void answer(Fuzz *f, const uint8_t *bytes, size_t n) {
         uint8_t out[RKD_FRAME_ENCODED(256)];
         RkdFrame frame = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* FakeDriver: follows a script of actions instead of a protocol, and writes down what happens to it. */
+/* FakeDriver: follows a script of actions instead of a protocol, and writes down what happens to
+ * it. */
 #pragma once
 
 #include "driver/driver.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* FakePort: a line that is a pair of sockets: the port has one end, the test the other. It counts the operations on it and fails the one
- * that it is told to fail. To be given to port_new_full() as opener. */
+/* FakePort: a line that is a pair of sockets: the port has one end, the test the other. It
+ * counts the operations on it and fails the one that it is told to fail. To be given to
+ * port_new_full() as opener. */
 #pragma once
 
 #include "driver/port-private.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* paced-line: a serial line between two stream sockets, as a process of its own. In each direction a byte leaves ten bit times after the
- * one before it; what the device says (right to left) may be late by a fixed time. It counts what passes and notes when the first DATA
- * frame of the native link began and the last one ended, or the first and last byte of any other protocol.
+/* paced-line: a serial line between two stream sockets, as a process of its own. In each direction
+ * a byte leaves ten bit times after the one before it; what the device says (right to left) may be
+ * late by a fixed time. It counts what passes and notes when the first DATA frame of the native
+ * link began and the last one ended, or the first and last byte of any other protocol.
  *
  *      paced-line --left listen:PATH --right connect:PATH --baud N [--latency-us N]
  *

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ptyshim: to be loaded with LD_PRELOAD, so that libserialport 0.1.1 can open a pty. That library takes a port only when the kernel lists it
- * under /sys/class/tty, and asks for modem lines, which a pty does not have. Here the listing is made up and the lines are kept in memory;
- * CTS, DSR and carrier are always there.
+/* ptyshim: to be loaded with LD_PRELOAD, so that libserialport 0.1.1 can open a pty. That library
+ * takes a port only when the kernel lists it under /sys/class/tty, and asks for modem lines, which
+ * a pty does not have. Here the listing is made up and the lines are kept in memory; CTS, DSR and
+ * carrier are always there.
  *
  * PTYSHIM_LOG=FILE: a line "NAME DTR=n RTS=n" for each change, so that a test can see pulses. */
 #include <dlfcn.h>
@@ -24,7 +25,8 @@ int __lxstat(int version, const char *path, struct stat *st);
 
 static int lines[FDS_MAX]; /* by descriptor: DTR and RTS */
 
-/* Whether the listing is asked for a name whose device is a pty: "pts/3", or any node or link that leads to one. */
+/* Whether the listing is asked for a name whose device is a pty: "pts/3", or any node or link
+ * that leads to one. */
 static int is_pty_listing(const char *path) {
         char device[256];
         struct stat st;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* VirtualDevice: the real device library on a chip that exists only in memory and in virtual time: flash with its times, a UART, resets.
- * The program that it starts is the library's program side, which reports healthy at once. Everything is deterministic. */
+/* VirtualDevice: the real device library on a chip that exists only in memory and in virtual
+ * time: flash with its times, a UART, resets. The program that it starts is the library's
+ * program side, which reports healthy at once. Everything is deterministic. */
 #pragma once
 
 #include "basic/cleanup.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* VirtualLine: see the header. Time jumps from event to event: a byte arrives, a deadline passes, the device wakes. */
+/* VirtualLine: see the header. Time jumps from event to event: a byte arrives, a deadline
+ * passes, the device wakes. */
 #include "virtual-line.h"
 #include "image/plan.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* VirtualLine: a driver and a virtual device at the two ends of a serial line in virtual time: bytes take their time, may be flipped or
- * dropped, arrive as nonsense when the speeds differ, come back as an echo, and answers may be late. */
+/* VirtualLine: a driver and a virtual device at the two ends of a serial line in virtual time:
+ * bytes take their time, may be flipped or dropped, arrive as nonsense when the speeds differ,
+ * come back as an echo, and answers may be late. */
 #pragma once
 
 #include "driver/driver.h"
@@ -34,7 +35,8 @@ typedef struct VirtualLine {
         void (*on_event)(struct VirtualLine *line);
         uint64_t bytes_sent, bytes_received;
         uint64_t first_data_usec,
-                        last_data_usec; /* between the first and the last byte sent in the phase SEND */
+                        /* between the first and the last byte sent in the phase SEND */
+                        last_data_usec;
         unsigned n_plans;
         bool plan_fails, plan_was_sums, plan_was_known, plan_trusted_nothing;
         uint32_t kept_units;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NativeWorld: what the tests of the native driver share: a driver, a virtual device and line, and a push that fits. */
+/* NativeWorld: what the tests of the native driver share: a driver, a virtual device and line,
+ * and a push that fits. */
 #pragma once
 
 #include "proto/header.h"

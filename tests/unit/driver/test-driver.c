@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The list of drivers, the names of what they report, and whether rekindle-drivers(7) tells both. */
+/* The list of drivers, the names of what they report, and whether rekindle-drivers(7) tells
+ * both. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

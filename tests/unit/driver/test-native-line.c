@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The native driver on lines that are not kind, in virtual time: noise, half duplex, a bus, flash that takes its time, small buffers, late
- * answers. Efficiency is that of rekindle-link(7): bytes of the image by what the line could have carried meanwhile. */
+/* The native driver on lines that are not kind, in virtual time: noise, half duplex, a bus,
+ * flash that takes its time, small buffers, late answers. Efficiency is that of
+ * rekindle-link(7): bytes of the image by what the line could have carried meanwhile. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

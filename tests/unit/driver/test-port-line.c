@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Ports on real ptys and sockets, and the backend over libserialport, which runs here on a pty with the help of ptyshim. */
+/* Ports on real ptys and sockets, and the backend over libserialport, which runs here on a pty
+ * with the help of ptyshim. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

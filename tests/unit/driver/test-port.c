@@ -71,11 +71,16 @@ static void make(PortMode mode, bool half_duplex, const Planner *planner) {
                 .mode = mode,
                 .baud = 115200,
                 .half_duplex = half_duplex };
+        PortWorld world = {
+                .event = event,
+                .events = &events,
+                .planner = planner,
+                .opener = fake_port_open,
+                .opener_userdata = &line,
+        };
         Why w = { "" };
 
-        assert_int_equal(port_new_full(event, &config, &events, planner, fake_port_open, &line,
-                                         &port, &w),
-                        0);
+        assert_int_equal(port_new_full(&world, &config, &port, &w), 0);
 }
 
 static int setup(void **state) {
@@ -504,7 +509,8 @@ static void port_with_odd_settings_is_refused(void **state) {
         port = NULL;
 }
 
-/* One exchange with every kind of operation on the line, the nth of which fails: it ends once, and the port is usable again. */
+/* One exchange with every kind of operation on the line, the nth of which fails: it ends once,
+ * and the port is usable again. */
 static void every_failing_operation_is_survived(void **state) {
         static const FakeStep steps[] = { { DRIVER_LINE, .baud = 9600 }, { DRIVER_PULSE },
                 { DRIVER_SEND, "ping" }, { DRIVER_LINE, .baud = 19200 },

@@ -3,7 +3,8 @@
  *
  *      driver NAME, image BYTES, name TEXT     what is sent, by what
  *      < HEX…        comes from the receiver
- *      > TOKEN…      has to be sent then: HEX, image:OFFSET:BYTES, fill:HEX:BYTES, crc or sum of what follows the first three bytes
+ *      > TOKEN…      has to be sent then: HEX, image:OFFSET:BYTES, fill:HEX:BYTES, crc or sum of
+ *      what follows the first three bytes
  *      + MS          time goes by
  *      ! timeout     nothing comes until the driver's deadline
  *      x             the exchange is cancelled
@@ -51,7 +52,8 @@ static int n_transcripts;
                 fail_msg(__VA_ARGS__);                                                             \
         } while (0)
 
-/* CRC-16/XMODEM by polynomial division of the message, bit after bit: another way than the driver's. */
+/* CRC-16/XMODEM by polynomial division of the message, bit after bit: another way than the
+ * driver's. */
 static uint16_t crc_of(const uint8_t *p, size_t n) {
         uint32_t rest = 0;
 
