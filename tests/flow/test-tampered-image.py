@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The file of a release is not what was signed: refused before the device is touched; the next good release works."""
 
-import glob
 import os
 import sys
 
@@ -35,14 +34,10 @@ TAMPERED = {
 }
 
 
-def served_file(w, version):
-    return glob.glob(os.path.join(w.publisher.path, 'public', 'targets', 'boiler-ctl', version, '*'))[0]
-
-
 def tamper(w, version, change):
     """Publishes a release and changes its file on the server, as somebody who got at the web server would."""
     w.publisher.publish(version)
-    path = served_file(w, version)
+    path = w.publisher.served_file(version)
     with open(path, 'rb') as file:
         data = file.read()
     with open(path, 'wb') as file:

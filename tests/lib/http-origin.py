@@ -12,6 +12,7 @@ Standard input takes one command a line; each is answered by "ok", or "error TEX
 
     status CODE [SECONDS]   every answer is CODE (with Retry-After: SECONDS);  status off
     cut-after BYTES         every body is cut off after so many bytes;          cut-after off
+    extra BYTES             every file has so many bytes more than it has, chunked;   extra off
     slow BYTES_PER_S        every body is sent at this speed;                   slow off
     refuse                  close the listening socket: connections are refused
     hang                    take connections and requests, answer nothing
@@ -63,7 +64,7 @@ class Origin:
         self.lock = threading.Lock()
         self.log = open(log, "a", buffering=1) if log else None
         self.mode, self.status, self.retry_after = "answer", None, None
-        self.cut_after, self.slow = None, None
+        self.cut_after, self.slow, self.extra = None, None, None
         self.connections = set()
         self.listener = None
         self.port = 0
@@ -127,6 +128,8 @@ class Origin:
             self.retry_after = rest[1] if len(rest) > 1 else None
         elif word == "cut-after":
             self.cut_after = None if off else int(rest[0])
+        elif word == "extra":
+            self.extra = None if off else int(rest[0])
         elif word == "slow":
             self.slow = None if off else int(rest[0])
         elif word == "refuse":
@@ -216,6 +219,19 @@ class Exchange:
         finally:
             self.note(status, sent, sent == length)
 
+    def answer_chunked(self, data, headers):
+        self.note(200, 0, None)
+        self.head(200, [*headers, ("Transfer-Encoding", "chunked")])
+        sent = 0
+        try:
+            while sent < len(data):
+                piece = data[sent:sent + CHUNK]
+                self.raw(b"%x\r\n" % len(piece) + piece + b"\r\n")
+                sent += len(piece)
+            self.raw(b"0\r\n\r\n")
+        finally:
+            self.note(200, sent, sent == len(data))
+
     # --- files
 
     def serve_file(self):
@@ -230,6 +246,8 @@ class Exchange:
                 self.note(304, 0, True)
                 return self.head(304, headers)
             part = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
+            if self.o.extra:
+                return self.answer_chunked(f.read() + b"x" * self.o.extra, headers)
             if not part or self.headers.get("if-range", etag) != etag:
                 return self.answer(200, (f, st.st_size), headers)
             start = int(part[1])

@@ -21,11 +21,11 @@ def _die_with_parent():
 class Program:
     """A process with its output in a file. Signals go to its pid only."""
 
-    def __init__(self, name, command, log, env=None, cwd=None, stdout=None):
+    def __init__(self, name, command, log, env=None, cwd=None, stdin=subprocess.DEVNULL, stdout=None):
         self.name = name
         self.log = log
         with open(log, 'ab') as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout or output, stderr=output,
+            self.process = subprocess.Popen(command, stdin=stdin, stdout=stdout or output, stderr=output,
                                             env=env, cwd=cwd, preexec_fn=_die_with_parent)
 
     @property

@@ -16,6 +16,7 @@ REKINDLE_BUILD names the build folder; default: tests/.out/build.
 """
 
 import atexit
+import glob
 import json
 import os
 import random
@@ -197,6 +198,46 @@ class Server:
             return ''
 
 
+class Origin:
+    """tests/lib/http-origin.py in its place: it also behaves badly, and tells every request that it had."""
+
+    def __init__(self, world, root):
+        self.log = os.path.join(world.folder('origin'), 'requests')
+        self.program = world.spawn('http-origin', [PYTHON, os.path.join(HERE, 'http-origin.py'), root, '--log', self.log],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.port = int(self._answer().split()[1])
+
+    @property
+    def url(self):
+        return f'http://127.0.0.1:{self.port}'
+
+    def _answer(self):
+        return self.program.process.stdout.readline().decode().strip()
+
+    def start(self):
+        self.command('answer')
+
+    def command(self, *lines):
+        """See the top of http-origin.py."""
+        for line in lines:
+            self.program.process.stdin.write(line.encode() + b'\n')
+            self.program.process.stdin.flush()
+            answer = self._answer()
+            if answer != 'ok':
+                raise Failure(f'http-origin: {line}: {answer}')
+
+    def requests(self, below=''):
+        """Every request below this path whose answer has ended, oldest first."""
+        with open(self.log, encoding='utf-8') as log:
+            entries = [json.loads(line) for line in log if line.endswith('\n')]
+        return [e for e in entries if e['path'].startswith(below) and e['ended'] is not None]
+
+    def downloads(self, version, model='boiler-ctl'):
+        """(status, offset asked for, with If-Range, bytes sent, complete) of each answer for the file of this release."""
+        return [(r['status'], int(r['headers'].get('range', 'bytes=0-')[6:-1]), 'if-range' in r['headers'], r['sent'], r['ended'])
+                for r in self.requests(f'/targets/{model}/{version}/')]
+
+
 class Publisher:
     """A repository folder and the programs published in it."""
 
@@ -223,6 +264,9 @@ class Publisher:
     def add(self, version, image, *options, model='boiler-ctl', trial=5):
         self.repo('add', self.path, '--model', model, '--version', version, image, '--trial', str(trial), *options)
         self.images[model, version] = image
+
+    def served_file(self, version, model='boiler-ctl'):
+        return glob.glob(os.path.join(self.path, 'public', 'targets', model, version, '*'))[0]
 
     def publish(self, version=None, behaviour='healthy', *options, model='boiler-ctl', trial=5, pad=0):
         """Makes, adds and publishes one release; returns the image. Without a version: what was added so far."""
@@ -357,8 +401,8 @@ class World:
             file.write(text)
         return path
 
-    def spawn(self, name, command, env=None):
-        started = Program(name, command, os.path.join(self.folder('log'), f'{name}.log'), env=env or self.environment)
+    def spawn(self, name, command, env=None, **streams):
+        started = Program(name, command, os.path.join(self.folder('log'), f'{name}.log'), env=env or self.environment, **streams)
         self.programs.append(started)
         return started
 
@@ -389,6 +433,11 @@ class World:
         if start:
             device.start()
         return device
+
+    def use_origin(self):
+        """Before start(): the origin that behaves badly takes nginx's place."""
+        self.server = Origin(self, self.server.root)
+        return self.server
 
     def write_config(self):
         text = GATEWAY_CONF.format(poll=self.poll, provision=self.provision, updates=self.updates_keys)
@@ -528,6 +577,11 @@ class World:
     def images(self):
         """What the store holds."""
         return self.ctl('--json', 'backup', 'images', expect=0).json
+
+    def received(self):
+        """Bytes in the store of a download that is not complete."""
+        parts = glob.glob(os.path.join(self.state, 'images', '*.part'))
+        return os.path.getsize(parts[0]) if parts else 0
 
     def outbox(self):
         """The reports that wait for the fleet server, in their order."""
