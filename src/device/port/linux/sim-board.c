@@ -111,7 +111,7 @@ static void board_fill_numbers(SimBoard *board) {
         uint32_t record = SIM_FLASH_BASE + options->program_bytes;
 
         p->address = (uint8_t)options->address;
-        p->capabilities = RKD_CAN_READ;
+        p->capabilities = options->read_back ? RKD_CAN_READ : 0;
         p->capabilities |= options->trial_timer ? RKD_CAN_TRIAL_TIMER : 0;
         p->capabilities |= options->half_duplex ? 0 : RKD_CAN_FULL_DUPLEX;
         p->capabilities |= options->flash_blocks_cpu ? RKD_CAN_FLASH_BLOCKS_CPU : 0;

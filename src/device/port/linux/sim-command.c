@@ -90,16 +90,28 @@ static void command_noise(const Command *command) {
         command_result(command, r);
 }
 
-static void command_mute(const Command *command) {
+/* "on", which is also what no word means, or "off". */
+static int command_switch(const Command *command, bool *ret) {
         bool off = command->argc == 2 && strcmp(command->argv[1], "off") == 0;
 
         if (command->argc > 2 ||
-                        (command->argc == 2 && !off && strcmp(command->argv[1], "on") != 0)) {
-                command_result(command, -EINVAL);
-                return;
-        }
-        sim_line_set_mute(command->machine->board->line, !off);
-        command_result(command, 0);
+                        (command->argc == 2 && !off && strcmp(command->argv[1], "on") != 0))
+                return -EINVAL;
+        *ret = !off;
+        return 0;
+}
+
+static void command_mute(const Command *command) {
+        bool mute;
+        int r = command_switch(command, &mute);
+
+        if (r == 0)
+                sim_line_set_mute(command->machine->board->line, mute);
+        command_result(command, r);
+}
+
+static void command_faulty(const Command *command) {
+        command_result(command, command_switch(command, &command->machine->faulty));
 }
 
 static void command_reset(const Command *command) {
@@ -185,6 +197,7 @@ static const struct {
         { "plug", command_plug },
         { "noise", command_noise },
         { "mute", command_mute },
+        { "faulty", command_faulty },
         { "reset", command_reset },
         { "wipe-program", command_wipe_program },
         { "corrupt", command_corrupt },

@@ -26,6 +26,7 @@ struct SimMachine {
         uint64_t watchdog_usec; /* deadline */
         uint64_t trial_usec;    /* deadline, or SIM_NEVER_USEC */
         bool program_writes;    /* a flash operation of the program is under way */
+        bool faulty;            /* the hardware lets no program run */
         uint64_t random;
 
         uint32_t starts; /* of programs */

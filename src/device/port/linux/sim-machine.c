@@ -177,7 +177,7 @@ static void machine_run_program(SimMachine *machine) {
         }
         if (machine->board->request != SIM_REQUEST_NONE)
                 return;
-        if (ended || r < 0)
+        if (ended || r < 0 || machine->faulty)
                 sim_machine_reset(machine, RKD_CAUSE_CRASH);
         else if (sim_now_usec() >= machine->trial_usec)
                 sim_machine_reset(machine, RKD_CAUSE_TRIAL);
@@ -239,6 +239,7 @@ int sim_machine_new(SimMachine **ret, const SimOptions *options) {
                 return -ENOMEM;
         machine->options = options;
         machine->random = UINT64_C(0x9e3779b97f4a7c15) ^ options->seed;
+        machine->faulty = options->faulty;
         r = sim_board_new(&machine->board, options);
         if (r < 0) {
                 (void)sim_machine_free(machine);

@@ -39,12 +39,14 @@ typedef struct SimOptions {
         uint32_t buffer_bytes;
         uint32_t max_payload;
         uint32_t trial_timer;
+        uint32_t read_back;
         uint32_t watchdog_msec;
 
         const char *control;
         uint32_t noise_flip;
         uint32_t noise_drop;
         uint32_t mute;
+        uint32_t faulty;
         uint32_t cut_after;
         uint32_t seed;
         uint32_t verbose;
