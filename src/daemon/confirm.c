@@ -144,6 +144,20 @@ static void adopted(Update *u) {
         save(u);
 }
 
+static void adopt_ask_later(Update *u) {
+        if (update_set_timer(u, ASK_USEC, on_timer) < 0)
+                manager_fatal(u->manager, -ENOMEM, "a timer could not be set");
+}
+
+static void on_adopt_started(Update *u, const DriverResult *result) {
+        if (!device_heard(u->device, result)) {
+                (void)update_parked(u, result);
+                return;
+        }
+        /* Whether it took effect, the next question tells. */
+        adopt_ask_later(u);
+}
+
 static void on_adopt_asked(Update *u, const DriverResult *result) {
         const DriverIdentity *id = &result->identity;
         uint64_t now = monotonic_usec();
@@ -168,8 +182,11 @@ static void on_adopt_asked(Update *u, const DriverResult *result) {
                 adopted(u);
                 return;
         }
-        if (update_set_timer(u, ASK_USEC, on_timer) < 0)
-                manager_fatal(u->manager, -ENOMEM, "a timer could not be set");
+        /* Our questions keep a bootloader from starting the program by itself. */
+        if (id->in_bootloader)
+                update_ask(u, DRIVER_START, on_adopt_started);
+        else
+                adopt_ask_later(u);
 }
 
 static void adopt_ask(Update *u) {

@@ -343,6 +343,7 @@ void device_consider(Device *d) {
         if (d->known && d->present && consider_adopt(d))
                 return;
         consider_release(d);
+        device_let_start(d);
         device_changed(d, DEVICE_CHANGED_STATE);
 }
 

@@ -181,34 +181,51 @@ static bool may_ask(const Device *d) {
                                                         d->update->state == UPDATE_STRANDED));
 }
 
-static void on_status(Exchange *x, const DriverResult *result, void *userdata) {
-        Device *d = userdata;
+static bool answered(Device *d, const DriverResult *result) {
         bool same;
 
         d->status = NULL;
         same = device_heard(d, result);
-        if (d->present)
-                device_ask_soon(d, d->manager->config->status_interval_usec);
-        else
-                device_ask_soon(d, d->status_pause_usec);
-        if (same && result->code == DRIVER_OK)
-                device_consider(d);
+        device_ask_soon(d, d->present ? d->manager->config->status_interval_usec
+                                      : d->status_pause_usec);
+        return same && result->code == DRIVER_OK;
 }
 
-static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        const ExchangeFuncs funcs = { NULL, on_status, userdata };
-        Device *d = userdata;
+static void on_status(Exchange *x, const DriverResult *result, void *userdata) {
+        if (answered(userdata, result))
+                device_consider(userdata);
+}
+
+/* Whether it took effect, the next question tells. */
+static void on_started(Exchange *x, const DriverResult *result, void *userdata) {
+        (void)answered(userdata, result);
+}
+
+static void ask_status(Device *d, DriverOp op) {
+        const ExchangeFuncs funcs = { NULL, op == DRIVER_START ? on_started : on_status, d };
         DriverRequest request;
         int r;
 
         d->status_timer = sd_event_source_disable_unref(d->status_timer);
         if (!may_ask(d))
-                return 0; /* the port's opening or the update's end asks again */
-        device_request(d, DRIVER_IDENTIFY, &request);
+                return; /* the port's opening or the update's end asks again */
+        device_request(d, op, &request);
         r = port_submit(d->port->port, PORT_STATUS, d->driver, &request, &funcs, &d->status);
         if (r < 0)
                 log_warning("%s cannot be asked: %s", device_id(d), strerror(-r));
+}
+
+static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        ask_status(userdata, DRIVER_IDENTIFY);
         return 0;
+}
+
+void device_let_start(Device *d) {
+        const DriverIdentity *id = &d->identity;
+
+        if (d->present && id->in_bootloader && !d->update &&
+                        (id->state == DEVICE_CONFIRMED || id->state == DEVICE_UNMANAGED))
+                ask_status(d, DRIVER_START);
 }
 
 void device_ask_soon(Device *d, uint64_t usec) {
@@ -367,7 +384,8 @@ static void not_heard(Device *d, DriverCode code) {
                 device_lost(d);
 }
 
-/* It answers: the update that waited for that goes on; one that is stranded does when the program is healthy. */
+/* It answers: the update that waited for that goes on; one that is stranded does when the
+ * program is healthy. */
 static void wake_update(Device *d) {
         Update *u = d->update;
 

@@ -98,6 +98,9 @@ bool device_is_blank(const Device *d);
 /* Adopts what runs, from the repository or by reading back; false: neither can be, w says why. */
 bool device_consider_adopt(Device *d, Why *w);
 void device_ask_soon(Device *d, uint64_t usec);
+/* A program that could run stands behind its bootloader, which our questions keep awake: starts
+ * it. */
+void device_let_start(Device *d);
 /* The input of validate() as things are now. */
 void device_validate_input(const Device *d, ValidateInput *ret);
 /* Releases of this device's model; pointers into the manager's; new array. */
