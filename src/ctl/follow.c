@@ -17,6 +17,8 @@
 #include "ctl/format.h"
 
 #define PATIENCE_USEC (60 * USEC_PER_SEC)
+/* An update that is no longer there has told its end by then, if it had one. */
+#define GRACE_USEC (2 * USEC_PER_SEC)
 
 typedef enum FollowState {
         FOLLOW_ASKED,
@@ -36,6 +38,7 @@ typedef struct Follow {
         bool left_stranded;     /* was seen in another phase since */
         uint64_t moved_usec;    /* last progress while it waits */
         uint64_t moved;         /* what that progress was */
+        uint64_t gone_usec;     /* no update is open since; 0: one is */
         char outcome[FORMAT_MAX], text[WHY_MAX];
         int status;
         bool bare; /* the text is not about this device */
@@ -165,25 +168,40 @@ static void judge(Follow *w) {
                 w->moved = moved;
                 w->moved_usec = monotonic_usec();
         }
+        if (*member_string(d, "kind"))
+                w->gone_usec = 0;
+        else if (w->gone_usec == 0)
+                w->gone_usec = monotonic_usec();
         show_phase(w);
+}
+
+/* When time alone ends it; USEC_INFINITY: never. */
+static uint64_t deadline_of(const Follow *w) {
+        uint64_t deadline = w->set->deadline_usec;
+
+        if (w->state == FOLLOW_RUNNING && w->gone_usec > 0)
+                deadline = MIN(deadline, w->gone_usec + GRACE_USEC);
+        if (w->state == FOLLOW_LOST ||
+                        (w->state == FOLLOW_RUNNING && *member_string(w->device, "waiting")))
+                deadline = MIN(deadline, w->moved_usec + PATIENCE_USEC);
+        return deadline;
 }
 
 static void judge_time(Follow *w, uint64_t now) {
         const char *waiting = member_string(w->device, "waiting");
-        FollowSet *f = w->set;
 
-        if (w->state == FOLLOW_ENDED)
+        if (w->state == FOLLOW_ENDED || now < deadline_of(w))
                 return;
-        if (w->state == FOLLOW_LOST && now >= w->moved_usec + PATIENCE_USEC)
-                return end(w, STATUS_FAILED, "",
+        if (w->state == FOLLOW_LOST)
+                end(w, STATUS_FAILED, "",
                                 "rekindled stopped; the update goes on when it is started again");
-        if (w->state == FOLLOW_RUNNING && *waiting && now >= w->moved_usec + PATIENCE_USEC)
-                return end_with(w, waiting, member_string(w->device, "state-text"));
-        if (now < f->deadline_usec)
-                return;
-        if (*waiting)
-                return end_with(w, waiting, member_string(w->device, "state-text"));
-        end(w, STATUS_FAILED, "", "not at its end in the time given; the update goes on");
+        else if (w->gone_usec > 0)
+                end(w, STATUS_FAILED, "",
+                                "the update was given up for something else: rekindlectl history");
+        else if (*waiting)
+                end_with(w, waiting, member_string(w->device, "state-text"));
+        else
+                end(w, STATUS_FAILED, "", "not at its end in the time given; the update goes on");
 }
 
 /* ---- the daemon ---- */
@@ -441,12 +459,11 @@ static bool is_open(const FollowSet *f) {
 
 /* Until the next moment at which time alone may end something. */
 static uint64_t next_usec(const FollowSet *f, uint64_t now) {
-        uint64_t next = f->deadline_usec;
+        uint64_t next = USEC_INFINITY;
 
         for (size_t i = 0; i < f->n; i++)
-                if (f->items[i]->state != FOLLOW_ENDED && f->items[i]->moved_usec > 0)
-                        next = MIN(next, MAX(f->items[i]->moved_usec + PATIENCE_USEC,
-                                                         now + USEC_PER_SEC));
+                if (f->items[i]->state != FOLLOW_ENDED)
+                        next = MIN(next, deadline_of(f->items[i]));
         return next == USEC_INFINITY ? USEC_INFINITY : next > now ? next - now : 0;
 }
 

@@ -208,6 +208,14 @@ class Verbs:
         self.same(started.process.returncode, 1)
         self.has(started.tail(), 'rekindled was started again meanwhile')
 
+    def test_update_that_is_given_up_for_something_else_is_left(self):
+        started = self.bus.spawn('ctl', [self.bus.ctl_path, 'update', 'stuck'])
+        wait_for('pushing', lambda: 'stuck: pushing' in started.tail(), alive=[started])
+        self.ctl('accept', 'stuck')
+        wait_for('end', lambda: not started.is_alive())
+        self.same(started.process.returncode, 1)
+        self.has(started.tail(), 'given up for something else')
+
     # --- requests
 
     def test_requests_are_carried_out(self):
