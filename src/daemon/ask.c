@@ -89,7 +89,6 @@ void update_ask_push(Update *u, bool take_over, AskFunc func) {
         request.file_name = u->image_release->target;
         request.trial_seconds = update_trial_seconds(u);
         request.restore = u->role != ROLE_CANDIDATE;
-        request.trust_nothing = u->trust_nothing;
         request.take_over = take_over;
         submit(u, &request, u->role == ROLE_CANDIDATE ? PORT_PUSH : PORT_RESTORE, func);
 }

@@ -72,7 +72,7 @@ static Outcome pick(Device *d, const char *version, const Release **ret, Why *w)
         if (version)
                 return pick_by_name(d, version, list, n, ret, w);
         device_validate_input(d, &in);
-        in.ask = false; /* asked for now, by a person */
+        in.ask = false; /* a person asks: that is the approval */
         if (validate_select(&in, list, n, &i, &verdict) < 0) {
                 (void)why(w, 0, "%s", verdict.why.text);
                 return verdict.outcome;

@@ -49,14 +49,13 @@ static json_t *candidate_to_json(const Release *c) {
 json_t *update_to_json(const Update *u) {
         return json_pack(
                         "{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o,"
-                        " s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
+                        " s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
                         "format", UPDATE_JOURNAL_FORMAT, "kind", kind_name(u->kind), "state",
                         state_name(u->state), "resume", state_name(u->resume), "role",
                         role_name(u->role), "push-id", hex64(u->push_id), "last-push-id",
                         hex64(u->last_push_id), "candidate", candidate_to_json(u->candidate),
-                        "begun", u->begun, "touched", u->touched, "by-name", u->by_name,
-                        "by-request", u->by_request, "provision", u->provision, "take-over",
-                        u->take_over, "trust-nothing", u->trust_nothing, "tries",
+                        "touched", u->touched, "by-name", u->by_name, "by-request", u->by_request,
+                        "provision", u->provision, "take-over", u->take_over, "tries",
                         u->tries[ROLE_CANDIDATE], u->tries[ROLE_BACKUP], u->tries[ROLE_PREVIOUS],
                         "trial-seconds", u->trial_seconds, "stalls", u->stalls, "outcome",
                         outcome_info(u->outcome)->code, "text", u->text, "wait",
@@ -144,13 +143,11 @@ static int get_flags(Update *u, const json_t *e, Why *w) {
                 const char *key;
                 bool *value;
         } flags[] = {
-                { "begun", &u->begun },
                 { "touched", &u->touched },
                 { "by-name", &u->by_name },
                 { "by-request", &u->by_request },
                 { "provision", &u->provision },
                 { "take-over", &u->take_over },
-                { "trust-nothing", &u->trust_nothing },
         };
         int r = 0;
 

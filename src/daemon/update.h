@@ -50,9 +50,8 @@ struct Update {
         Release *candidate;    /* NULL for a restore */
         uint64_t push_id;      /* of the push under way; 0: none yet */
         uint64_t last_push_id; /* of the push before it in this update; 0: none */
-        bool begun;            /* that push may have reached the device */
         bool touched;          /* this update may have erased something: too late to cancel */
-        bool by_name, provision, by_request, take_over, trust_nothing;
+        bool by_name, provision, by_request, take_over;
         unsigned tries[_ROLE_MAX];
         unsigned trial_seconds; /* as the release of the pushed image says; 0: it says nothing */
         unsigned stalls;        /* pushes in a row that made no progress */

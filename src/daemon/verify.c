@@ -10,11 +10,11 @@
 
 #include "basic/file.h"
 #include "basic/log.h"
-#include "basic/names.h"
 #include "build-config.h"
 #include "tuf/updater.h"
 
-#define RELEASES_MAX 4096
+#define RELEASES_MAX  4096
+#define TIME_FILE_MAX 128
 
 struct Verify {
         Manager *manager;
@@ -225,30 +225,39 @@ static int on_begin(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-/* Time that was trusted last: text of seconds in trust/time. */
+/* Time that was trusted last: trust/time, {"format": 1, "trusted": seconds since 1970}. What
+ * cannot be read counts as none: the time of the build is the lowest bound anyway. */
 static int64_t stored_time(Manager *m) {
         _cleanup_free_ char *s = NULL;
-        uint64_t v;
+        _cleanup_json_ json_t *o = NULL;
+        uint64_t format, seconds;
         size_t n;
 
-        if (file_read(m->trust_fd, "time", 32, &s, &n) < 0)
+        if (file_read(m->trust_fd, "time", TIME_FILE_MAX, &s, &n) < 0 ||
+                        json_parse(s, n, &o, NULL) < 0 ||
+                        json_get_uint(o, "time", "format", 1, 1, &format, NULL) < 0 ||
+                        json_get_uint(o, "time", "trusted", 0, INT64_MAX, &seconds, NULL) < 0)
                 return 0;
-        while (n > 0 && s[n - 1] == '\n')
-                s[--n] = '\0';
-        return parse_uint64(s, 0, INT64_MAX, &v) < 0 ? 0 : (int64_t)v;
+        return (int64_t)seconds;
+}
+
+static void store_time(Manager *m, int64_t seconds) {
+        _cleanup_json_ json_t *o =
+                        json_pack("{s:i, s:I}", "format", 1, "trusted", (json_int_t)seconds);
+        _cleanup_free_ char *text = o ? json_print(o) : NULL;
+
+        /* A lost write only means an older lower bound. */
+        if (text)
+                (void)sync_write(
+                                m->sync, m->trust_fd, "time", text, strlen(text), NULL, NULL, NULL);
 }
 
 static int64_t trusted_now(Manager *m) {
         int64_t now = clock_now(m->clock), stored = stored_time(m);
         bool synchronised = m->clock->is_synchronised(m->clock->userdata);
-        char text[32];
-        int n;
 
-        if (synchronised && now > stored && now > REKINDLE_BUILD_TIME) {
-                n = snprintf(text, sizeof(text), "%" PRId64 "\n", now);
-                /* A lost write only means an older lower bound. */
-                (void)sync_write(m->sync, m->trust_fd, "time", text, (size_t)n, NULL, NULL, NULL);
-        }
+        if (synchronised && now > stored && now > REKINDLE_BUILD_TIME)
+                store_time(m, now);
         return MAX(MAX(now, stored), (int64_t)REKINDLE_BUILD_TIME);
 }
 

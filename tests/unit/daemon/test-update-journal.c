@@ -55,7 +55,7 @@ static Update *make(Fixture *f) {
         u->resume = UPDATE_TRIAL;
         u->push_id = 0xfedcba9876543210;
         u->last_push_id = 1;
-        u->begun = u->touched = u->by_name = u->provision = true;
+        u->touched = u->by_name = u->provision = true;
         u->tries[ROLE_BACKUP] = 2;
         u->stalls = 1;
         u->trial_seconds = 9;
@@ -79,8 +79,8 @@ static void an_update_survives_its_entry(void **state) {
         assert_int_equal(back->state, UPDATE_PUSHING);
         assert_int_equal(back->resume, UPDATE_TRIAL);
         assert_true(back->push_id == u->push_id && back->last_push_id == 1);
-        assert_true(back->begun && back->touched && back->by_name && back->provision);
-        assert_false(back->by_request || back->take_over || back->trust_nothing);
+        assert_true(back->touched && back->by_name && back->provision);
+        assert_false(back->by_request || back->take_over);
         assert_int_equal(back->tries[ROLE_BACKUP], 2);
         assert_int_equal(back->stalls, 1);
         assert_int_equal(back->trial_seconds, 9);
