@@ -284,6 +284,13 @@ static void program_is_read_back(void **state) {
         assert_memory_equal(r->bytes, world->image, r->length);
 }
 
+static void program_runs_again_after_it_was_read_out_of_the_bootloader(void **state) {
+        world_install(world, 7);
+        virtual_device_power_cycle(world->device);
+        assert_code(world_run(world, DRIVER_READ_BACK), DRIVER_OK);
+        assert_false(world_run(world, DRIVER_IDENTIFY)->identity.in_bootloader);
+}
+
 static void device_that_cannot_be_read_says_so(void **state) {
         VirtualConfig config = virtual_config();
 
@@ -370,6 +377,7 @@ int main(void) {
                 TEST(speed_that_the_line_cannot_carry_is_given_up),
                 TEST(speed_that_the_device_does_not_name_is_not_asked_for),
                 TEST(program_is_read_back),
+                TEST(program_runs_again_after_it_was_read_out_of_the_bootloader),
                 TEST(device_that_cannot_be_read_says_so),
                 TEST(release_is_read_out_of_the_record),
                 TEST(blank_device_has_no_release),
