@@ -121,6 +121,10 @@ void native_link_answered(NativeLink *l, uint64_t now_usec) {
         l->latency_usec = MIN(l->latency_usec, now_usec > due ? now_usec - due : 0);
 }
 
+void native_link_left(NativeLink *l, size_t n_under_way, uint64_t now_usec) {
+        l->line_free_usec = MIN(l->line_free_usec, now_usec + line_time(l, n_under_way));
+}
+
 uint32_t native_link_latency_bytes(const NativeLink *l) {
         uint64_t usec = MIN(l->latency_usec, USEC_PER_SEC);
 

@@ -47,6 +47,8 @@ bool native_link_feed(NativeLink *l, uint8_t byte, uint64_t now_usec, RkdAnswer 
 
 /* The frame that came last answers what was sent last. */
 void native_link_answered(NativeLink *l, uint64_t now_usec);
+/* The device has told that of all that was sent only so many bytes can still be on their way. */
+void native_link_left(NativeLink *l, size_t n_under_way, uint64_t now_usec);
 /* What the line carries in the latency; 0 where nothing is sent ahead. */
 uint32_t native_link_latency_bytes(const NativeLink *l);
 

@@ -89,10 +89,25 @@ static void note_progress(Native *n) {
                 n->recoveries = 0;
 }
 
-void send_status(Native *n, const RkdAnswer *a, bool sure) {
-        uint64_t queue_usec = native_link_deadline(&n->link, RKD_STATUS_BYTES, 0, n->now_usec) +
-                              NATIVE_STATUS_USEC;
+/* What the device has taken in has left the line, however fast that is; after a step back there
+ * may be pieces on it that the window counts no more. Frames add to the bytes of the stream. */
+static void note_left(Native *n, const RkdStatus *s, bool sure) {
+        uint32_t under_way = n->window.next - MIN(s->received, n->window.next);
 
+        if (sure)
+                native_link_left(&n->link, 0, n->now_usec);
+        else if (n->now_usec >= n->window.stale_until_usec)
+                native_link_left(&n->link,
+                                under_way + under_way / 4 + RKD_FRAME_ENCODED(RKD_PAYLOAD_MIN),
+                                n->now_usec);
+}
+
+void send_status(Native *n, const RkdAnswer *a, bool sure) {
+        uint64_t queue_usec;
+
+        note_left(n, &a->status, sure);
+        queue_usec = native_link_deadline(&n->link, RKD_STATUS_BYTES, 0, n->now_usec) +
+                     NATIVE_STATUS_USEC;
         if (a->status.error != RKD_OK) {
                 native_refuse(n, a->status.error, "DATA");
                 return;

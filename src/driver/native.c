@@ -297,6 +297,8 @@ static void take_answer(Native *n, const RkdAnswer *a) {
         n->waiting = false;
         if (n->tries == 1)
                 native_link_answered(&n->link, n->now_usec);
+        if (n->step != NATIVE_SEND)
+                native_link_left(&n->link, 0, n->now_usec);
         if (a->result == RKD_OK)
                 row->answer(n, a);
         else if (row->refused)
