@@ -285,8 +285,9 @@ static void program_is_read_back(void **state) {
 }
 
 static void program_runs_again_after_it_was_read_out_of_the_bootloader(void **state) {
-        world_install(world, 7);
-        virtual_device_power_cycle(world->device);
+        virtual_device_load(world->device, world->image, world->request.image_length);
+        assert_code(world_run(world, DRIVER_READ_RELEASE), DRIVER_E_STATE);
+        assert_true(world_run(world, DRIVER_IDENTIFY)->identity.in_bootloader);
         assert_code(world_run(world, DRIVER_READ_BACK), DRIVER_OK);
         assert_false(world_run(world, DRIVER_IDENTIFY)->identity.in_bootloader);
 }
