@@ -142,6 +142,8 @@ int ctl_refused(Ctl *c, const char *device, const sd_bus_error *error) {
                 o = json_pack("{s:s, s:s, s:s, s:i}", "outcome", code, "class",
                                 member_string(ctl_outcome(c, code), "class"), "text", text, "exit",
                                 status);
+                if (device)
+                        (void)json_object_set_new(o, "device", json_string(device));
                 (void)ctl_print_json(o);
         }
         (void)ctl_failed("%s", text);
@@ -354,6 +356,18 @@ uint64_t member_number(const json_t *o, const char *key) {
 
 bool member_true(const json_t *o, const char *key) {
         return json_is_true(json_object_get(o, key));
+}
+
+int ctl_said(const Ctl *c, const char *key, const char *name, const char *text) {
+        _cleanup_json_ json_t *o = NULL;
+
+        if (!c->json) {
+                (void)printf("%s: %s\n", name, text);
+                return STATUS_DONE;
+        }
+        o = json_pack("{s:s, s:s, s:s, s:s, s:i}", key, name, "outcome", "done", "class", "success",
+                        "text", text, "exit", STATUS_DONE);
+        return ctl_print_json(o);
 }
 
 int ctl_print_json(const json_t *value) {

@@ -111,6 +111,8 @@ bool member_true(const json_t *o, const char *key);
 /* Makes the daemon ask the server; how that ended. */
 int ctl_check(Ctl *c, char ret_outcome[static 64], char ret_text[static WHY_MAX]);
 
+/* Tells that something is done: "NAME: TEXT", or JSON with the name as member `key`. */
+int ctl_said(const Ctl *c, const char *key, const char *name, const char *text);
 /* Prints JSON and returns STATUS_DONE. */
 int ctl_print_json(const json_t *value);
 

@@ -71,9 +71,10 @@ static int check_one(Ctl *c, const char *id, json_t *results) {
         if (r < 0)
                 return ctl_errno(r, "the answer cannot be read");
         status = ctl_outcome_status(c, outcome);
-        (void)json_array_append_new(
-                        results, json_pack("{s:s, s:s, s:s, s:i}", "device", id, "outcome", outcome,
-                                                 "text", text, "exit", status));
+        (void)json_array_append_new(results,
+                        json_pack("{s:s, s:s, s:s, s:s, s:i}", "device", id, "outcome", outcome,
+                                        "class", member_string(ctl_outcome(c, outcome), "class"),
+                                        "text", text, "exit", status));
         if (!c->json) {
                 (void)printf("%s: %s: ", id, status == 0 ? "intact" : outcome);
                 show_text(stdout, text);
@@ -123,14 +124,8 @@ int verb_backup_adopt(Ctl *c, int argc, char *argv[]) {
                 r = ctl_call_device(c, argv[0], "Adopt", NULL, "a{sv}", 0);
         if (r != 0)
                 return r;
-        if (c->json) {
-                _cleanup_json_ json_t *o = json_pack("{s:s, s:s, s:i}", "device", argv[0],
-                                "outcome", "done", "exit", STATUS_DONE);
-
-                return ctl_print_json(o);
-        }
-        (void)printf("%s: accepted; rekindlectl backup list shows it when it is kept\n", argv[0]);
-        return STATUS_DONE;
+        return ctl_said(c, "device", argv[0],
+                        "accepted; rekindlectl backup list shows it when it is kept");
 }
 
 static int add_image(Table *t, const json_t *image) {

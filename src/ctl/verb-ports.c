@@ -59,12 +59,5 @@ int verb_ports_release(Ctl *c, int argc, char *argv[]) {
 
         if (r != 0)
                 return r;
-        if (c->json) {
-                _cleanup_json_ json_t *o = json_pack("{s:s, s:s, s:i}", "port", argv[0], "outcome",
-                                "done", "exit", STATUS_DONE);
-
-                return ctl_print_json(o);
-        }
-        (void)printf("%s: handed over\n", argv[0]);
-        return STATUS_DONE;
+        return ctl_said(c, "port", argv[0], "handed over");
 }

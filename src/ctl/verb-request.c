@@ -2,40 +2,28 @@
 /* cancel, hold, unhold, accept, approve, clear-bad: one call each, and what it led to. */
 #include "ctl/ctl.h"
 
-static int said(const Ctl *c, const char *device, const char *what) {
-        _cleanup_json_ json_t *o = NULL;
-
-        if (!c->json) {
-                (void)printf("%s: %s\n", device, what);
-                return STATUS_DONE;
-        }
-        o = json_pack("{s:s, s:s, s:s, s:s, s:i}", "device", device, "outcome", "done", "class",
-                        "success", "text", what, "exit", STATUS_DONE);
-        return ctl_print_json(o);
-}
-
 int verb_cancel(Ctl *c, int argc, char *argv[]) {
         int r = ctl_call_device(c, argv[0], "Cancel", NULL, "a{sv}", 0);
 
-        return r != 0 ? r : said(c, argv[0], "the update is cancelled");
+        return r != 0 ? r : ctl_said(c, "device", argv[0], "the update is cancelled");
 }
 
 int verb_hold(Ctl *c, int argc, char *argv[]) {
         int r = ctl_call_device(c, argv[0], "SetHold", NULL, "ba{sv}", 1, 0);
 
-        return r != 0 ? r : said(c, argv[0], "on hold until rekindlectl unhold");
+        return r != 0 ? r : ctl_said(c, "device", argv[0], "on hold until rekindlectl unhold");
 }
 
 int verb_unhold(Ctl *c, int argc, char *argv[]) {
         int r = ctl_call_device(c, argv[0], "SetHold", NULL, "ba{sv}", 0, 0);
 
-        return r != 0 ? r : said(c, argv[0], "no longer on hold");
+        return r != 0 ? r : ctl_said(c, "device", argv[0], "no longer on hold");
 }
 
 int verb_accept(Ctl *c, int argc, char *argv[]) {
         int r = ctl_call_device(c, argv[0], "Accept", NULL, "a{sv}", 0);
 
-        return r != 0 ? r : said(c, argv[0], "accepted");
+        return r != 0 ? r : ctl_said(c, "device", argv[0], "accepted");
 }
 
 int verb_approve(Ctl *c, int argc, char *argv[]) {
@@ -49,11 +37,11 @@ int verb_approve(Ctl *c, int argc, char *argv[]) {
         if (at && !at[1])
                 return ctl_usage("there is no version after the @ of \"%s\"", argv[0]);
         r = ctl_call_device(c, device, "Approve", NULL, "sa{sv}", at ? at + 1 : "", 0);
-        return r != 0 ? r : said(c, device, "approved");
+        return r != 0 ? r : ctl_said(c, "device", device, "approved");
 }
 
 int verb_clear_bad(Ctl *c, int argc, char *argv[]) {
         int r = ctl_call_device(c, argv[0], "ClearBad", NULL, "sa{sv}", argc > 1 ? argv[1] : "", 0);
 
-        return r != 0 ? r : said(c, argv[0], "forgotten; it may be tried again");
+        return r != 0 ? r : ctl_said(c, "device", argv[0], "forgotten; it may be tried again");
 }

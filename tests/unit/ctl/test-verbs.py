@@ -5,13 +5,14 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from fake_bus import NOBODY, Failure, main, wait_for  # noqa: E402  pylint: disable=wrong-import-position
+from fake_bus import NOBODY, SOURCE, Failure, main, wait_for  # noqa: E402  pylint: disable=wrong-import-position
 
 DIGEST = '11' * 32
 BAD = 'bb' + '00' * 31
@@ -221,6 +222,8 @@ class Verbs:
     def test_requests_are_carried_out(self):
         self.same(self.ctl('hold', 'good').stdout, 'good: on hold until rekindlectl unhold\n')
         self.same(self.json('show', 'good')['hold'], True)
+        self.same(self.json('hold', 'good'), {'device': 'good', 'outcome': 'done', 'class': 'success', 'exit': 0,
+                                              'text': 'on hold until rekindlectl unhold'})
         self.ctl('unhold', 'good')
         self.same(self.json('show', 'good')['hold'], False)
         self.ctl('approve', 'good@3.0.0')
@@ -233,7 +236,7 @@ class Verbs:
         self.ctl('update', 'stuck', '--no-wait')
         self.error(self.ctl('cancel', 'stuck', expect=5), 'it is being written already')
         self.same(self.json('accept', 'good', expect=3), {
-            'outcome': 'not-running', 'class': 'refusal', 'text': 'there is nothing to accept', 'exit': 3})
+            'device': 'good', 'outcome': 'not-running', 'class': 'refusal', 'text': 'there is nothing to accept', 'exit': 3})
 
     def test_clear_bad_forgets_one_digest_or_all(self):
         self.error(self.ctl('clear-bad', 'good', '22' * 32, expect=3), 'no such entry')
@@ -274,6 +277,20 @@ class Verbs:
 
     def test_monitor_ends_with_its_time(self):
         self.ctl('--timeout', '1', 'monitor')
+
+    # --- what is written about it
+
+    def test_man_page_tells_every_verb_and_option(self):
+        with open(os.path.join(SOURCE, 'man', 'rekindlectl.1'), encoding='utf-8') as file:
+            page = file.read()
+        text = self.ctl('--help').stdout
+        verbs = re.findall(r'^  ([a-z][a-z-]*(?: [a-z]+)?)  ', text, re.M)
+        self.same(len(verbs), 20)
+        for verb in verbs:
+            if not re.search(rf'^\.It Cm (.* , )?{verb}\b', page, re.M):
+                raise Failure(f'{verb} is not in the page')
+        for option in re.findall(r'--([a-z-]+)', text):
+            self.has(page, f'Fl -{option}')
 
     # --- the daemon is not there, or not for you
 

@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import xml.etree.ElementTree
@@ -75,6 +76,14 @@ class Bus:
             self.same(sorted(seen), sorted(members))
             for key, text in members.items():
                 self.same((key, seen[key]), (key, text))
+
+    def test_man_page_tells_every_member(self):
+        with open(os.path.join(SOURCE, 'man', f'{NAME}.5'), encoding='utf-8') as file:
+            page = file.read()
+        members = [child.get('name') for path in (PATH, device('good')) for node in self.interfaces(path).values()
+                   for child in node if child.get('name')]
+        self.same([name for name in members if not re.search(rf'\b{name}\b', page)], [])
+        self.same(len(members) > 60, True)
 
     def test_object_manager_lists_every_device(self):
         done = self.bus.busctl('call', NAME, PATH, 'org.freedesktop.DBus.ObjectManager', 'GetManagedObjects')
