@@ -280,17 +280,38 @@ class Verbs:
 
     # --- what is written about it
 
+    def verbs(self):
+        return re.findall(r'^  ([a-z][a-z-]*(?: [a-z]+)?)  ', self.ctl('--help').stdout, re.M)
+
     def test_man_page_tells_every_verb_and_option(self):
         with open(os.path.join(SOURCE, 'man', 'rekindlectl.1'), encoding='utf-8') as file:
             page = file.read()
         text = self.ctl('--help').stdout
-        verbs = re.findall(r'^  ([a-z][a-z-]*(?: [a-z]+)?)  ', text, re.M)
+        verbs = self.verbs()
         self.same(len(verbs), 20)
         for verb in verbs:
             if not re.search(rf'^\.It Cm (.* , )?{verb}\b', page, re.M):
                 raise Failure(f'{verb} is not in the page')
         for option in re.findall(r'--([a-z-]+)', text):
             self.has(page, f'Fl -{option}')
+
+    def test_shell_completes_verbs_devices_and_options(self):
+        environment = dict(self.bus.environment, PATH=os.path.dirname(self.bus.ctl_path) + ':' + os.environ['PATH'])
+
+        def complete(*words):
+            script = ('source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _rekindlectl; '
+                      'printf "%s\\n" "${COMPREPLY[@]}"')
+            done = subprocess.run(['bash', '-c', script, os.path.join(SOURCE, 'conf', 'rekindlectl.bash'), 'rekindlectl', *words],
+                                  stdout=subprocess.PIPE, encoding='utf-8', env=environment, timeout=60, check=True)
+            return sorted(done.stdout.split())
+
+        self.same(complete('un'), ['unhold'])
+        self.same(complete('show', 'st'), ['stranded', 'stuck'])
+        self.same(complete('--json', 'backup', 'im'), ['images'])
+        self.same(complete('ports', 'release', ''), ['line-1'])
+        self.same(complete('check', '--e'), ['--explain'])
+        verbs = {verb.split()[0] for verb in self.verbs()}
+        self.same(complete(''), sorted(verbs))
 
     # --- the daemon is not there, or not for you
 
