@@ -53,6 +53,7 @@ typedef TAILQ_HEAD(JobList, SyncJob) JobList;
 
 struct Sync {
         sd_event_source *source;
+        Reserve *reserve;
         int fd;
         pid_t pid;
         bool broken;
@@ -411,6 +412,43 @@ int sync_replace(Sync *sync, int fd, int dirfd, const char *from, const char *to
         return sync_submit(sync, TAKE_PTR(job), func, userdata, ret);
 }
 
+void sync_use_reserve(Sync *sync, Reserve *reserve) {
+        sync->reserve = reserve;
+}
+
+int sync_write_bytes(const Sync *sync, int fd, const void *bytes, size_t n) {
+        const uint8_t *p = bytes;
+
+        while (n > 0) {
+                ssize_t k = write(fd, p, n);
+
+                if (k > 0) {
+                        p += k;
+                        n -= (size_t)k;
+                        continue;
+                }
+                if (k == 0)
+                        return -EIO;
+                if (errno == EINTR)
+                        continue;
+                if (errno != ENOSPC)
+                        return -errno;
+                if (!reserve_give(sync->reserve))
+                        return -ENOSPC;
+        }
+        return 0;
+}
+
+/* The name, too, may need a block of the folder. */
+static int open_temporary(const Sync *sync, int dirfd, const char *name, char **ret) {
+        int fd;
+
+        do
+                fd = file_open_temporary(dirfd, name, 0600, ret);
+        while (fd == -ENOSPC && reserve_give(sync->reserve));
+        return fd;
+}
+
 int sync_write(Sync *sync, int dirfd, const char *name, const void *bytes, size_t n, SyncFunc func,
                 void *userdata, SyncJob **ret) {
         _cleanup_free_ char *temporary = NULL;
@@ -419,10 +457,10 @@ int sync_write(Sync *sync, int dirfd, const char *name, const void *bytes, size_
 
         if (sync->broken)
                 return -EIO;
-        fd = file_open_temporary(dirfd, name, 0600, &temporary);
+        fd = open_temporary(sync, dirfd, name, &temporary);
         if (fd < 0)
                 return fd;
-        r = write_all(fd, bytes, n);
+        r = sync_write_bytes(sync, fd, bytes, n);
         if (r == 0)
                 r = sync_replace(sync, fd, dirfd, temporary, name, func, userdata, ret);
         if (r < 0)

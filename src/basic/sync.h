@@ -19,6 +19,7 @@
 #include <systemd/sd-event.h>
 
 #include "cleanup.h"
+#include "reserve.h"
 
 typedef struct Sync Sync;
 typedef struct SyncJob SyncJob;
@@ -30,6 +31,11 @@ int sync_new(Sync **ret, sd_event *event);
  * is waited for. Who needs the rest done runs the loop until sync_is_idle(). */
 Sync *sync_free(Sync *sync);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Sync *, sync_free);
+
+/* Writes that find the disk full take from it; borrowed, NULL: none. */
+void sync_use_reserve(Sync *sync, Reserve *reserve);
+/* write_all() that does so. */
+int sync_write_bytes(const Sync *sync, int fd, const void *bytes, size_t n);
 
 /* fsync of fd (the file is open for writing; duplicated, the caller keeps his). */
 int sync_file(Sync *sync, int fd, SyncFunc func, void *userdata, SyncJob **ret);
