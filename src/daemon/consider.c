@@ -46,6 +46,28 @@ static bool backup_is_good(const Device *d) {
         return sha256_equal(running, &r->backup.digest);
 }
 
+/* In the state folder, when what nobody needs were gone. The store is looked through only where
+ * that could decide. */
+static uint64_t free_bytes(Manager *m) {
+        _cleanup_free_ Sha256 *keep = NULL;
+        uint64_t bytes = 0, removable = 0;
+        size_t n;
+
+        if (folder_free_bytes(m->images_fd, &bytes) < 0)
+                return 0;
+        if (bytes >= STORE_RESERVE_BYTES + 2 * RELEASE_IMAGE_MAX)
+                return bytes;
+        if (manager_kept_digests(m, &keep, &n) == 0)
+                (void)store_removable(m->store, keep, n, &removable);
+        return bytes + removable;
+}
+
+static bool has_image(const Sha256 *digest, void *userdata) {
+        const Manager *m = userdata;
+
+        return store_has(m->store, digest);
+}
+
 /* Health is the program's to tell: a bootloader that answers says nothing about it. */
 static bool can_prove(const Device *d) {
         if (!d->known || d->identity.in_bootloader)
@@ -72,11 +94,12 @@ void device_validate_input(const Device *d, ValidateInput *ret) {
                 .blank = device_is_blank(d),
                 .can_prove = can_prove(d),
                 .backup_ok = backup_is_good(d),
-                .reserve_bytes = STORE_RESERVE_BYTES,
+                .free_bytes = free_bytes(m),
+                .reserve_bytes = store_reserve_missing(m->store),
+                .has_image = has_image,
                 .lowest_version_of = lowest_version_of,
                 .userdata = m,
         };
-        (void)folder_free_bytes(m->images_fd, &ret->free_bytes);
 }
 
 int device_releases(const Device *d, Release ***ret, size_t *ret_n) {

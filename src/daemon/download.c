@@ -178,9 +178,10 @@ static int start(Download *d, Why *w) {
         r = manager_kept_digests(u->manager, &keep, &n_keep);
         if (r < 0)
                 return why_oom(w);
+        if (u->manager->reserve)
+                reserve_refill(u->manager->reserve);
         r = store_make_room(u->manager->store,
-                        u->candidate->file_length + u->candidate->image_length +
-                                        STORE_RESERVE_BYTES,
+                        store_bytes_needed(u->candidate) + store_reserve_missing(u->manager->store),
                         keep, n_keep);
         if (r < 0 && r != -ENOSPC)
                 return why(w, r, "the store cannot be looked through: %s", strerror(-r));

@@ -319,7 +319,7 @@ int history_append(History *h, const json_t *event, SyncFunc func, void *userdat
                 if (r < 0)
                         return r;
         }
-        r = write_all(h->fd, text, n);
+        r = sync_write_bytes(h->sync, h->fd, text, n);
         if (r == 0)
                 r = sync_file(h->sync, h->fd, func, userdata, NULL);
         if (r < 0) {

@@ -295,7 +295,7 @@ static void on_closed(int error, void *userdata) {
 static int append_line(Journal *j, const char *line, size_t n) {
         int r;
 
-        r = write_all(j->fd, line, n);
+        r = sync_write_bytes(j->sync, j->fd, line, n);
         if (r == 0)
                 r = sync_file(j->sync, j->fd, on_appended, j, &j->job);
         if (r < 0) {

@@ -42,6 +42,8 @@ static void on_verified(Outcome outcome, const char *text, void *userdata) {
         Manager *m = userdata;
 
         m->verify = verify_free(m->verify);
+        if (m->reserve)
+                reserve_refill(m->reserve);
         m->last_check = clock_now(m->clock);
         m->check_outcome = outcome;
         (void)why(&m->check_why, 0, "%s", text);
@@ -301,7 +303,6 @@ static void explain_release(const Device *d, const Release *release, json_t *lis
 
         device_validate_input(d, &in);
         in.release = release;
-        in.image_in_store = store_has(d->manager->store, &release->image_digest);
         validate(&in, &verdict);
         (void)json_array_append_new(
                         list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "device", device_id(d),
@@ -428,6 +429,15 @@ static void on_config_warning(const char *text, void *userdata) {
         log_warning("%s", text);
 }
 
+/* A disk that is full already is no reason not to start. */
+static void use_reserve(Manager *m) {
+        int r = reserve_new(m->state_fd, "reserve", STORE_RESERVE_BYTES, &m->reserve);
+
+        if (r < 0)
+                log_warning("no room can be reserved in the state folder: %s", strerror(-r));
+        sync_use_reserve(m->sync, m->reserve);
+}
+
 static int make_parts(Manager *m, const ManagerOptions *o, Why *w) {
         int r;
 
@@ -440,7 +450,10 @@ static int make_parts(Manager *m, const ManagerOptions *o, Why *w) {
         r = open_folders(m, o->state_dir, w);
         if (r < 0)
                 return r;
+        use_reserve(m);
         r = store_new(m->sync, m->images_fd, m->config->store_max_bytes, &m->store);
+        if (r >= 0)
+                store_use_reserve(m->store, m->reserve);
         if (r >= 0)
                 r = history_new(m->sync, m->state_fd, &m->history);
         if (r < 0)
@@ -511,6 +524,7 @@ Manager *manager_free(Manager *m) {
         history_free(m->history);
         store_free(m->store);
         sync_free(m->sync);
+        reserve_free(m->reserve);
         config_free(m->config);
         close_fd(m->trust_fd);
         close_fd(m->updates_fd);

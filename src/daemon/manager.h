@@ -56,6 +56,7 @@ struct Manager {
         sd_event *event;
         const Clock *clock;
         Config *config;
+        Reserve *reserve; /* room for what has to be written when the disk is full */
         Sync *sync;
         Store *store;
         History *history;

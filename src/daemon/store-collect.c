@@ -232,6 +232,22 @@ int store_make_room(Store *s, uint64_t bytes, const Sha256 *keep, size_t n_keep)
         return has_room(s, bytes, &r) ? r : -ENOSPC;
 }
 
+int store_removable(Store *s, const Sha256 *keep, size_t n_keep, uint64_t *ret_bytes) {
+        _cleanup_(items_done) Items items = { 0 };
+        uint64_t bytes = 0;
+        int r;
+
+        r = items_read(s, &items);
+        if (r < 0)
+                return r;
+        items_mark(&items, keep, n_keep);
+        for (size_t i = 0; i < items.n; i++)
+                if (!items.list[i].keep && items.list[i].image && items.list[i].json)
+                        bytes += items.list[i].size;
+        *ret_bytes = bytes;
+        return 0;
+}
+
 void store_entries_free(StoreEntry *entries, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 free(entries[i].model);

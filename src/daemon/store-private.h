@@ -42,6 +42,7 @@ struct Store {
         Sync *sync;
         int dirfd;
         uint64_t max_bytes;
+        const Reserve *reserve;
         LIST_HEAD(, StorePending) pendings;
         LIST_HEAD(, StoreWriter) writers;
 };

@@ -20,6 +20,10 @@ uint64_t store_bytes_needed(const Release *release) {
         return release->file_length + release->image_length;
 }
 
+uint64_t store_reserve_missing(const Store *s) {
+        return s->reserve ? reserve_missing(s->reserve) : STORE_RESERVE_BYTES;
+}
+
 int store_check_reserve(Store *s) {
         uint64_t bytes = 0;
         int r;
@@ -27,7 +31,7 @@ int store_check_reserve(Store *s) {
         r = folder_free_bytes(s->dirfd, &bytes);
         if (r < 0)
                 return r;
-        return bytes < STORE_RESERVE_BYTES ? -ENOSPC : 0;
+        return bytes < store_reserve_missing(s) ? -ENOSPC : 0;
 }
 
 int store_reserve(Store *s, int fd, uint64_t n, uint64_t size) {

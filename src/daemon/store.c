@@ -45,6 +45,10 @@ int store_new(Sync *sync, int dirfd, uint64_t max_bytes, Store **ret) {
         return 0;
 }
 
+void store_use_reserve(Store *s, const Reserve *reserve) {
+        s->reserve = reserve;
+}
+
 Store *store_free(Store *s) {
         StorePending *p;
 

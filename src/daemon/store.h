@@ -5,6 +5,7 @@
  * server's ETag in images/<file-sha256>.etag. */
 #pragma once
 
+#include "basic/reserve.h"
 #include "basic/sync.h"
 #include "image/decompress.h"
 #include "image/release.h"
@@ -21,6 +22,11 @@ uint64_t store_bytes_needed(const Release *release);
 int store_new(Sync *sync, int dirfd, uint64_t max_bytes, Store **ret);
 Store *store_free(Store *s);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Store *, store_free);
+
+/* What it holds already need not stay free; borrowed, NULL: none. */
+void store_use_reserve(Store *s, const Reserve *reserve);
+/* What has to stay free: STORE_RESERVE_BYTES but for those that the reserve holds. */
+uint64_t store_reserve_missing(const Store *s);
 
 /* Callbacks of store_add() and store_writer_commit() with this userdata will not run; the writes
  * go on. */
@@ -67,6 +73,9 @@ int store_collect(Store *s, const Sha256 *keep, size_t n_keep);
 /* Removes least recently used images outside keep until `bytes` are free; -ENOSPC if that cannot
  * be. */
 int store_make_room(Store *s, uint64_t bytes, const Sha256 *keep, size_t n_keep);
+
+/* What store_make_room could remove at most. */
+int store_removable(Store *s, const Sha256 *keep, size_t n_keep, uint64_t *ret_bytes);
 
 typedef struct StoreEntry {
         Sha256 digest;

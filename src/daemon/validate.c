@@ -259,7 +259,8 @@ static Outcome rule_backup(const ValidateInput *in, Why *w) {
 }
 
 static Outcome rule_space(const ValidateInput *in, Why *w) {
-        uint64_t need = in->image_in_store ? 0 : store_bytes_needed(in->release);
+        bool have = in->has_image && in->has_image(&in->release->image_digest, in->userdata);
+        uint64_t need = have ? 0 : store_bytes_needed(in->release);
 
         if (in->free_bytes >= in->reserve_bytes && in->free_bytes - in->reserve_bytes >= need)
                 return OUTCOME_DONE;

@@ -37,8 +37,9 @@ typedef struct ValidateInput {
         bool can_prove; /* driver can health or the daemon can probe */
         /* backup is in the store, passes its digest and is what runs (or the device is blank) */
         bool backup_ok;
-        bool image_in_store;    /* nothing to download */
-        uint64_t free_bytes;    /* in the state folder */
+        /* whether an image is in the store, so that there is nothing to download */
+        bool (*has_image)(const Sha256 *digest, void *userdata);
+        uint64_t free_bytes;    /* in the state folder, images that nobody needs counted in */
         uint64_t reserve_bytes; /* kept for journal, record, outbox */
         /* lowest running version of a model behind this gateway: NULL when there is none */
         const char *(*lowest_version_of)(const char *model, void *userdata);

@@ -53,6 +53,10 @@ static RecordImage image(const char *value) {
         return i;
 }
 
+static bool has_any_image(const Sha256 *digest, void *userdata) {
+        return true;
+}
+
 static const char *lowest_version_of(const char *model, void *userdata) {
         World *world = userdata;
 
@@ -580,7 +584,7 @@ SET(blank, x->in.blank = true)
 SET(nosection, x->in.has_model_section = false)
 SET(provision, x->in.provision = streq(v, "no") ? PROVISION_NO : PROVISION_AUTO)
 SET(free, x->in.free_bytes = strtoull(v, NULL, 10))
-SET(instore, x->in.image_in_store = true)
+SET(instore, x->in.has_image = has_any_image)
 SET(inhibit, x->in.inhibited = true)
 SET(noclock, x->in.clock_ok = false)
 SET(absent, x->in.device_present = false)
