@@ -381,6 +381,7 @@ class World:
         self.ctl_path = None
         self.config = os.path.join(self.folder('etc'), 'rekindled.conf')
         self.state = os.path.join(self.tmp, 'state')
+        self.mounted = False
         self.closed = False
         atexit.register(self.close)
 
@@ -459,6 +460,12 @@ class World:
         self.write_config()
         self.trust()
         self.start_daemon()
+
+    def mount_state(self, size):
+        """Before start(): the state folder becomes a disk of this size; in a mount namespace of one's own."""
+        os.makedirs(self.state, mode=0o700)
+        self.check(['mount', '-t', 'tmpfs', '-o', f'size={size},mode=0700', 'rekindle-test', self.state])
+        self.mounted = True
 
     def daemon_command(self):
         return [program('src/daemon/rekindled'), '--config', self.config, '--state-dir', self.state, '--fetch-socket',
@@ -628,6 +635,8 @@ class World:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        if self.mounted and not keep:
+            subprocess.run(['umount', '--lazy', self.state], check=False)
         if not keep:
             shutil.rmtree(self.tmp, ignore_errors=True)
         return [command for _, command in left]
