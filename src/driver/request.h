@@ -35,8 +35,8 @@ typedef struct DriverRequest {
         unsigned trial_seconds;
         bool restore;
         bool trust_nothing;
-        /* Replaces whatever push the device has open or unconfirmed: an older one of ours, or a foreign
-         * one that a person accepted. */
+        /* Replaces whatever push the device has open or unconfirmed: an older one of ours, or a
+         * foreign one that a person accepted. */
         bool take_over;
 } DriverRequest;
 
