@@ -202,7 +202,7 @@ char *progress_render(const Progress *p, unsigned columns) {
                 width = MIN(columns - used, (size_t)BAR_MAX);
                 bar[0] = '[';
                 for (size_t i = 0; i < width; i++)
-                        bar[1 + i] = i * 1000 < (uint64_t)p->permille * width ? '#' : '.';
+                        bar[1 + i] = (i + 1) * 1000 <= (uint64_t)p->permille * width ? '#' : '.';
                 (void)snprintf(bar + 1 + width, sizeof(bar) - 1 - width, "] ");
         }
         if (asprintf(&line, "%s  %s%s", text, bar, numbers) < 0)
