@@ -187,7 +187,8 @@ void sums_enter(Native *n) {
         n->n_sums = n->n_sums_read = 0;
         free(n->sums);
         n->sums = NULL;
-        if (n->trust_nothing || content_is_known(n)) {
+        /* Nothing worth keeping is in an empty one. */
+        if (n->trust_nothing || content_is_known(n) || n->identity.state == RKD_EMPTY) {
                 native_enter(n, NATIVE_PLAN);
                 return;
         }
@@ -230,7 +231,7 @@ void plan_enter(Native *n) {
                 .program_space = i->program_space,
                 .ram_base = i->ram_base,
                 .ram_size = i->ram_size,
-                .present_is_known = !n->sums && !n->trust_nothing,
+                .present_is_known = !n->trust_nothing && content_is_known(n),
                 .present = n->result.identity.digest,
                 .sums = n->sums,
                 .n_sums = n->n_sums,
