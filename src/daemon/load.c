@@ -9,6 +9,8 @@
 #include "basic/names.h"
 #include "daemon/manager-port.h"
 
+#define RECALL_MAX 256 /* events */
+
 static void set_aside(Manager *m, int dirfd, const char *name, const char *text) {
         char aside[NAME_MAX + 1];
         int n;
@@ -94,6 +96,32 @@ int manager_load_devices(Manager *m, Why *w) {
         if (r >= 0)
                 r = add_configured(m);
         return r < 0 ? why(w, r, "the device records cannot be read: %s", strerror(-r)) : 0;
+}
+
+static void recall_result(Manager *m, const json_t *e) {
+        const char *kind, *device, *code, *text, *time;
+        Outcome outcome;
+        Device *d;
+
+        if (json_unpack((json_t *)e, "{s:s, s:s, s:s, s:s, s:s}", "event", &kind, "device", &device,
+                            "outcome", &code, "text", &text, "time", &time) < 0 ||
+                        !streq(kind, "result") || outcome_from_code(code, &outcome) < 0)
+                return;
+        d = manager_find_device(m, device);
+        if (!d || rfc3339_parse(time, &d->last_time) < 0)
+                return;
+        d->last_outcome = outcome;
+        (void)why(&d->last_text, 0, "%s", text);
+}
+
+void manager_recall_results(Manager *m) {
+        _cleanup_json_ json_t *events = NULL;
+        size_t damaged, i;
+        json_t *e;
+
+        if (history_read(m->history, NULL, RECALL_MAX, &events, &damaged) < 0)
+                return;
+        json_array_foreach(events, i, e) recall_result(m, e);
 }
 
 static int resume_update(Manager *m, const char *id) {

@@ -11,6 +11,8 @@ void manager_close_ports(Manager *m);
 int manager_add_device(Manager *m, const char *id, Record *record, Device **ret);
 int manager_load_devices(Manager *m, Why *w);
 int manager_resume_updates(Manager *m);
+/* What each device's last update came to, from history: for the faces only. */
+void manager_recall_results(Manager *m);
 int manager_plan_window(Manager *m);
 /* Tidies the store, unless a download is under way. */
 void manager_collect(Manager *m);

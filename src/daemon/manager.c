@@ -65,6 +65,8 @@ static void refresh(Manager *m) {
         r = verify_new(m, on_verified, m, &m->verify);
         if (r < 0)
                 manager_fatal(m, r, "a refresh could not begin");
+        else if (m->bus)
+                bus_manager_changed(m->bus);
 }
 
 int manager_check(Manager *m, ManagerCheckFunc func, void *userdata) {
@@ -539,6 +541,7 @@ Manager *manager_free(Manager *m) {
 int manager_start(Manager *m) {
         int r;
 
+        manager_recall_results(m);
         r = manager_open_ports(m);
         if (r < 0)
                 return r;

@@ -34,6 +34,7 @@ def good_update(w):
     w.start_daemon()
     w.wait_runs('1.1.0')
     w.expect('the device was not touched again', device.holds(second))
+    w.expect('the last result is still known', w.device()['OutcomeText'] == state['OutcomeText'])
 
 
 run(good_update)
