@@ -138,8 +138,13 @@ static void on_asked(Update *u, const DriverResult *result) {
                 update_wait_foreign(u, id);
                 return;
         }
-        if (id->push_id == u->push_id && id->state != DEVICE_PUSHING &&
-                        id->state != DEVICE_DAMAGED) {
+        if (id->push_id == u->push_id && id->state == DEVICE_DAMAGED) {
+                /* It was whole once: a new push, with an id of its own, puts it right. */
+                update_failure(u, OUTCOME_PUSH_FAILED_FLASH,
+                                "push failed: flash: the program was damaged after it was pushed");
+                return;
+        }
+        if (id->push_id == u->push_id && id->state != DEVICE_PUSHING) {
                 update_success(u);
                 return;
         }
