@@ -343,7 +343,7 @@ class Replay:
     """Reads the trace and moves the model.
 
     watch(path, data): told of writes to anything outside (a line, a socket); what it returns is a promise as a line of output is.
-    ignore(name, what): true for calls on a File or Folder that are to be taken as not made: a planted fault.
+    ignore(what, path): true for the File or Folder whose syncs are to be taken as not made: a planted fault.
     """
 
     def __init__(self, folder, ack_descriptor=1, watch=None, ignore=None):
@@ -380,7 +380,8 @@ class Replay:
         name, result = call.group(1), int(call.group(3), 0)
         arguments = Arguments(call.group(2), result, call.group(4))
         handler = getattr(self, f'on_{name}', None)
-        if handler and self.ignore and name in ('fsync', 'fdatasync') and self.ignore(name, self.target(arguments)):
+        if handler and self.ignore and name in ('fsync', 'fdatasync') and self.ignore(
+                self.target(arguments), arguments.descriptor(0)[1] or ''):
             return False
         return bool(handler and handler(pid, arguments))
 

@@ -12,6 +12,13 @@ from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
 STRACE = ['strace', '-D', '-f', '-qq', '-y', '-xx', '-s', '100000000', '-e', 'signal=none', '-e', f'trace={durability.CALLS}', '-o']
 
+# What the daemon did is replayed as if it had left these syncs out.
+FAULTS = [
+    ('the record is written before its data', lambda what, path: isinstance(what, durability.File) and '/images/' in path),
+    ('the sync of the folder is left out', lambda what, path: isinstance(what, durability.Folder)),
+    ('the sync of the file is left out', lambda what, path: isinstance(what, durability.File)),
+]
+
 
 def digest_of(path):
     with open(path, 'rb') as file:
@@ -53,9 +60,9 @@ def judge_all(w, judge):
         print(f'    {bad}')
     w.expect(f'{result.states} states after {result.calls} calls, {words.count("begin")} pushes: nothing is lost',
              result.states > 100 and words.count('begin') > 0 and not result.bad and not result.capped)
-    for what, kind in (('folders', durability.Folder), ('files', durability.File)):
-        result, _ = explore(w, judge, lambda name, target, kind=kind: isinstance(target, kind), enough=20)
-        w.expect(f'the planted fault "no sync of {what}" is found: {len(result.bad)} of {result.states} states', result.bad)
+    for fault, ignore in FAULTS:
+        result, _ = explore(w, judge, ignore, enough=20)
+        w.expect(f'the planted fault "{fault}" is found: {len(result.bad)} of {result.states} states', result.bad)
 
 
 def good_update_keeps_its_state(w):
