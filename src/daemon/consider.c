@@ -345,6 +345,8 @@ void device_consider(Device *d) {
         if (d->update) {
                 if (d->update->state == UPDATE_WAITING && !d->update->entering && wait_is_over(d))
                         update_wake(d->update);
+                else
+                        device_let_start(d);
                 return;
         }
         if (d->stale && !is_on_demand(d))

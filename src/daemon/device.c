@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "basic/log.h"
+#include "daemon/ask.h"
 #include "daemon/bus.h"
 #include "daemon/event.h"
 
@@ -220,11 +221,26 @@ static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-void device_let_start(Device *d) {
-        const DriverIdentity *id = &d->identity;
+/* Whether its program could run, and nobody minds: that of a push that was finished while the
+ * device is held is left to itself, but not kept from running. */
+static bool could_run(const Device *d) {
+        const Update *u = d->update;
 
-        if (d->present && id->in_bootloader && !d->update &&
-                        (id->state == DEVICE_CONFIRMED || id->state == DEVICE_UNMANAGED))
+        switch (d->identity.state) {
+        case DEVICE_CONFIRMED:
+        case DEVICE_UNMANAGED:
+                return !u;
+        case DEVICE_VERIFIED:
+        case DEVICE_TRIAL:
+                return u && u->state == UPDATE_WAITING && u->resume == UPDATE_TRIAL &&
+                       u->wait == OUTCOME_WAIT_HOLD && update_is_ours(u, &d->identity);
+        default:
+                return false;
+        }
+}
+
+void device_let_start(Device *d) {
+        if (d->present && d->identity.in_bootloader && could_run(d))
                 ask_status(d, DRIVER_START);
 }
 
