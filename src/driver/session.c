@@ -40,8 +40,10 @@ static void end(Exchange *x, const DriverResult *result) {
 }
 
 void session_fail(Exchange *x, const char *text) {
-        if (x->started)
+        if (x->started) {
+                x->driver->vtable->cancel(x->driver); /* what it has done so far counts */
                 x->failure = *x->driver->vtable->result(x->driver);
+        }
         x->failure.code = DRIVER_E_PORT;
         x->failure.bytes = NULL;
         x->failure.length = x->failure.header_length = 0;

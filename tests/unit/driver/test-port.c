@@ -289,6 +289,8 @@ static void lost_line_ends_the_exchange_and_comes_back(void **state) {
         assert_int_equal(seen.n_done, 2);
         assert_int_equal(seen.code[0], DRIVER_E_PORT);
         assert_int_equal(seen.code[1], DRIVER_E_PORT);
+        /* What had been done is told: the driver was ended before it was asked. */
+        assert_int_equal(drivers[0].n_cancels, 1);
         seen.n_states = 0;
         run_until(&seen.n_states, 1);
         assert_int_equal(port_state(port), PORT_OPEN);
