@@ -51,14 +51,18 @@ static void confirmed_candidate(Update *u) {
         set_outcome(u, OUTCOME_DONE, "runs and is confirmed");
 }
 
+/* Only what the device has shown makes the former backup a bad program: that its image was lost
+ * on the gateway says nothing against it. */
 static void confirmed_previous(Update *u) {
         Record *record = u->device->record;
         RecordImage failed = record->backup;
 
         set_outcome(u, OUTCOME_RESTORED_PREVIOUS, "(previous) runs again");
-        record->running = record->previous;
+        record->running = u->kept;
+        if (!record->previous.known || !sha256_equal(&record->previous.digest, &u->kept.digest))
+                return; /* the record had it already when the daemon died */
         record_confirm_previous(record);
-        if (failed.known)
+        if (u->backup_bad && failed.known)
                 (void)record_add_bad(record, &failed.digest, failed.version,
                                 "confirmed once, no longer runs", clock_now(u->manager->clock));
 }
@@ -78,7 +82,7 @@ static void confirmed(Update *u) {
                                 u->by_request && !u->text[0] ? OUTCOME_RESTORED_BY_REQUEST
                                                              : OUTCOME_RESTORED,
                                 "(backup) runs again");
-                record->running = record->backup;
+                record->running = u->kept;
                 break;
         }
         record->stranded_since = 0;

@@ -206,6 +206,7 @@ static bool consider_way_back(Device *d) {
                         sha256_equal(&id->digest, &r->backup.digest)) {
                 /* Its flash is intact, so the confirmed program itself is what fails. */
                 u->tries[ROLE_BACKUP] = (unsigned)d->manager->config->restore_tries;
+                u->backup_bad = true;
                 (void)snprintf(u->text, sizeof(u->text),
                                 "%s was confirmed and used up its starts since", r->backup.version);
         }

@@ -9,6 +9,7 @@
 #include "daemon/bus.h"
 
 #define EVENT_FORMAT 1
+#define LOOK_BACK    64 /* events among which the result of a killed run is looked for */
 
 typedef struct EventWrite {
         SyncFunc func;
@@ -80,7 +81,7 @@ static void on_part(int error, void *userdata) {
 
 static json_t *result_event(const Update *u) {
         const Device *d = u->device;
-        char started[RFC3339_MAX], digest[SHA256_HEX];
+        char started[RFC3339_MAX], digest[SHA256_HEX], id[17];
         json_t *e;
 
         rfc3339_format(u->started, started);
@@ -88,7 +89,10 @@ static json_t *result_event(const Update *u) {
         e = event_new(u->manager, d, "result", u->outcome, u->text);
         if (!e)
                 return NULL;
-        if (json_object_set_new(e, "kind", json_string(update_kind_to_string(u->kind))) < 0 ||
+        (void)snprintf(id, sizeof(id), "%016" PRIx64, u->id);
+        if (json_object_set_new(e, "update", json_string(id)) < 0 ||
+                        json_object_set_new(e, "kind",
+                                        json_string(update_kind_to_string(u->kind))) < 0 ||
                         json_object_set_new(e, "started", json_string(started)) < 0 ||
                         json_object_set_new(e, "class",
                                         json_string(outcome_class_to_string(
@@ -107,32 +111,91 @@ static json_t *result_event(const Update *u) {
         return e;
 }
 
+static bool is_same_update(const json_t *a, const json_t *b) {
+        const char *s = json_string_value(json_object_get(a, "update"));
+        const char *t = json_string_value(json_object_get(b, "update"));
+
+        return s && t && streq(s, t);
+}
+
+static int find_in_history(const Update *u, const json_t *e, bool *ret) {
+        _cleanup_json_ json_t *events = NULL;
+        int r;
+
+        r = history_read(u->manager->history, device_id(u->device), LOOK_BACK, &events, NULL);
+        if (r < 0)
+                return r;
+        *ret = false;
+        for (size_t i = 0; i < json_array_size(events); i++)
+                *ret |= is_same_update(json_array_get(events, i), e);
+        return 0;
+}
+
+static int find_in_outbox(const Update *u, const json_t *e, bool *ret) {
+        _cleanup_free_ uint64_t *sequences = NULL;
+        size_t n;
+        int r;
+
+        r = outbox_list(u->manager->history, &sequences, &n);
+        if (r < 0)
+                return r;
+        *ret = false;
+        for (size_t i = n; i-- > 0 && n - i <= LOOK_BACK && !*ret;) {
+                _cleanup_json_ json_t *report = NULL;
+
+                if (outbox_read(u->manager->history, sequences[i], &report) == 0)
+                        *ret = is_same_update(report, e);
+        }
+        return 0;
+}
+
+/* What of its result a run before this one has written already. */
+static int find_told(const Update *u, const json_t *e, bool *ret_report, bool *ret_history) {
+        int r;
+
+        *ret_report = *ret_history = false;
+        if (!u->resumed)
+                return 0;
+        r = find_in_outbox(u, e, ret_report);
+        return r < 0 ? r : find_in_history(u, e, ret_history);
+}
+
 int event_result(const Update *u, SyncFunc func, void *userdata) {
+        History *h = u->manager->history;
         _cleanup_json_ json_t *e = NULL;
+        bool in_outbox, in_history;
         EventWrite *write;
         int r;
 
         e = result_event(u);
-        write = new0(EventWrite, 1);
-        if (!e || !write) {
-                free(write);
+        if (!e)
                 return -ENOMEM;
-        }
-        *write = (EventWrite){ func, userdata, 2, 0 };
+        r = find_told(u, e, &in_outbox, &in_history);
+        if (r < 0)
+                return r;
+        if (in_outbox && in_history)
+                return EVENT_E_TOLD;
+        write = new0(EventWrite, 1);
+        if (!write)
+                return -ENOMEM;
+        *write = (EventWrite){ func, userdata, 0, 0 };
         log_json(level_of(u->outcome), u->device, e);
         if (u->manager->bus)
                 bus_event(u->manager->bus, e);
-        r = outbox_put(u->manager->history, e, on_part, write);
-        if (r < 0) {
+        if (!in_outbox)
+                r = outbox_put(h, e, on_part, write);
+        if (r >= 0 && !in_outbox)
+                write->open++;
+        if (r >= 0 && !in_history)
+                r = history_append(h, e, on_part, write);
+        if (r >= 0 && !in_history)
+                write->open++;
+        if (r < 0 && write->open == 0) {
                 free(write);
                 return r;
         }
         /* Once the first write is under way, the second one's failure is its result. */
-        r = history_append(u->manager->history, e, on_part, write);
-        if (r < 0) {
-                write->error = r;
-                write->open--;
-        }
+        write->error = MIN(r, 0);
         return 0;
 }
 

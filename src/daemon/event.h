@@ -6,8 +6,12 @@
 
 /* An update entered its state. */
 void event_state(const Update *u);
-/* An update came to its end; func runs when history and report are on disk. 0 or -errno (func
- * will not run). */
+enum {
+        EVENT_E_TOLD = 1,
+};
+
+/* An update came to its end; func runs when history and report are on disk. -errno and
+ * EVENT_E_TOLD (a run that was killed had told all of it): func will not run. */
 int event_result(const Update *u, SyncFunc func, void *userdata);
 /* Anything else worth remembering of a device: kind "unhealthy", "identity-changed", "hold",
  * "accepted", ... */

@@ -243,19 +243,20 @@ static int open_file(History *h) {
         return 0;
 }
 
-/* A line that a power cut tore is ended, so that it spoils no other. */
-static int end_torn_line(History *h) {
+/* A line that a power cut tore is ended, so that it spoils no other. What a killed run has
+ * written is there for good from now on: whoever finds it need not write it again. */
+static int settle(History *h) {
         char last = '\n';
         int r;
 
         if (h->size > 0 && pread(h->fd, &last, 1, (off_t)h->size - 1) != 1)
                 return -EIO;
-        if (last == '\n')
-                return 0;
-        r = write_all(h->fd, "\n", 1);
-        if (r < 0)
-                return r;
-        h->size++;
+        if (last != '\n') {
+                r = write_all(h->fd, "\n", 1);
+                if (r < 0)
+                        return r;
+                h->size++;
+        }
         return fsync(h->fd) < 0 ? -errno : 0;
 }
 
@@ -271,11 +272,13 @@ int history_new(Sync *sync, int state_dirfd, History **ret) {
         h->fd = h->outbox_fd = -1;
         r = open_file(h);
         if (r == 0)
-                r = end_torn_line(h);
+                r = settle(h);
         if (r == 0)
                 r = fd_sync_folder(state_dirfd);
         if (r == 0)
                 r = outbox_load(h);
+        if (r == 0)
+                r = fd_sync_folder(h->outbox_fd);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(h);

@@ -17,6 +17,8 @@ void reporting_start(Update *u) {
         int r;
 
         r = event_result(u, on_written, u);
-        if (r < 0)
+        if (r == EVENT_E_TOLD)
+                update_finish(u);
+        else if (r < 0)
                 manager_fatal(u->manager, r, "a result could not be written");
 }

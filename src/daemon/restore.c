@@ -69,8 +69,16 @@ static void nothing_left(Update *u, const DriverIdentity *id) {
         update_enter(u, UPDATE_STRANDED);
 }
 
-static void push_back(Update *u, UpdateRole role) {
+/* From here on it does not matter what becomes of the record. */
+static void take_role(Update *u, UpdateRole role) {
+        const Record *record = u->device->record;
+
         u->role = role;
+        u->kept = role == ROLE_PREVIOUS ? record->previous : record->backup;
+}
+
+static void push_back(Update *u, UpdateRole role) {
+        take_role(u, role);
         u->tries[role]++;
         u->last_push_id = u->push_id;
         u->push_id = random_u64();
@@ -119,7 +127,7 @@ static void on_asked(Update *u, const DriverResult *result) {
                 /* The push was refused before anything was erased, or somebody else mended it. */
                 if (id->health == DEVICE_HEALTH_HEALTHY &&
                                 u->tries[ROLE_BACKUP] + u->tries[ROLE_PREVIOUS] > 0) {
-                        u->role = role;
+                        take_role(u, role);
                         u->push_id = id->push_id;
                         update_enter(u, UPDATE_CONFIRMING);
                         return;

@@ -46,6 +46,8 @@ static void fail(Update *u, const char *reason) {
                         return;
                 }
                 device_save(d);
+        } else if (u->role == ROLE_BACKUP) {
+                u->backup_bad = true;
         }
         update_failure(u, u->provision ? OUTCOME_PROVISION_FAILED : OUTCOME_RESTORED, "%s %s: %s",
                         update_role_to_string(u->role), update_version(u), reason);

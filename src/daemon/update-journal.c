@@ -46,21 +46,33 @@ static json_t *candidate_to_json(const Release *c) {
                         release_to_custom(c));
 }
 
+static json_t *kept_to_json(const RecordImage *kept) {
+        char digest[SHA256_HEX];
+
+        if (!kept->known)
+                return json_null();
+        sha256_to_hex(&kept->digest, digest);
+        return json_pack("{s:s, s:s, s:I}", "version", kept->version, "sha256", digest, "length",
+                        (json_int_t)kept->length);
+}
+
 json_t *update_to_json(const Update *u) {
         return json_pack(
-                        "{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o,"
-                        " s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
-                        "format", UPDATE_JOURNAL_FORMAT, "kind", kind_name(u->kind), "state",
-                        state_name(u->state), "resume", state_name(u->resume), "role",
-                        role_name(u->role), "push-id", hex64(u->push_id), "last-push-id",
-                        hex64(u->last_push_id), "candidate", candidate_to_json(u->candidate),
-                        "touched", u->touched, "by-name", u->by_name, "by-request", u->by_request,
-                        "provision", u->provision, "take-over", u->take_over, "tries",
-                        u->tries[ROLE_CANDIDATE], u->tries[ROLE_BACKUP], u->tries[ROLE_PREVIOUS],
-                        "trial-seconds", u->trial_seconds, "stalls", u->stalls, "outcome",
-                        outcome_info(u->outcome)->code, "text", u->text, "wait",
-                        outcome_info(u->wait)->code, "wait-text", u->wait_text, "stranded-tries",
-                        (json_int_t)u->stranded_tries, "started", (json_int_t)u->started);
+                        "{s:i, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o,"
+                        " s:b, s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
+                        "format", UPDATE_JOURNAL_FORMAT, "id", hex64(u->id), "kind",
+                        kind_name(u->kind), "state", state_name(u->state), "resume",
+                        state_name(u->resume), "role", role_name(u->role), "push-id",
+                        hex64(u->push_id), "last-push-id", hex64(u->last_push_id), "candidate",
+                        candidate_to_json(u->candidate), "kept", kept_to_json(&u->kept),
+                        "backup-bad", u->backup_bad, "touched", u->touched, "by-name", u->by_name,
+                        "by-request", u->by_request, "provision", u->provision, "take-over",
+                        u->take_over, "tries", u->tries[ROLE_CANDIDATE], u->tries[ROLE_BACKUP],
+                        u->tries[ROLE_PREVIOUS], "trial-seconds", u->trial_seconds, "stalls",
+                        u->stalls, "outcome", outcome_info(u->outcome)->code, "text", u->text,
+                        "wait", outcome_info(u->wait)->code, "wait-text", u->wait_text,
+                        "stranded-tries", (json_int_t)u->stranded_tries, "started",
+                        (json_int_t)u->started);
 }
 
 static int get_enum(const json_t *e, const char *key, const char *(*name)(int), int max, int *ret,
@@ -138,11 +150,33 @@ static int get_candidate(const json_t *e, Release **ret, Why *w) {
         return release_parse(target, length, &digest, custom, ret, w);
 }
 
+static int get_kept(const json_t *e, RecordImage *ret, Why *w) {
+        const char *version = "";
+        json_t *kept = NULL;
+        int r;
+
+        *ret = (RecordImage){};
+        r = json_get_object_opt(e, "journal", "kept", &kept, w);
+        if (r < 0 || !kept)
+                return r;
+        r = json_get_text_opt(kept, "kept", "version", VERSION_MAX, &version, w);
+        if (r >= 0)
+                r = json_get_sha256(kept, "kept", "sha256", &ret->digest, w);
+        if (r >= 0)
+                r = json_get_uint(kept, "kept", "length", 0, INT64_MAX, &ret->length, w);
+        if (r < 0)
+                return r;
+        (void)snprintf(ret->version, sizeof(ret->version), "%s", version);
+        ret->known = true;
+        return 0;
+}
+
 static int get_flags(Update *u, const json_t *e, Why *w) {
         const struct {
                 const char *key;
                 bool *value;
         } flags[] = {
+                { "backup-bad", &u->backup_bad },
                 { "touched", &u->touched },
                 { "by-name", &u->by_name },
                 { "by-request", &u->by_request },
@@ -197,7 +231,8 @@ static int get_all(Update *u, const json_t *e, Why *w) {
         if (format != UPDATE_JOURNAL_FORMAT)
                 return why(w, -EOPNOTSUPP, "journal: format %" PRIu64 " is newer than this program",
                                 format);
-        if ((r = get_enum(e, "kind", kind_name, _UPDATE_KIND_MAX, &kind, w)) < 0 ||
+        if ((r = get_hex64(e, "id", &u->id, w)) < 0 ||
+                        (r = get_enum(e, "kind", kind_name, _UPDATE_KIND_MAX, &kind, w)) < 0 ||
                         (r = get_enum(e, "state", state_name, _UPDATE_STATE_MAX, &state, w)) < 0 ||
                         (r = get_enum(e, "resume", state_name, _UPDATE_STATE_MAX, &resume, w)) <
                                         0 ||
@@ -205,7 +240,8 @@ static int get_all(Update *u, const json_t *e, Why *w) {
                         (r = get_hex64(e, "push-id", &u->push_id, w)) < 0 ||
                         (r = get_hex64(e, "last-push-id", &u->last_push_id, w)) < 0 ||
                         (r = get_candidate(e, &u->candidate, w)) < 0 ||
-                        (r = get_flags(u, e, w)) < 0 || (r = get_numbers(u, e, w)) < 0 ||
+                        (r = get_kept(e, &u->kept, w)) < 0 || (r = get_flags(u, e, w)) < 0 ||
+                        (r = get_numbers(u, e, w)) < 0 ||
                         (r = get_outcome(e, "outcome", &u->outcome, w)) < 0 ||
                         (r = get_outcome(e, "wait", &u->wait, w)) < 0 ||
                         (r = get_text(e, "text", u->text, w)) < 0 ||

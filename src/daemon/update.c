@@ -16,6 +16,7 @@
 
 #include <stdarg.h>
 
+#include "basic/backoff.h"
 #include "basic/log.h"
 #include "daemon/device.h"
 #include "daemon/event.h"
@@ -120,6 +121,7 @@ void update_enter(Update *u, UpdateState state) {
                 return;
         }
         leave(u);
+        u->resumed = false;
         if (state != UPDATE_WAITING && u->state != UPDATE_WAITING)
                 u->pauses = 0;
         u->state = state;
@@ -141,6 +143,7 @@ void update_resume(Update *u) {
                 /* The reason may be gone since: look at once. */
                 u->pauses = 0;
         }
+        u->resumed = true;
         start_stage(u);
 }
 
@@ -235,9 +238,13 @@ int update_new(Device *d, UpdateKind kind, UpdateState first, const Release *can
                 return -ENOMEM;
         u->manager = d->manager;
         u->device = d;
+        u->id = random_u64();
         u->kind = kind;
         u->state = first;
-        u->role = kind == UPDATE_RESTORE ? ROLE_BACKUP : ROLE_CANDIDATE;
+        if (kind == UPDATE_RESTORE) {
+                u->role = ROLE_BACKUP;
+                u->kept = d->record->backup;
+        }
         u->started = clock_now(d->manager->clock);
         if (candidate) {
                 u->candidate = release_copy(candidate);
@@ -265,26 +272,15 @@ Update *update_free(Update *u) {
 }
 
 const Sha256 *update_digest(const Update *u) {
-        switch (u->role) {
-        case ROLE_BACKUP:
-                return &u->device->record->backup.digest;
-        case ROLE_PREVIOUS:
-                return &u->device->record->previous.digest;
-        default:
-                return u->candidate ? &u->candidate->image_digest
-                                    : &u->device->record->running.digest;
-        }
+        if (u->role != ROLE_CANDIDATE)
+                return &u->kept.digest;
+        return u->candidate ? &u->candidate->image_digest : &u->device->record->running.digest;
 }
 
 const char *update_version(const Update *u) {
-        switch (u->role) {
-        case ROLE_BACKUP:
-                return u->device->record->backup.version;
-        case ROLE_PREVIOUS:
-                return u->device->record->previous.version;
-        default:
-                return u->candidate ? u->candidate->version : u->device->record->running.version;
-        }
+        if (u->role != ROLE_CANDIDATE)
+                return u->kept.version;
+        return u->candidate ? u->candidate->version : u->device->record->running.version;
 }
 
 int update_set_timer(Update *u, uint64_t usec, sd_event_time_handler_t handler) {

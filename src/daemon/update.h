@@ -6,6 +6,7 @@
 
 #include "daemon/journal.h"
 #include "daemon/manager.h"
+#include "daemon/record.h"
 
 typedef struct Update Update;
 typedef struct Download Download;
@@ -44,10 +45,13 @@ struct Update {
         Device *device;
         Manager *manager;
         /* journalled */
+        uint64_t id; /* random: tells its result from every other */
         UpdateKind kind;
         UpdateState state, resume; /* resume: where WAITING goes on */
         UpdateRole role;
         Release *candidate;    /* NULL for a restore */
+        RecordImage kept;      /* what is put back: backup or previous as it was when chosen */
+        bool backup_bad;       /* the device has shown that the backup does not run */
         uint64_t push_id;      /* of the push under way; 0: none yet */
         uint64_t last_push_id; /* of the push before it in this update; 0: none */
         bool touched;          /* this update may have erased something: too late to cancel */
@@ -64,6 +68,7 @@ struct Update {
 
         /* of this run */
         Journal *journal;
+        bool resumed;   /* in the state in which a former run ended */
         bool entering;  /* the journal entry of `state` is being written */
         bool have_next; /* another state was asked for meanwhile */
         UpdateState next;

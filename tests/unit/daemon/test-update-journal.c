@@ -62,6 +62,9 @@ static Update *make(Fixture *f) {
         u->outcome = OUTCOME_RESTORED;
         u->wait = OUTCOME_WAIT_DEVICE;
         u->stranded_tries = 7;
+        u->backup_bad = true;
+        u->kept = (RecordImage){ .known = true, .version = "2.3.0", .length = 12 };
+        memset(&u->kept.digest, 0xa5, sizeof(u->kept.digest));
         (void)snprintf(u->text, sizeof(u->text), "why \"so\"");
         (void)snprintf(u->wait_text, sizeof(u->wait_text), "the line is silent");
         return u;
@@ -88,6 +91,9 @@ static void an_update_survives_its_entry(void **state) {
         assert_int_equal(back->wait, OUTCOME_WAIT_DEVICE);
         assert_int_equal(back->stranded_tries, 7);
         assert_true(back->started == u->started);
+        assert_true(back->backup_bad && back->kept.known && back->kept.length == 12);
+        assert_string_equal(back->kept.version, "2.3.0");
+        assert_true(sha256_equal(&back->kept.digest, &u->kept.digest));
         assert_string_equal(back->text, u->text);
         assert_string_equal(back->wait_text, u->wait_text);
         assert_string_equal(back->candidate->version, "2.4.1");
@@ -143,6 +149,8 @@ static void odd_entries_are_refused(void **state) {
         assert_refused(f, "push-id", json_string("00000000000000zz"), "16 hexadecimal");
         assert_refused(f, "candidate", json_null(), "candidate");
         assert_refused(f, "candidate", json_string("x"), "candidate");
+        assert_refused(f, "kept", json_string("1.0.0"), "kept");
+        assert_refused(f, "kept", json_pack("{s:s}", "version", "1.0.0"), "sha256");
         assert_refused(f, "tries", json_pack("[iiii]", 1, 2, 3, 4), "tries");
         assert_refused(f, "stalls", json_integer(-1), "stalls");
         assert_refused(f, "outcome", json_string("wonderful"), "wonderful");
