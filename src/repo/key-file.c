@@ -37,6 +37,23 @@ static void ecdsa_sig_freep(ECDSA_SIG **p) {
         ECDSA_SIG_free(*p);
 }
 
+typedef struct Prompt {
+        const char *path;
+        bool is_asked; /* every decoder that libcrypto tries asks again: one answer has to do */
+} Prompt;
+
+static int on_passphrase(char *ret, int size, int rwflag, void *userdata) {
+        char question[300];
+        Prompt *prompt = userdata;
+
+        (void)rwflag;
+        if (prompt->is_asked)
+                return -1;
+        prompt->is_asked = true;
+        (void)snprintf(question, sizeof(question), "Passphrase of %s: ", prompt->path);
+        return EVP_read_pw_string(ret, size, question, 0) == 0 ? (int)strlen(ret) : -1;
+}
+
 static int from_pkey(EVP_PKEY *pkey, uint8_t algorithm, PrivateKey **ret, Why *w) {
         PrivateKey *key = new0(PrivateKey, 1);
 
@@ -73,6 +90,7 @@ static uint8_t algorithm_of(EVP_PKEY *pkey) {
 
 int private_key_load(int dirfd, const char *path, PrivateKey **ret, Why *w) {
         _cleanup_(bio_freep) BIO *bio = NULL;
+        Prompt prompt = { .path = path };
         char *pem;
         uint8_t algorithm;
         EVP_PKEY *pkey;
@@ -81,15 +99,19 @@ int private_key_load(int dirfd, const char *path, PrivateKey **ret, Why *w) {
 
         assert(path && ret);
         r = file_read(dirfd, path, PEM_MAX, &pem, &n);
-        if (r < 0)
+        if (r < 0 && r != -EFBIG)
                 return why(w, r, "%s: %s", path, strerror(-r));
+        if (r == -EFBIG)
+                return why(w, r, "%s: is no private key in PEM", path);
         bio = BIO_new_mem_buf(pem, (int)n);
-        pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+        pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, &prompt) : NULL;
         OPENSSL_cleanse(pem, n);
         free(pem);
         ERR_clear_error();
+        if (!pkey && prompt.is_asked)
+                return why(w, -EBADMSG, "%s: does not open with that passphrase", path);
         if (!pkey)
-                return why(w, -EBADMSG, "%s: no private key in PEM", path);
+                return why(w, -EBADMSG, "%s: is no private key in PEM", path);
         algorithm = algorithm_of(pkey);
         if (algorithm == RKD_ALGORITHM_NONE) {
                 EVP_PKEY_free(pkey);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* rekindle-repo: the publisher's tool. Finds the verb and calls it. */
+#include <getopt.h>
 #include <stdarg.h>
 
 #include "basic/clock.h"
@@ -50,9 +51,24 @@ int wrong_usage(const char *format, ...) {
         return EXIT_USAGE;
 }
 
+int wrong_option(int c, char *argv[]) {
+        const char *word = argv[optind - 1];
+
+        if (c == ':')
+                return wrong_usage("%s: %s needs a value; see rekindle-repo %s --help", argv[0],
+                                word, argv[0]);
+        if (strncmp(word, "--", 2) == 0)
+                return wrong_usage("%s: %s is no option here; see rekindle-repo %s --help", argv[0],
+                                word, argv[0]);
+        return wrong_usage("%s: -%c is no option here; see rekindle-repo %s --help", argv[0],
+                        optopt, argv[0]);
+}
+
 int print_help(const char *text) {
-        if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
+        if (fputs(text, stdout) < 0 || fflush(stdout) != 0) {
+                (void)fprintf(stderr, "rekindle-repo: standard output: %s\n", strerror(errno));
                 return EXIT_FAILED;
+        }
         return EXIT_DONE;
 }
 
@@ -88,11 +104,12 @@ int option_expires_in(const char *value, uint64_t seconds[static _TUF_ROLE_MAX])
 int option_arguments(int argc, char *argv[], int n, const char *names) {
         if (argc == n)
                 return 0;
-        return wrong_usage("%s: %d arguments instead of %d (%s); see rekindle-repo %s --help",
-                        argv[0], argc, n, names, argv[0]);
+        return wrong_usage("%s: %d argument%s instead of %d (%s); see rekindle-repo %s --help",
+                        argv[0], argc, argc == 1 ? "" : "s", n, names, argv[0]);
 }
 
 int main(int argc, char *argv[]) {
+        opterr = 0; /* wrong_option() says it */
         if (argc < 2)
                 return wrong_usage("no verb; see rekindle-repo --help");
         if (streq(argv[1], "--help") || streq(argv[1], "-h"))

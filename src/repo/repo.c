@@ -157,6 +157,11 @@ int repo_open(const char *path, Repo **ret, Why *w) {
         if (!repo)
                 return why_oom(w);
         repo->fd = folder_open(AT_FDCWD, path);
+        if (repo->fd == -ENOENT)
+                return why(w, repo->fd,
+                                "%s: is not there; make a repository with \"rekindle-repo init "
+                                "%s\"",
+                                path, path);
         if (repo->fd < 0)
                 return why(w, repo->fd, "%s: %s", path, strerror(-repo->fd));
         if (flock(repo->fd, LOCK_EX) < 0)
@@ -171,7 +176,7 @@ int repo_open(const char *path, Repo **ret, Why *w) {
         if (r >= 0)
                 r = load_index(repo, w);
         if (r < 0)
-                return r;
+                return why_prefix(w, r, "%s", path);
         *ret = TAKE_PTR(repo);
         return 0;
 }

@@ -13,10 +13,10 @@
 
 #define SPEC_VERSION "1.0.34"
 
-/* DIR/keys/ROLE.pem, else KEYS/ROLE.pem. */
-static int load_key(const Signer *s, TufRole role, PrivateKey **ret, Why *w) {
+/* DIR/keys/ROLE.pem, else KEYS/ROLE.pem. *ret_path: a new string. */
+static int load_key(const Signer *s, TufRole role, PrivateKey **ret, char **ret_path, Why *w) {
         _cleanup_free_ char *path = NULL;
-        int dirfd = s->repo->fd;
+        int dirfd = s->repo->fd, r;
 
         if (asprintf(&path, REPO_KEYS "/%s.pem", tuf_role_to_string(role)) < 0) {
                 path = NULL;
@@ -30,7 +30,13 @@ static int load_key(const Signer *s, TufRole role, PrivateKey **ret, Why *w) {
                         return why_oom(w);
                 }
         }
-        return private_key_load(dirfd, path, ret, w);
+        if (!s->keys && faccessat(dirfd, path, F_OK, 0) < 0 && errno == ENOENT)
+                return why(w, -ENOENT, "%s: is not there; name the folder that has it with --keys",
+                                path);
+        r = private_key_load(dirfd, path, ret, w);
+        if (r >= 0)
+                *ret_path = TAKE_PTR(path);
+        return r;
 }
 
 static int key_id(const PrivateKey *key, char ret[static TUF_KEYID_HEX], Why *w) {
@@ -72,18 +78,19 @@ static int sign(const PrivateKey *key, const json_t *content,
 int sign_metadata(const Signer *s, TufRole role, const json_t *content, json_t **ret, Why *w) {
         _cleanup_(private_key_freep) PrivateKey *key = NULL;
         char id[TUF_KEYID_HEX], signature[2 * SIGNATURE_BYTES + 1];
+        _cleanup_free_ char *path = NULL;
         int r;
 
         assert(s && s->root && content && ret);
-        r = load_key(s, role, &key, w);
+        r = load_key(s, role, &key, &path, w);
         if (r < 0)
                 return r;
         r = key_id(key, id, w);
         if (r < 0)
-                return r;
+                return why_prefix(w, r, "%s", path);
         if (!role_has_key(s->root, role, id))
-                return why(w, -EKEYREJECTED, "%s.pem: is not the key that the root names for %s",
-                                tuf_role_to_string(role), tuf_role_to_string(role));
+                return why(w, -EKEYREJECTED, "%s: is not the key that the root names for %s", path,
+                                tuf_role_to_string(role));
         r = sign(key, content, signature, w);
         if (r < 0)
                 return r;

@@ -24,16 +24,16 @@ static const char help[] =
                 "  --model MODEL           the model of device that it is for\n"
                 "  --version VERSION       its version\n"
                 "  --file NAME             its name in the repository (that of IMAGE)\n"
-                "  --hardware REVISION     a hardware revision that it fits; may be repeated (any)\n"
+                "  --hardware REVISION     a hardware revision that it fits, any number (any)\n"
                 "  --min-from VERSION      the lowest version that may be replaced by it\n"
-                "  --floor VERSION         once it is confirmed, nothing below VERSION is installed\n"
+                "  --floor VERSION         once confirmed, nothing below VERSION is installed\n"
                 "  --channel NAME          (stable)\n"
                 "  --requires MODEL>=VERSION\n"
-                "                          another model that has to be there; may be repeated\n"
+                "                          another model that has to be there, any number\n"
                 "  --notes TEXT|@FILE      what is new, for people\n"
                 "  --trial SECONDS         how long it has to prove itself\n"
                 "  --device-key FILE       sign for devices with this key (PEM, Ed25519 or P-256)\n"
-                "  --part OFFSET:LENGTH    a part of the image with a digest of its own; may be repeated\n"
+                "  --part OFFSET:LENGTH    a part of the image with its own digest, any number\n"
                 "  --identity              do not compress\n"
                 "  --help                  this text\n";
 
@@ -68,9 +68,28 @@ static const struct option options[] = {
         {},
 };
 
+/* Of one option at a time; how they fit together is judged by release_parse(). */
+static int check_name(const char *option, const char *value) {
+        if (name_is_valid(value))
+                return 0;
+        return wrong_usage("%s is \"%s\"; it has to be 1 to 64 of A-Z a-z 0-9 . _ - and not begin "
+                           "with a dot",
+                        option, value);
+}
+
+static int check_version(const char *option, const char *value) {
+        if (version_is_valid(value))
+                return 0;
+        return wrong_usage("%s is \"%s\"; it has to begin with a number and have at most %d of "
+                           "A-Z a-z 0-9 . + ~ _ -",
+                        option, value, VERSION_MAX);
+}
+
 static int option_hardware(Add *a, char *value) {
         if (a->n_hardware == RELEASE_HARDWARE_MAX)
                 return wrong_usage("--hardware can be given %d times", RELEASE_HARDWARE_MAX);
+        if (check_name("--hardware", value) != 0)
+                return EXIT_USAGE;
         a->hardware[a->n_hardware++] = value;
         a->release.hardware = a->hardware;
         return 0;
@@ -84,6 +103,8 @@ static int option_requires(Add *a, char *value) {
         if (a->release.n_requires == RELEASE_REQUIRES_MAX)
                 return wrong_usage("--requires can be given %d times", RELEASE_REQUIRES_MAX);
         *sign = '\0';
+        if (check_name("--requires", value) != 0 || check_version("--requires", sign + 2) != 0)
+                return EXIT_USAGE;
         a->requires[a->release.n_requires++] =
                         (ReleaseRequire){ .model = value, .min_version = sign + 2 };
         a->release.requires = a->requires;
@@ -93,14 +114,19 @@ static int option_requires(Add *a, char *value) {
 static int option_part(Add *a, char *value) {
         char *colon = strchr(value, ':');
         uint64_t offset, length;
+        bool is_bad;
 
         if (a->release.n_parts == RELEASE_PARTS_MAX)
                 return wrong_usage("--part can be given %d times", RELEASE_PARTS_MAX);
         if (colon)
                 *colon = '\0';
-        if (!colon || parse_uint64(value, 0, RELEASE_IMAGE_MAX, &offset) < 0 ||
-                        parse_uint64(colon + 1, 1, RELEASE_IMAGE_MAX, &length) < 0)
-                return wrong_usage("--part has to be OFFSET:LENGTH in bytes, decimal");
+        is_bad = !colon || parse_uint64(value, 0, RELEASE_IMAGE_MAX, &offset) < 0 ||
+                 parse_uint64(colon + 1, 1, RELEASE_IMAGE_MAX, &length) < 0;
+        if (colon)
+                *colon = ':';
+        if (is_bad)
+                return wrong_usage("--part is \"%s\"; it has to be OFFSET:LENGTH in bytes, decimal",
+                                value);
         a->parts[a->release.n_parts++] =
                         (ReleasePart){ .offset = (uint32_t)offset, .length = (uint32_t)length };
         a->release.parts = a->parts;
@@ -116,28 +142,28 @@ static int option_trial(Add *a, const char *value) {
         return 0;
 }
 
-static int parse_option(Add *a, int c) {
+static int parse_option(Add *a, int c, char *argv[]) {
         switch (c) {
         case 'm':
                 a->release.model = optarg;
-                return 0;
+                return check_name("--model", optarg);
         case 'v':
                 a->release.version = optarg;
-                return 0;
+                return check_version("--version", optarg);
         case 'f':
                 a->file_name = optarg;
-                return 0;
+                return check_name("--file", optarg);
         case 'w':
                 return option_hardware(a, optarg);
         case 'i':
                 a->release.min_from = optarg;
-                return 0;
+                return check_version("--min-from", optarg);
         case 'l':
                 a->release.floor = optarg;
-                return 0;
+                return check_version("--floor", optarg);
         case 'c':
                 a->release.channel = optarg;
-                return 0;
+                return check_name("--channel", optarg);
         case 'r':
                 return option_requires(a, optarg);
         case 'n':
@@ -156,20 +182,21 @@ static int parse_option(Add *a, int c) {
         case 'h':
                 exit(print_help(help));
         default:
-                return EXIT_USAGE;
+                return wrong_option(c, argv);
         }
 }
 
 static int parse(Add *a, int argc, char *argv[]) {
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-                r = parse_option(a, c);
+        while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
+                r = parse_option(a, c, argv);
                 if (r != 0)
                         return r;
         }
         if (!a->release.model || !a->release.version)
-                return wrong_usage("add: --model and --version are needed");
+                return wrong_usage(
+                                "add: --model and --version are needed; see rekindle-repo add --help");
         return option_arguments(argc - optind, argv, 2, "DIR IMAGE");
 }
 
@@ -237,18 +264,29 @@ static int make_file(Add *a, Why *w) {
         return r < 0 ? why(w, r, "no SHA-256: %s", strerror(-r)) : 0;
 }
 
+static bool is_utf8(const char *text) {
+        _cleanup_json_ json_t *s = json_string(text);
+
+        return s;
+}
+
 static int load_notes(Add *a, Why *w) {
         size_t n;
         int r;
 
         a->release.notes = (char *)a->notes;
-        if (!a->notes || a->notes[0] != '@')
+        if (!a->notes)
                 return 0;
+        if (a->notes[0] != '@')
+                return is_utf8(a->notes) ? 0 : why(w, -EBADMSG, "--notes is no UTF-8");
         r = file_read(AT_FDCWD, a->notes + 1, RELEASE_NOTES_MAX, &a->notes_text, &n);
+        if (r == -EFBIG)
+                return why(w, r, "%s: is larger than the %d bytes that notes may have",
+                                a->notes + 1, RELEASE_NOTES_MAX);
         if (r < 0)
                 return why(w, r, "%s: %s", a->notes + 1, strerror(-r));
-        if (strlen(a->notes_text) != n)
-                return why(w, -EBADMSG, "%s: is no text", a->notes + 1);
+        if (strlen(a->notes_text) != n || !is_utf8(a->notes_text))
+                return why(w, -EBADMSG, "%s: is no text in UTF-8", a->notes + 1);
         a->release.notes = a->notes_text;
         return 0;
 }
@@ -256,16 +294,6 @@ static int load_notes(Add *a, Why *w) {
 static int name_target(Add *a, const char *image, Why *w) {
         const char *file = a->file_name ?: basename((char *)image);
 
-        if (!name_is_valid(a->release.model))
-                return why(w, -EINVAL,
-                                "--model is \"%s\"; it has to be 1 to 64 of A-Z a-z 0-9 . _ - and "
-                                "not begin with a dot",
-                                a->release.model);
-        if (!version_is_valid(a->release.version))
-                return why(w, -EINVAL,
-                                "--version is \"%s\"; it has to begin with a number and have at "
-                                "most %d of A-Z a-z 0-9 . + ~ _ -",
-                                a->release.version, VERSION_MAX);
         if (!name_is_valid(file))
                 return why(w, -EINVAL,
                                 "\"%s\" cannot name a file in the repository; name one with --file",

@@ -9,8 +9,8 @@
 static const char help[] =
                 "rekindle-repo device-key DIR NAME\n"
                 "\n"
-                "Makes an Ed25519 key for device signatures: DIR/keys/device-NAME.pem (for add --device-key) and\n"
-                "DIR/keys/device-NAME.pub.pem (to be built into the devices).\n"
+                "Makes an Ed25519 key for device signatures: DIR/keys/device-NAME.pem (for add\n"
+                "--device-key) and DIR/keys/device-NAME.pub.pem (to be built into the devices).\n"
                 "\n"
                 "  --help                  this text\n";
 
@@ -34,9 +34,10 @@ static int run(const char *path, const char *name, Why *w) {
         (void)snprintf(file, sizeof(file), REPO_KEYS "/device-%s.pem", name);
         r = private_key_save(key, repo->fd, file, w);
         if (r < 0)
-                return r;
+                return why_prefix(w, r, "%s", path);
         (void)snprintf(file, sizeof(file), REPO_KEYS "/device-%s.pub.pem", name);
-        return private_key_save_public(key, repo->fd, file, w);
+        r = private_key_save_public(key, repo->fd, file, w);
+        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
 }
 
 int verb_device_key(int argc, char *argv[]) {
@@ -44,9 +45,9 @@ int verb_device_key(int argc, char *argv[]) {
         Why w;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+        while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
                 if (c != 'h')
-                        return EXIT_USAGE;
+                        return wrong_option(c, argv);
                 return print_help(help);
         }
         r = option_arguments(argc - optind, argv, 2, "DIR NAME");
@@ -56,7 +57,9 @@ int verb_device_key(int argc, char *argv[]) {
         name = argv[optind + 1];
         if (!name_is_valid(name))
                 return wrong_usage(
-                                "\"%s\" cannot name a key; 1 to 64 of A-Z a-z 0-9 . _ - can", name);
+                                "\"%s\" cannot name a key; it has to be 1 to 64 of A-Z a-z 0-9 . _ - "
+                                "and not begin with a dot",
+                                name);
         r = run(path, name, &w);
         if (r < 0)
                 return failed(&w);

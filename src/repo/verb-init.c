@@ -15,10 +15,11 @@
 static const char help[] =
                 "rekindle-repo init DIR [OPTIONS]\n"
                 "\n"
-                "Makes a repository: the keys in DIR/keys, the trusted root for gateways in DIR/root.json.\n"
+                "Makes a repository: its keys in DIR/keys, the trusted root for gateways in\n"
+                "DIR/root.json.\n"
                 "\n"
-                "  --expires-in ROLE=TIME  how long signatures of root, targets, snapshot or timestamp last\n"
-                "                          (730d, 365d, 30d, 30d)\n"
+                "  --expires-in ROLE=TIME  how long signatures of root, targets, snapshot or\n"
+                "                          timestamp last (730d, 365d, 30d, 30d)\n"
                 "  --now TIME              take TIME (2031-12-31T12:00:00Z) for the clock\n"
                 "  --help                  this text\n";
 
@@ -107,6 +108,8 @@ static int make_folders(Init *init, const char *path, Why *w) {
         };
         int r;
 
+        if (*path == '\0')
+                return why(w, -EINVAL, "the folder's name is empty");
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
                 return why(w, -errno, "%s: %s", path, strerror(errno));
         init->repo.fd = folder_open(AT_FDCWD, path);
@@ -116,7 +119,9 @@ static int make_folders(Init *init, const char *path, Why *w) {
                 return why(w, -errno, "%s: cannot be locked: %s", path, strerror(errno));
         if (faccessat(init->repo.fd, REPO_ROOT, F_OK, 0) == 0 ||
                         faccessat(init->repo.fd, REPO_KEYS, F_OK, 0) == 0)
-                return why(w, -EEXIST, "%s: has a root or keys already; they are not replaced",
+                return why(w, -EEXIST,
+                                "%s: has a root or keys already; they are not replaced, choose "
+                                "another folder",
                                 path);
         for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
                 r = folder_make(init->repo.fd, folders[i].path, folders[i].mode);
@@ -139,18 +144,17 @@ static int run(Init *init, const char *path, Why *w) {
         if (r < 0)
                 return r;
         r = make_keys(init, w);
-        if (r < 0)
-                return r;
-        r = make_config(init, w);
-        if (r < 0)
-                return r;
-        return make_root(init, w);
+        if (r >= 0)
+                r = make_config(init, w);
+        if (r >= 0)
+                r = make_root(init, w);
+        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
 }
 
 static int parse(Init *init, int argc, char *argv[]) {
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+        while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
                 switch (c) {
                 case 'e':
                         r = option_expires_in(optarg, init->repo.expires_in);
@@ -162,7 +166,7 @@ static int parse(Init *init, int argc, char *argv[]) {
                         r = print_help(help);
                         exit(r);
                 default:
-                        return EXIT_USAGE;
+                        return wrong_option(c, argv);
                 }
                 if (r != 0)
                         return r;
@@ -187,8 +191,9 @@ int verb_init(int argc, char *argv[]) {
                 return failed(&w);
         printf("%s is a repository now.\n"
                "Put %s/root.json on the gateways. Let a web server serve %s/public.\n"
-               "Whoever has the keys in %s/keys can sign for you: move root.pem and targets.pem to a place of\n"
-               "their own, apart from the server, and name that place with publish --keys.\n",
+               "Whoever has the keys in %s/keys can sign for you: move root.pem and\n"
+               "targets.pem to a place of their own, apart from the server, and name that place\n"
+               "with publish --keys.\n",
                         argv[optind], argv[optind], argv[optind], argv[optind]);
         return EXIT_DONE;
 }

@@ -15,8 +15,9 @@
 static const char help[] =
                 "rekindle-repo publish DIR [OPTIONS]\n"
                 "\n"
-                "Signs what is staged and puts it into DIR/public. Run it from time to time without new releases\n"
-                "too: it renews signatures of which half the time is over, and does nothing otherwise.\n"
+                "Signs what is staged and puts it into DIR/public. Run it from time to time\n"
+                "without new releases too: it renews signatures of which half the time is over,\n"
+                "and does nothing otherwise.\n"
                 "\n"
                 "  --keys FOLDER           look here for keys that are not in DIR/keys\n"
                 "  --expires-in ROLE=TIME  how long the new signatures of a role last\n"
@@ -306,7 +307,8 @@ static void warn_about_root(const Publish *p) {
 
         rfc3339_format(p->repo->current[TUF_ROOT]->expires, text);
         (void)fprintf(stderr,
-                        "rekindle-repo: warning: the root expires at %s, and its key is not here to renew it\n",
+                        "rekindle-repo: warning: the root expires at %s, and its key is not here to "
+                        "renew it; name the folder of root.pem with --keys\n",
                         text);
 }
 
@@ -340,18 +342,17 @@ static int run(Publish *p, const char *path, Why *w) {
         sweep(p, REPO_STAGE);
         sweep(p, REPO_METADATA);
         r = publish_files(p, w);
-        if (r < 0)
-                return r;
-        r = publish_metadata(p, w);
-        if (r < 0)
-                return r;
-        return clear_stage(p, w);
+        if (r >= 0)
+                r = publish_metadata(p, w);
+        if (r >= 0)
+                r = clear_stage(p, w);
+        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
 }
 
 static int parse(Publish *p, int argc, char *argv[]) {
         int c, r = 0;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+        while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
                 switch (c) {
                 case 'k':
                         p->keys = optarg;
@@ -365,7 +366,7 @@ static int parse(Publish *p, int argc, char *argv[]) {
                 case 'h':
                         exit(print_help(help));
                 default:
-                        return EXIT_USAGE;
+                        return wrong_option(c, argv);
                 }
                 if (r != 0)
                         return r;

@@ -125,6 +125,8 @@ static void print_table(const json_t *description) {
                                 json_object_get(o, "device-signature") ? ", signed for devices"
                                                                        : "");
         }
+        if (json_array_size(releases) == 0)
+                printf("(no release yet)\n");
         printf("\n%-16s %-16s %s\n", "ROLE", "VERSION", "EXPIRES");
         json_object_foreach(roles, name, role) {
                 printf("%-16s %-16" JSON_INTEGER_FORMAT " %s\n", name,
@@ -153,11 +155,11 @@ int verb_show(int argc, char *argv[]) {
         Why w;
         int c, r;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+        while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
                 if (c == 'h')
                         return print_help(help);
                 if (c != 'j')
-                        return EXIT_USAGE;
+                        return wrong_option(c, argv);
                 as_json = true;
         }
         r = option_arguments(argc - optind, argv, 1, "DIR");

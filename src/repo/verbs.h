@@ -21,6 +21,8 @@ int verb_device_key(int argc, char *argv[]);
 /* Say it and return the exit code. */
 int failed(const Why *w);
 int wrong_usage(const char *format, ...) _printf_(1, 2);
+/* What getopt_long() answered to something that is no option of the verb, or lacks its value. */
+int wrong_option(int c, char *argv[]);
 /* Prints the text on standard output, EXIT_DONE. */
 int print_help(const char *text);
 
