@@ -58,6 +58,7 @@ static void submit(Update *u, const DriverRequest *request, PortPriority priorit
                                 device_id(d));
                 return;
         }
+        update_want_port(u);
         /* The driver does one thing at a time: the question of the idle device gives way. */
         d->status = exchange_cancel(d->status);
         u->ask_func = func;

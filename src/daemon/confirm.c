@@ -10,22 +10,6 @@
 #define ASK_USEC      USEC_PER_SEC
 #define PATIENCE_USEC (120 * USEC_PER_SEC)
 
-static void on_saved(int error, void *userdata) {
-        Update *u = userdata;
-
-        if (error == 0)
-                update_success(u);
-}
-
-static void save(Update *u) {
-        int r;
-
-        device_save(u->device);
-        r = device_when_saved(u->device, on_saved, u);
-        if (r < 0)
-                manager_fatal(u->manager, r, "a record could not be written");
-}
-
 static void set_outcome(Update *u, Outcome outcome, const char *what) {
         Why w;
 
@@ -88,7 +72,8 @@ static void confirmed(Update *u) {
         record->stranded_since = 0;
         record->stranded_tries = 0;
         u->permille = 1000;
-        save(u);
+        device_save(u->device);
+        update_success(u);
 }
 
 static void on_confirmed(Update *u, const DriverResult *result) {
@@ -145,7 +130,8 @@ static void adopted(Update *u) {
         record_confirm(record, &image, u->candidate ? u->candidate->floor : NULL);
         record->running = image;
         set_outcome(u, OUTCOME_DONE, "runs and is kept as the backup");
-        save(u);
+        device_save(u->device);
+        update_success(u);
 }
 
 static void adopt_ask_later(Update *u) {

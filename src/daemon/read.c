@@ -8,6 +8,7 @@
 static void on_stored(int error, void *userdata) {
         Update *u = userdata;
 
+        u->storing = false;
         if (error < 0) {
                 manager_fatal(u->manager, error, "an image could not be made durable");
                 return;
@@ -41,8 +42,10 @@ static int keep(Update *u, const DriverResult *result, Why *w) {
         }
         release_free(u->candidate);
         u->candidate = TAKE_PTR(release);
-        return store_add(u->manager->store, u->candidate, result->bytes, result->length, on_stored,
-                        u, w);
+        r = store_add(u->manager->store, u->candidate, result->bytes, result->length, on_stored, u,
+                        w);
+        u->storing = r == 0;
+        return r;
 }
 
 static void on_read(Update *u, const DriverResult *result) {
@@ -58,8 +61,10 @@ static void on_read(Update *u, const DriverResult *result) {
         r = keep(u, result, &w);
         if (r == -ENOSPC)
                 update_failure(u, OUTCOME_NO_SPACE, "%s", w.text);
-        else if (r < 0)
+        else if (r == -EBADMSG)
                 update_failure(u, OUTCOME_DIGEST_MISMATCH, "%s", w.text);
+        else if (r < 0)
+                update_failure(u, OUTCOME_STORE_FAILED, "%s", w.text);
 }
 
 static void on_release(Update *u, const DriverResult *result) {
@@ -83,9 +88,16 @@ static void on_release(Update *u, const DriverResult *result) {
         update_ask(u, DRIVER_READ_BACK, on_read);
 }
 
+/* By the record: after a start nothing else is known yet. A program that is read may have to leave
+ * for its bootloader, and nobody does that to a device that is held. */
 void reading_start(Update *u) {
-        uint32_t can = u->device->identity.capabilities;
+        uint32_t can = u->device->record->capabilities;
 
+        if (u->device->record->hold) {
+                update_wait(u, UPDATE_READING, OUTCOME_WAIT_HOLD, "%s is on hold",
+                                device_id(u->device));
+                return;
+        }
         if (can & DRIVER_CAN_READ_RELEASE)
                 update_ask(u, DRIVER_READ_RELEASE, on_release);
         else

@@ -9,8 +9,8 @@
  *                                               │ nothing left to restore
  *                                           stranded ► restoring ► …
  *
- * update_enter() writes the journal, waits until it is on disk, tells everybody, and starts the
- * stage. So every stage can be the first one after a crash, and each begins by asking the device
+ * update_enter() waits until the record is on disk as it is, writes the journal, waits for that
+ * too, tells everybody, and starts the stage. So every stage can be the first one after a crash, and each begins by asking the device
  * what is true. WAITING parks: it remembers where to go on. */
 #include "daemon/update.h"
 
@@ -57,25 +57,31 @@ static const char *const role_names[_ROLE_MAX] = {
         [ROLE_PREVIOUS] = "previous",
 };
 
-static bool state_uses_port(UpdateState s) {
-        return s != UPDATE_DOWNLOADING && s != UPDATE_WAITING && s != UPDATE_STRANDED &&
-               s != UPDATE_REPORTING;
+void update_give_port(Update *u) {
+        if (u->wanted)
+                port_unwant(u->wanted->port);
+        u->wanted = NULL;
 }
 
-static void want_port(Update *u, bool want) {
+/* The device may have moved to another line since. */
+void update_want_port(Update *u) {
         ManagerPort *p = u->device->port;
 
-        if (u->want_port == want || !p || !p->port)
+        if (u->wanted == p)
                 return;
-        u->want_port = want;
-        if (want)
-                port_want(p->port);
-        else
-                port_unwant(p->port);
+        update_give_port(u);
+        if (!p || !p->port)
+                return;
+        u->wanted = p;
+        port_want(p->port);
 }
 
-/* What a state holds, ends with it. */
+/* What a state holds, ends with it; so do its callbacks. */
 static void leave(Update *u) {
+        device_saved_forget(u->device, u);
+        if (u->storing)
+                store_forget(u->manager->store, u);
+        u->storing = false;
         u->exchange = exchange_cancel(u->exchange);
         u->download = download_free(u->download);
         u->timer = sd_event_source_disable_unref(u->timer);
@@ -88,8 +94,6 @@ static void leave(Update *u) {
 }
 
 static void start_stage(Update *u) {
-        if (state_uses_port(u->state))
-                want_port(u, true);
         device_changed(u->device, DEVICE_CHANGED_STATE);
         stages[u->state].start(u);
 }
@@ -111,8 +115,19 @@ static void on_entered(int error, void *userdata) {
         start_stage(u);
 }
 
-void update_enter(Update *u, UpdateState state) {
+/* The record is on disk as it was when the state was entered. */
+static void write_entry(int error, void *userdata) {
         _cleanup_json_ json_t *entry = NULL;
+        Update *u = userdata;
+        int r;
+
+        entry = update_to_json(u);
+        r = entry ? journal_append(u->journal, entry, on_entered, u) : -ENOMEM;
+        if (r < 0)
+                manager_fatal(u->manager, r, "the journal of an update could not be written");
+}
+
+void update_enter(Update *u, UpdateState state) {
         int r;
 
         if (u->entering) {
@@ -122,14 +137,14 @@ void update_enter(Update *u, UpdateState state) {
         }
         leave(u);
         u->resumed = false;
+        u->not_before_usec = 0;
         if (state != UPDATE_WAITING && u->state != UPDATE_WAITING)
                 u->pauses = 0;
         u->state = state;
         u->entering = true;
-        entry = update_to_json(u);
-        r = entry ? journal_append(u->journal, entry, on_entered, u) : -ENOMEM;
+        r = device_when_saved(u->device, write_entry, u);
         if (r < 0)
-                manager_fatal(u->manager, r, "the journal of an update could not be written");
+                manager_fatal(u->manager, r, "an update could not go on");
 }
 
 void update_start(Update *u) {
@@ -175,7 +190,7 @@ void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format
 }
 
 void update_wake(Update *u) {
-        if (u->state != UPDATE_WAITING || u->entering)
+        if (u->state != UPDATE_WAITING || u->entering || monotonic_usec() < u->not_before_usec)
                 return;
         update_enter(u, u->resume);
 }
@@ -262,7 +277,7 @@ Update *update_free(Update *u) {
         if (!u)
                 return NULL;
         leave(u);
-        want_port(u, false);
+        update_give_port(u);
         if (u->device->update == u)
                 u->device->update = NULL;
         journal_free(u->journal);

@@ -78,8 +78,10 @@ struct Update {
         const uint8_t *image;
         size_t image_length;
         Release *image_release;
-        bool want_port;
-        unsigned pauses; /* waits in a row, for growing pauses */
+        bool storing;             /* the store has a callback of ours */
+        ManagerPort *wanted;      /* the line that is kept open for it; NULL: none */
+        unsigned pauses;          /* waits in a row, for growing pauses */
+        uint64_t not_before_usec; /* WAITING for the device: its answer does not count earlier */
         void (*ask_func)(Update *u, const DriverResult *result);
 
         /* trial */
@@ -132,6 +134,9 @@ const Sha256 *update_digest(const Update *u);
 const char *update_version(const Update *u);
 /* Trial of the present role's image: of its release, within the policy. */
 unsigned update_trial_seconds(const Update *u);
+/* An on-demand line is wanted for it from now on, or given back. */
+void update_want_port(Update *u);
+void update_give_port(Update *u);
 /* Restarts the state's one timer. */
 int update_set_timer(Update *u, uint64_t usec, sd_event_time_handler_t handler);
 

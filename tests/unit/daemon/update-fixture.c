@@ -400,7 +400,8 @@ static void hurry(World *w) {
 }
 
 static void turn(World *w) {
-        hurry(w);
+        if (!w->patient)
+                hurry(w);
         if (sd_event_run(w->event, 2 * USEC_PER_MSEC) < 0)
                 fail_msg("the loop fails");
         if (w->manager->exit_error < 0)

@@ -52,6 +52,7 @@ typedef struct World {
         Unit unit;
         const char *config; /* more keys of [Updates] */
         const char *port_keys;
+        bool patient; /* timers take their time */
 } World;
 
 int world_setup(void **state); /* a unit that runs its backup, which is held; a previous one too */
