@@ -39,7 +39,8 @@ typedef struct RkdPlatform {
         uint8_t address;         /* 0: point to point, 1..254: on a bus */
         uint8_t instruction_set; /* RkdInstructionSet */
         uint8_t start_attempts;  /* 0: RKD_ATTEMPTS; at most 8 */
-        /* of READ, TRIAL_TIMER, FULL_DUPLEX, FLASH_BLOCKS_CPU; the library adds the others */
+        /* of READ, TRIAL_TIMER, FULL_DUPLEX, FLASH_BLOCKS_CPU; in the program also SIGNED and FLOOR
+         * where its bootloader has the hooks for them; the library adds the others */
         uint32_t capabilities;
         /* the bootloader listens so long before it starts a program by itself */
         uint32_t listen_ms;

@@ -101,6 +101,8 @@ static uint8_t identify(RkdProgram *g, const RkdRequest *q, RkdAnswer *a) {
         id.reset_cause = g->retained.cause;
         id.boots = find_boots(g);
         id.capabilities |= RKD_CAN_HEALTH;
+        /* What its bootloader insists on, the program has no hooks for. */
+        id.capabilities |= g->platform->capabilities & (RKD_CAN_SIGNED | RKD_CAN_FLOOR);
         if (inspect(g, &id) == RKD_LATER)
                 return RKD_LATER;
         if (g->descriptor)

@@ -202,6 +202,8 @@ static void board_fill_page(SimBoard *board) {
         }
         page->address = (uint8_t)options->address;
         page->capabilities = board->platform.capabilities;
+        page->capabilities |= board->platform.verify_signature ? RKD_CAN_SIGNED : 0;
+        page->capabilities |= board->platform.compare_versions ? RKD_CAN_FLOOR : 0;
 }
 
 static int board_make_page(SimBoard *board) {
