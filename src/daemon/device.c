@@ -320,6 +320,13 @@ static bool take_running(Record *r, const DriverIdentity *id) {
         return true;
 }
 
+/* What the bootloader insists on. A program may not know of it, and takes nothing back. */
+static uint32_t capabilities_of(const Record *r, const DriverIdentity *id) {
+        const uint32_t demands = DRIVER_DEMANDS_SIGNED | DRIVER_ENFORCES_FLOOR;
+
+        return id->capabilities | (id->in_bootloader ? 0 : r->capabilities & demands);
+}
+
 /* What is pinned or kept of the identity; says whether the record changed. */
 static bool take_identity(Device *d, const DriverIdentity *id) {
         Record *r = d->record;
@@ -335,9 +342,9 @@ static bool take_identity(Device *d, const DriverIdentity *id) {
                 changed |= set_text(r->model, sizeof(r->model), d->config->model);
         }
         changed |= set_text(r->port, sizeof(r->port), d->port ? d->port->config->name : "");
-        if (r->program_space != id->program_space || r->capabilities != id->capabilities) {
+        if (r->program_space != id->program_space || r->capabilities != capabilities_of(r, id)) {
                 r->program_space = id->program_space;
-                r->capabilities = id->capabilities;
+                r->capabilities = capabilities_of(r, id);
                 changed = true;
         }
         if (r->identity_changed) {

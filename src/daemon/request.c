@@ -259,6 +259,7 @@ static void accept_unit(Device *d) {
         (void)snprintf(r->serial, sizeof(r->serial), "%s", r->claimed_serial);
         r->claimed_model[0] = r->claimed_serial[0] = '\0';
         r->identity_changed = false;
+        r->capabilities = 0; /* it tells */
         event_device(d, "accepted", OUTCOME_DONE, "%s serial %s is this device from now on",
                         r->model, r->serial);
 }

@@ -39,10 +39,11 @@ static bool cap_reached(const Update *u) {
                record->erases >= u->manager->config->pushes_per_day;
 }
 
+/* Also behind its bootloader: what is confirmed is intact, and will be started. */
 static bool runs_kept_image(const Update *u, const DriverIdentity *id, UpdateRole *ret) {
         const Record *record = u->device->record;
 
-        if (id->in_bootloader || id->state != DEVICE_CONFIRMED)
+        if (id->state != DEVICE_CONFIRMED)
                 return false;
         if (record->backup.known && sha256_equal(&id->digest, &record->backup.digest))
                 *ret = ROLE_BACKUP;
