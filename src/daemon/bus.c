@@ -242,12 +242,16 @@ static int take_name(Bus *b, Why *w) {
         if (r == -EEXIST)
                 return why(w, r, "another rekindled has the bus name %s already", BUS_NAME);
         if (r < 0)
-                return why(w, r, "the bus name %s cannot be taken: %s", BUS_NAME, strerror(-r));
+                return why(w, r,
+                                "the bus name %s cannot be taken: %s; the bus policy %s.conf grants it "
+                                "to root and to the user rekindle",
+                                BUS_NAME, strerror(-r), BUS_NAME);
         return 0;
 }
 
 int bus_new(Manager *m, sd_bus *bus, Bus **ret, Why *w) {
         _cleanup_(bus_freep) Bus *b = new0(Bus, 1);
+        const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
         BusDevice *bd;
         int r = 0;
 
@@ -259,7 +263,8 @@ int bus_new(Manager *m, sd_bus *bus, Bus **ret, Why *w) {
         else
                 r = sd_bus_open_system(&b->bus);
         if (r < 0)
-                return why(w, r, "the system bus cannot be reached: %s", strerror(-r));
+                return why(w, r, "the system bus%s%s cannot be reached: %s; is dbus running?",
+                                address ? " at " : "", address ?: "", strerror(-r));
         for (size_t i = 0; i < m->n_devices; i++) {
                 r = add_device(b, m->devices[i], &bd);
                 if (r < 0)

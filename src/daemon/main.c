@@ -61,7 +61,8 @@ static int parse_argv(int argc, char *argv[], Options *ret) {
         };
         int c;
 
-        while ((c = getopt_long(argc, argv, "hV", options, NULL)) >= 0)
+        opterr = 0;
+        while ((c = getopt_long(argc, argv, ":hV", options, NULL)) >= 0)
                 switch (c) {
                 case 'h':
                         fputs(usage, stdout);
@@ -104,12 +105,22 @@ static int parse_argv(int argc, char *argv[], Options *ret) {
                 case JSON:
                         ret->json = true;
                         break;
+                case ':':
+                        fprintf(stderr, "rekindled: %s needs a value; see --help\n",
+                                        argv[optind - 1]);
+                        return -EINVAL;
                 default:
+                        fprintf(stderr, "rekindled: %s is no option here; see --help\n",
+                                        argv[optind - 1]);
                         return -EINVAL;
                 }
         if (optind < argc) {
                 fprintf(stderr, "rekindled: unexpected argument \"%s\"; see --help\n",
                                 argv[optind]);
+                return -EINVAL;
+        }
+        if (ret->json && !ret->describe) {
+                fprintf(stderr, "rekindled: --json goes with --describe only\n");
                 return -EINVAL;
         }
         return 0;

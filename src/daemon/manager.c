@@ -396,6 +396,25 @@ void manager_fatal(Manager *m, int error, const char *what) {
 
 /* ---- start ---- */
 
+/* Two daemons on one state would sweep each other's temporaries and push twice. A record lock,
+ * because it ends with this process even while a child of it lives on. */
+static int lock_folder(Manager *m, const char *state_dir, Why *w) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+        m->lock_fd = openat(m->state_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (m->lock_fd < 0)
+                return why(w, -errno,
+                                "the state folder %s cannot be used: lock: %s; it has to be writable",
+                                state_dir, strerror(errno));
+        if (fcntl(m->lock_fd, F_SETLK, &lock) >= 0)
+                return 0;
+        if ((errno != EAGAIN && errno != EACCES) || fcntl(m->lock_fd, F_GETLK, &lock) < 0)
+                return why(w, -errno, "the state folder %s cannot be locked: %s", state_dir,
+                                strerror(errno));
+        return why(w, -EBUSY, "the state folder %s is used by process %d, another rekindled",
+                        state_dir, (int)lock.l_pid);
+}
+
 static int open_folders(Manager *m, const char *state_dir, Why *w) {
         const struct {
                 const char *name;
@@ -412,8 +431,13 @@ static int open_folders(Manager *m, const char *state_dir, Why *w) {
         if (r >= 0)
                 r = m->state_fd = folder_open(AT_FDCWD, state_dir);
         if (r < 0)
-                return why(w, r, "the state folder %s cannot be opened: %s", state_dir,
-                                strerror(-r));
+                return why(w, r,
+                                "the state folder %s cannot be opened: %s; it has to be a folder that "
+                                "the daemon may write to",
+                                state_dir, strerror(-r));
+        r = lock_folder(m, state_dir, w);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
                 r = folder_make(m->state_fd, folders[i].name, 0700);
                 if (r >= 0)
@@ -479,7 +503,7 @@ int manager_new(sd_event *event, const Clock *clock, const ManagerOptions *optio
                 return why_oom(w);
         m->event = sd_event_ref(event);
         m->clock = clock;
-        m->state_fd = m->images_fd = m->devices_fd = m->updates_fd = m->trust_fd = -1;
+        m->state_fd = m->lock_fd = m->images_fd = m->devices_fd = m->updates_fd = m->trust_fd = -1;
         m->consistent_targets = true;
         m->root_path = options->root_path;
         m->check_outcome = OUTCOME_SERVER_UNREACHABLE;
@@ -532,6 +556,7 @@ Manager *manager_free(Manager *m) {
         close_fd(m->updates_fd);
         close_fd(m->devices_fd);
         close_fd(m->images_fd);
+        close_fd(m->lock_fd);
         close_fd(m->state_fd);
         sd_event_unref(m->event);
         free(m);

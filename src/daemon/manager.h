@@ -65,7 +65,7 @@ struct Manager {
         Verify *verify;
         Planner planner;
 
-        int state_fd, images_fd, devices_fd, updates_fd, trust_fd;
+        int state_fd, lock_fd, images_fd, devices_fd, updates_fd, trust_fd;
 
         ManagerPort *ports;
         size_t n_ports;

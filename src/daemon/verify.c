@@ -272,11 +272,13 @@ static int load(Verify *v, Why *w) {
         Manager *m = v->manager;
         _cleanup_free_ char *root = NULL, *timestamp = NULL, *snapshot = NULL, *targets = NULL;
         UpdaterLocal local = {};
+        bool is_initial = false;
         int r;
 
         r = read_local(m, "root.json", TUF_ROOT_MAX, &root, &local.root_length);
         if (r >= 0 && !root) {
                 r = file_read(AT_FDCWD, m->root_path, TUF_ROOT_MAX, &root, &local.root_length);
+                is_initial = true;
                 if (r < 0)
                         return why(w, r,
                                         "no initial trust: %s: %s; put the publisher's root.json there",
@@ -296,7 +298,8 @@ static int load(Verify *v, Why *w) {
         local.timestamp = timestamp;
         local.snapshot = snapshot;
         local.targets = targets;
-        return updater_new(&local, v->now, &v->updater, w);
+        r = updater_new(&local, v->now, &v->updater, w);
+        return r < 0 && is_initial ? why_prefix(w, r, "no initial trust: %s", m->root_path) : r;
 }
 
 int verify_new(Manager *m, VerifyFunc func, void *userdata, Verify **ret) {
