@@ -96,6 +96,8 @@ void native_finish(Native *n, DriverCode code, unsigned device_code, const char 
                 _printf_(4, 5);
 /* Ends it with what a result code of the device means; `did`: what was asked ("BEGIN"). */
 void native_refuse(Native *n, uint8_t result, const char *did);
+/* The same, but a device that has started its program meanwhile is looked for again. */
+void native_refuse_or_lost(Native *n, const RkdAnswer *a);
 /* The device is silent or has forgotten what we do: find it again and go on, some times. */
 void native_lost(Native *n, const char *doing);
 /* The unit answered and is the expected one: what the operation needs next. */

@@ -76,7 +76,7 @@ void read_refused(Native *n, const RkdAnswer *a) {
         if (a->result == RKD_UNKNOWN && !n->result.identity.in_bootloader)
                 native_enter(n, NATIVE_ENTER);
         else
-                native_refuse(n, a->result, "reading");
+                native_refuse_or_lost(n, a);
 }
 
 void leave_enter(Native *n) {

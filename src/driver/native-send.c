@@ -47,7 +47,7 @@ void stream_refused(Native *n, const RkdAnswer *a) {
         if (a->result == RKD_BAD_STATE)
                 native_lost(n, "STREAM");
         else
-                native_refuse(n, a->result, "STREAM");
+                native_refuse_or_lost(n, a);
 }
 
 /* A device that works tells by itself when it has room; it is asked now and then in case that
@@ -103,6 +103,7 @@ static void note_left(Native *n, const RkdStatus *s, bool sure) {
 }
 
 void send_status(Native *n, const RkdAnswer *a, bool sure) {
+        uint32_t received = n->window.received, credit = n->window.credit;
         uint64_t queue_usec;
 
         note_left(n, &a->status, sure);
@@ -123,8 +124,9 @@ void send_status(Native *n, const RkdAnswer *a, bool sure) {
                 break;
         default:
                 n->due = n->waiting = false;
-                note_progress(n);
         }
+        if (n->window.received > received || n->window.credit > credit)
+                note_progress(n);
         if (native_window_is_complete(&n->window))
                 native_enter(n, NATIVE_END);
         else if (n->link.half_duplex && !native_window_may_send(&n->window, true))
@@ -149,7 +151,7 @@ void end_answer(Native *n, const RkdAnswer *a) {
 /* The flash did not hold what was believed: once more with every byte. */
 void end_refused(Native *n, const RkdAnswer *a) {
         if (a->result != RKD_BAD_DIGEST || n->trust_nothing) {
-                native_refuse(n, a->result, "END");
+                native_refuse_or_lost(n, a);
                 return;
         }
         n->trust_nothing = true;

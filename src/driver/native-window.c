@@ -112,7 +112,8 @@ NativeWindowNews native_window_status(NativeWindow *w, const RkdStatus *s, bool 
                 uint64_t now_usec, uint64_t queue_usec) {
         bool news;
 
-        if (s->received > w->length || (sure && s->received < w->received))
+        if (s->received > w->length ||
+                        (sure && (s->received < w->received || s->credit < w->credit)))
                 return NATIVE_WINDOW_FORGOTTEN;
         if (s->received < w->received)
                 return NATIVE_WINDOW_NOTHING;

@@ -141,6 +141,14 @@ void native_lost(Native *n, const char *doing) {
         native_listen(n, RECOVER_LISTEN_USEC);
 }
 
+/* A program does not know what only bootloaders do: the device has started since it was asked last. */
+void native_refuse_or_lost(Native *n, const RkdAnswer *a) {
+        if (a->result == RKD_UNKNOWN)
+                native_lost(n, rows[n->step].name);
+        else
+                native_refuse(n, a->result, rows[n->step].name);
+}
+
 /* ENTER: a program leaves for its bootloader. */
 
 static void enter_enter(Native *n) {
@@ -245,14 +253,17 @@ static void identified_read(Native *n) {
 }
 
 static void identified_push(Native *n) {
-        if (n->result.identity.in_bootloader) {
-                n->enter_until_usec = 0;
+        if (n->result.identity.in_bootloader)
                 native_push(n);
-        } else if (!n->entered || left(n))
+        else if (!n->entered || left(n))
                 native_enter(n, NATIVE_ENTER);
 }
 
 void native_identified(Native *n) {
+        if (n->result.identity.in_bootloader) { /* it may start meanwhile, and be asked to leave again */
+                n->entered = false;
+                n->enter_until_usec = 0;
+        }
         switch (n->request.op) {
         case DRIVER_PUSH:
                 identified_push(n);
@@ -558,8 +569,10 @@ static const NativeRow rows[_NATIVE_STEP_MAX] = {
                         speed_up_refused, speed_silence },
         [NATIVE_SPEED_CHECK] = { "NOP", DRIVER_PHASE_BEGIN, speed_check_enter, speed_check_answer,
                         NULL, speed_silence },
-        [NATIVE_BEGIN] = { "BEGIN", DRIVER_PHASE_BEGIN, begin_enter, begin_answer },
-        [NATIVE_SUMS] = { "SUMS", DRIVER_PHASE_SUMS, sums_enter, sums_answer },
+        [NATIVE_BEGIN] = { "BEGIN", DRIVER_PHASE_BEGIN, begin_enter, begin_answer,
+                        native_refuse_or_lost },
+        [NATIVE_SUMS] = { "SUMS", DRIVER_PHASE_SUMS, sums_enter, sums_answer,
+                        native_refuse_or_lost },
         [NATIVE_PLAN] = { "NOP", DRIVER_PHASE_PLAN, plan_enter, plan_answer, NULL, plan_silence },
         [NATIVE_STREAM] = { "STREAM", DRIVER_PHASE_PLAN, stream_enter, stream_answer,
                         stream_refused },

@@ -94,6 +94,23 @@ static void confirmed_program_leaves_for_the_next_push(void **state) {
         assert_true(world->line.plan_was_known);
 }
 
+static void cut_power(VirtualLine *line) {
+        virtual_device_power_cycle(line->device);
+}
+
+/* Before the push is open the device comes back with its old program, which knows no BEGIN. */
+static void power_cut_before_the_push_is_open_asks_the_program_again(void **state) {
+        for (uint64_t at = 10; at < 600; at += 10) {
+                assert_int_equal(setup(NULL), 0);
+                world_install(world, 7);
+                world_set_image(world, 3000, 2, "1.1.0");
+                world->line.event_at_bytes = world->line.bytes_sent + at;
+                world->line.on_event = cut_power;
+                assert_code(world_push(world, 8), DRIVER_OK);
+                assert_true(world_flash_is_image(world));
+        }
+}
+
 static void start_of_a_program_that_runs_is_done_already(void **state) {
         world_install(world, 7);
         assert_code(world_run(world, DRIVER_START), DRIVER_OK);
@@ -129,10 +146,6 @@ static void push_that_is_complete_sends_no_data(void **state) {
         sent = world->line.bytes_sent;
         assert_code(world_push(world, 7), DRIVER_OK);
         assert_true(world->line.bytes_sent - sent < 200);
-}
-
-static void cut_power(VirtualLine *line) {
-        virtual_device_power_cycle(line->device);
 }
 
 static void power_cut_is_resumed_from_the_checksums(void **state) {
@@ -359,6 +372,7 @@ int main(void) {
                 TEST(image_is_pushed),
                 TEST(program_is_started_and_confirmed),
                 TEST(confirmed_program_leaves_for_the_next_push),
+                TEST(power_cut_before_the_push_is_open_asks_the_program_again),
                 TEST(start_of_a_program_that_runs_is_done_already),
                 TEST(confirm_twice_is_done_already),
                 TEST(program_is_found_at_its_own_speed),

@@ -172,6 +172,17 @@ static void device_that_counts_less_has_forgotten(void **state) {
                         NATIVE_WINDOW_FORGOTTEN);
 }
 
+static void device_that_grants_less_has_forgotten(void **state) {
+        NativeWindow w = make(516);
+        RkdStatus anew = status(0, 0);
+
+        (void)drain(&w);
+        assert_int_equal(
+                        native_window_status(&w, &anew, false, false, 0, 0), NATIVE_WINDOW_NOTHING);
+        assert_int_equal(native_window_status(&w, &anew, false, true, 0, 0),
+                        NATIVE_WINDOW_FORGOTTEN);
+}
+
 static void device_that_counts_beyond_the_stream_has_forgotten(void **state) {
         NativeWindow w = make(516);
         RkdStatus s = status(STREAM_BYTES + 1, UINT32_MAX);
@@ -223,6 +234,7 @@ int main(void) {
                 cmocka_unit_test(second_nak_about_the_same_gap_is_stale),
                 cmocka_unit_test(unsure_acknowledgement_never_goes_back),
                 cmocka_unit_test(device_that_counts_less_has_forgotten),
+                cmocka_unit_test(device_that_grants_less_has_forgotten),
                 cmocka_unit_test(device_that_counts_beyond_the_stream_has_forgotten),
                 cmocka_unit_test(losses_make_pieces_smaller_and_peace_larger),
                 cmocka_unit_test(last_piece_ends_with_the_stream),
