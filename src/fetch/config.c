@@ -10,8 +10,10 @@
 #include "basic/names.h"
 #include "fetch/message.h"
 
-#define ORIGIN_MAX 512
-#define SECTION    "Fetch"
+#define ORIGIN_MAX    512
+#define AUTHORIZATION "Authorization:"
+#define SECTION       "Fetch"
+#define KEYS_MAX      16
 
 typedef struct Key {
         const char *name, *type, *standard, *meaning;
@@ -19,12 +21,14 @@ typedef struct Key {
         int (*set)(FetchConfig *config, const struct Key *key, const char *value);
         size_t offset;
         uint64_t min, max;
+        bool is_secret; /* its value is not repeated in a refusal */
 } Key;
 
 typedef struct Reader {
         FetchConfig *config;
         const FetchConfigWarn *warn;
         bool unknown_section;
+        unsigned lines[KEYS_MAX]; /* where each key was set last; 0: nowhere */
 } Reader;
 
 /* --- setters: 0, -EINVAL, -ENOMEM ------------------------------------------------------------- */
@@ -74,13 +78,29 @@ static bool is_url_text(const char *s) {
         return true;
 }
 
+/* HOST[:PORT], up to a slash. */
+static bool is_host_and_port(const char *s) {
+        const char *from = *s == '[' ? s + strcspn(s, "]") : s, *colon;
+        size_t n = strcspn(s, "/");
+        char port[6] = "";
+        uint64_t number;
+
+        colon = from < s + n ? memchr(from, ':', n - (size_t)(from - s)) : NULL;
+        if (!colon)
+                return n > 0;
+        if (colon == s || s + n - colon > (ptrdiff_t)sizeof(port))
+                return false;
+        memcpy(port, colon + 1, (size_t)(s + n - colon - 1));
+        return parse_uint64(port, 1, 65535, &number) >= 0;
+}
+
 static int set_origin(FetchConfig *config, const Key *key, const char *value) {
         size_t n = strlen(value);
         const char *host = startswith(value, "https://")  ? value + 8
                            : startswith(value, "http://") ? value + 7
                                                           : "";
 
-        if (n > ORIGIN_MAX || !is_url_text(value) || !*host || *host == '/' || strchr(host, '@'))
+        if (n > ORIGIN_MAX || !is_url_text(value) || strchr(host, '@') || !is_host_and_port(host))
                 return -EINVAL;
         while (value[n - 1] == '/')
                 n--;
@@ -97,6 +117,18 @@ static int set_proxy(FetchConfig *config, const Key *key, const char *value) {
                                 is_url_text(value))
                         return free_and_strdup(&config->proxy, value);
         return -EINVAL;
+}
+
+/* That of Authorization=, or those of Header=. */
+static void drop_origin_headers(FetchConfig *config, bool is_authorization) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < config->n_origin_headers; i++)
+                if (!!startswith(config->origin_headers[i], AUTHORIZATION) == is_authorization)
+                        free(config->origin_headers[i]);
+                else
+                        config->origin_headers[n++] = config->origin_headers[i];
+        config->n_origin_headers = n;
 }
 
 static int add_origin_header(FetchConfig *config, char *header) {
@@ -118,7 +150,8 @@ static int set_header(FetchConfig *config, const Key *key, const char *value) {
 static int set_authorization(FetchConfig *config, const Key *key, const char *value) {
         char *header = NULL;
 
-        if (asprintf(&header, "Authorization: %s", value) < 0)
+        drop_origin_headers(config, true);
+        if (asprintf(&header, AUTHORIZATION " %s", value) < 0)
                 return -ENOMEM;
         return add_origin_header(config, header);
 }
@@ -186,12 +219,13 @@ static const Key keys[] = {
                         offsetof(FetchConfig, pinned_key) },
         { "Authorization", "text", "",
                         "Value of the Authorization header. Goes to the origin only, never over a redirect.",
-                        "printable text", set_authorization },
+                        "printable text", set_authorization, .is_secret = true },
         { "Header", "text", "", "One more header for the origin only; may be given eight times.",
-                        "\"Name: value\" in printable characters", set_header },
+                        "\"Name: value\" in printable characters, eight times at most", set_header,
+                        .is_secret = true },
         { "Proxy", "URL", "", "Proxy for all connections. The environment's proxies are not used.",
                         "http://, https:// or socks5h:// and [USER:PASSWORD@]HOST[:PORT]",
-                        set_proxy, offsetof(FetchConfig, proxy) },
+                        set_proxy, offsetof(FetchConfig, proxy), .is_secret = true },
         { "ConnectSec", "time", "15s", "Time for the connection to stand, TLS included.",
                         "100ms to 10min", set_time, offsetof(FetchConfig, connect_usec),
                         100 * USEC_PER_MSEC, 600 * USEC_PER_SEC },
@@ -206,6 +240,8 @@ static const Key keys[] = {
                         100 * USEC_PER_MSEC, 86400 * USEC_PER_SEC },
 };
 
+_Static_assert(ELEMENTSOF(keys) <= KEYS_MAX, "a reader has a place for the line of each key");
+
 /* --- the file --------------------------------------------------------------------------------- */
 
 /* What an empty value stands for. */
@@ -216,8 +252,7 @@ static int key_reset(FetchConfig *config, const Key *key) {
                 while (config->n_artifact_hosts > 0)
                         free(config->artifact_hosts[--config->n_artifact_hosts].name);
         else if (key->set == set_header || key->set == set_authorization)
-                while (config->n_origin_headers > 0)
-                        free(config->origin_headers[--config->n_origin_headers]);
+                drop_origin_headers(config, key->set == set_authorization);
         else
                 (void)free_and_strdup(member(config, key), NULL);
         return 0;
@@ -264,35 +299,51 @@ static int on_line(const IniLine *line, void *userdata, Why *w) {
                 return why(w, r, "not enough memory");
         if (r < 0)
                 return why(w, -EINVAL, "%s:%u: %s=%s is wrong; allowed: %s", line->file, line->line,
-                                key->name, key->set == set_authorization ? "" : line->value,
-                                key->wanted);
+                                key->name, key->is_secret ? "..." : line->value, key->wanted);
+        reader->lines[key - keys] = *line->value ? line->line : 0;
         return 0;
 }
 
-static int check_readable(const char *key, const char *path, Why *w) {
+static unsigned line_of(const Reader *reader, const char *name) {
+        return reader->lines[key_find(name) - keys];
+}
+
+static int check_readable(const Reader *reader, const char *file, const char *name,
+                const char *path, Why *w) {
         _cleanup_close_ int fd = -1;
 
         if (!path)
                 return 0;
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0)
-                return why(w, -EINVAL, "%s=%s cannot be read: %m", key, path);
+                return why(w, -EINVAL,
+                                "%s:%u: %s=%s cannot be read: %m; it has to be a file that this "
+                                "program's user may read",
+                                file, line_of(reader, name), name, path);
         return 0;
 }
 
-static int check_whole(const FetchConfig *config, Why *w) {
+/* What goes together, and that the named files can be read. */
+static int check_whole(const Reader *reader, const char *file, Why *w) {
+        const FetchConfig *config = reader->config;
         int r;
 
         if (config->origin && startswith(config->origin, "http://") && !config->allow_http)
-                return why(w, -EINVAL, "Origin=%s is not https; allowed only with AllowHttp=yes",
-                                config->origin);
-        if (!config->client_certificate != !config->client_key)
-                return why(w, -EINVAL, "ClientCertificate= and ClientKey= go together only");
-        r = check_readable("CAFile", config->ca_file, w);
+                return why(w, -EINVAL,
+                                "%s:%u: Origin=%s is not https; allowed only with AllowHttp=yes",
+                                file, line_of(reader, "Origin"), config->origin);
+        if (config->client_certificate && !config->client_key)
+                return why(w, -EINVAL, "%s:%u: ClientCertificate= needs ClientKey= beside it", file,
+                                line_of(reader, "ClientCertificate"));
+        if (config->client_key && !config->client_certificate)
+                return why(w, -EINVAL, "%s:%u: ClientKey= needs ClientCertificate= beside it", file,
+                                line_of(reader, "ClientKey"));
+        r = check_readable(reader, file, "CAFile", config->ca_file, w);
         if (r >= 0)
-                r = check_readable("ClientCertificate", config->client_certificate, w);
+                r = check_readable(
+                                reader, file, "ClientCertificate", config->client_certificate, w);
         if (r >= 0)
-                r = check_readable("ClientKey", config->client_key, w);
+                r = check_readable(reader, file, "ClientKey", config->client_key, w);
         return r;
 }
 
@@ -317,30 +368,34 @@ void fetch_config_done(FetchConfig *config) {
         *config = (FetchConfig){ 0 };
 }
 
-int fetch_config_parse(FetchConfig *config, const char *file, const char *bytes, size_t n,
-                const FetchConfigWarn *warn, Why *w) {
-        Reader reader = {
+static void reader_init(Reader *reader, FetchConfig *config, const FetchConfigWarn *warn) {
+        *reader = (Reader){
                 .config = config,
                 .warn = warn,
                 .unknown_section = true, /* keys before the first section belong nowhere */
         };
+}
 
+int fetch_config_parse(FetchConfig *config, const char *file, const char *bytes, size_t n,
+                const FetchConfigWarn *warn, Why *w) {
+        Reader reader;
+
+        reader_init(&reader, config, warn);
         return ini_parse(file, bytes, n, on_line, &reader, w);
 }
 
 int fetch_config_load(FetchConfig *config, const char *path, const FetchConfigWarn *warn, Why *w) {
         _cleanup_free_ char *bytes = NULL;
+        Reader reader;
         size_t n;
         int r;
 
         r = file_read(AT_FDCWD, path, INI_FILE_MAX, &bytes, &n);
         if (r < 0)
                 return why(w, r, "%s cannot be read: %s", path, strerror(-r));
-        r = fetch_config_parse(config, path, bytes, n, warn, w);
-        if (r < 0)
-                return r;
-        r = check_whole(config, w);
-        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
+        reader_init(&reader, config, warn);
+        r = ini_parse(path, bytes, n, on_line, &reader, w);
+        return r < 0 ? r : check_whole(&reader, path, w);
 }
 
 void fetch_config_describe(FILE *out) {

@@ -21,19 +21,25 @@ typedef struct Options {
 } Options;
 
 static void help(void) {
-        (void)printf("rekindle-fetch [--config FILE] [--socket PATH]\n"
+        (void)printf("rekindle-fetch [OPTION...]\n\n"
                      "Fetches for rekindled, over the socket of rekindle-fetch.socket.\n\n"
-                     "  --config FILE  instead of %s/fetch.conf\n"
-                     "  --socket PATH  listen there instead of on the socket of the service manager\n"
-                     "  --log LEVEL    error, warning, notice, info or debug\n"
-                     "  --describe     print every key of fetch.conf\n"
+                     "  --config FILE         instead of %s/fetch.conf\n"
+                     "  --socket PATH         listen there instead of on the socket of the service\n"
+                     "                        manager\n"
+                     "  --log-level LEVEL     error, warning, notice (default), info or debug\n"
+                     "  --describe            print every key of fetch.conf and what it means\n"
                      "  --help, --version\n",
                         REKINDLE_SYSCONFDIR);
 }
 
+static int wrong_usage(const char *word, const char *text) {
+        (void)fprintf(stderr, "rekindle-fetch: %s %s; see --help\n", word, text);
+        return -EINVAL;
+}
+
 static int parse_arguments(int argc, char *argv[], Options *o) {
         enum {
-                CONFIG = 1,
+                CONFIG = 256,
                 SOCKET,
                 LOG,
                 DESCRIBE,
@@ -43,7 +49,7 @@ static int parse_arguments(int argc, char *argv[], Options *o) {
         static const struct option options[] = {
                 { "config", required_argument, NULL, CONFIG },
                 { "socket", required_argument, NULL, SOCKET },
-                { "log", required_argument, NULL, LOG },
+                { "log-level", required_argument, NULL, LOG },
                 { "describe", no_argument, NULL, DESCRIBE },
                 { "help", no_argument, NULL, HELP },
                 { "version", no_argument, NULL, VERSION },
@@ -51,7 +57,8 @@ static int parse_arguments(int argc, char *argv[], Options *o) {
         };
         int c;
 
-        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+        opterr = 0;
+        while ((c = getopt_long(argc, argv, ":", options, NULL)) >= 0) {
                 if (c == CONFIG)
                         o->config = optarg;
                 else if (c == SOCKET)
@@ -64,11 +71,17 @@ static int parse_arguments(int argc, char *argv[], Options *o) {
                         help();
                 else if (c == VERSION)
                         (void)puts("rekindle-fetch " REKINDLE_VERSION);
+                else if (c == LOG)
+                        return wrong_usage(optarg,
+                                        "is no log level; it has to be error, warning, notice, info "
+                                        "or debug");
                 else
-                        return -EINVAL;
+                        return wrong_usage(argv[optind - 1],
+                                        c == ':' ? "needs a value" : "is no option here");
                 o->done = o->done || c >= DESCRIBE;
         }
-        return optind == argc ? 0 : -EINVAL;
+        return optind == argc ? 0
+                              : wrong_usage(argv[optind], "is no argument of it; it takes none");
 }
 
 static void on_warn(const char *text, void *userdata) {
@@ -82,6 +95,7 @@ static void on_note(const char *text, void *userdata) {
 /* The socket of the service manager, or one at the given path. */
 static int take_socket(const Options *o, Why *w) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct stat st;
         _cleanup_close_ int fd = -1;
         int n = sd_listen_fds(1);
 
@@ -96,7 +110,12 @@ static int take_socket(const Options *o, Why *w) {
                 return why(w, -ENAMETOOLONG, "the path of the socket is too long: %s", o->socket);
         (void)stpcpy(address.sun_path, o->socket);
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void)unlink(o->socket);
+        if (lstat(o->socket, &st) >= 0) {
+                if (!S_ISSOCK(st.st_mode))
+                        return why(w, -EEXIST, "%s is there and no socket; it is not replaced",
+                                        o->socket);
+                (void)unlink(o->socket);
+        }
         if (fd < 0 || fchmod(fd, 0600) < 0 ||
                         bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
                         listen(fd, FETCH_CONNECTIONS_MAX) < 0)
@@ -151,10 +170,8 @@ int main(int argc, char *argv[]) {
         Why w;
 
         log_open("rekindle-fetch", LOG_NOTICE);
-        if (parse_arguments(argc, argv, &o) < 0) {
-                help();
+        if (parse_arguments(argc, argv, &o) < 0)
                 return 2;
-        }
         if (o.done)
                 return 0;
         listen_fd = take_socket(&o, &w);

@@ -79,6 +79,10 @@ static void bad_values_are_refused_with_file_line_key_and_what_is_allowed(void *
                 "Origin=https://u:p@h",
                 "Origin=https://h/?q",
                 "Origin=https://h/a b",
+                "Origin=https://h:65536",
+                "Origin=https://h:/a",
+                "Origin=https://:443",
+                "Origin=https://[::1]:x",
                 "ArtifactHosts=https://h",
                 "ArtifactHosts=h:0",
                 "ArtifactHosts=h:65536",
@@ -125,6 +129,10 @@ static void secret_is_not_repeated_in_a_refusal(void **state) {
 
         assert_int_equal(parse("[Fetch]\nAuthorization=a\tsecret\x7f\n", &w) < 0, true);
         assert_null(strstr(w.text, "secret"));
+        assert_int_equal(parse("[Fetch]\nHeader=secret\n", &w), -EINVAL);
+        assert_null(strstr(w.text, "secret"));
+        assert_int_equal(parse("[Fetch]\nProxy=user:secret@proxy\n", &w), -EINVAL);
+        assert_null(strstr(w.text, "secret"));
 }
 
 static void unknown_key_and_section_warn_with_their_line(void **state) {
@@ -152,6 +160,16 @@ static void empty_value_stands_for_the_default(void **state) {
         assert_int_equal(config.n_origin_headers, 0);
         assert_null(config.proxy);
         assert_int_equal(config.idle_usec, 30 * USEC_PER_SEC);
+}
+
+static void authorization_is_replaced_and_headers_are_added(void **state) {
+        assert_int_equal(parse("[Fetch]\nHeader=A: 1\nAuthorization=x\nHeader=B: 2\n", NULL), 0);
+        assert_int_equal(parse("[Fetch]\nAuthorization=y\n", NULL), 0);
+        assert_int_equal(config.n_origin_headers, 3);
+        assert_string_equal(config.origin_headers[2], "Authorization: y");
+        assert_int_equal(parse("[Fetch]\nHeader=\n", NULL), 0);
+        assert_int_equal(config.n_origin_headers, 1);
+        assert_string_equal(config.origin_headers[0], "Authorization: y");
 }
 
 static void too_many_hosts_and_headers_are_refused(void **state) {
@@ -182,11 +200,12 @@ static void what_does_not_go_together_is_refused(void **state) {
         Why w;
 
         assert_int_equal(load("[Fetch]\nOrigin=http://h\n", &w), -EINVAL);
+        assert_non_null(strstr(w.text, ":2: Origin=http://h is not https"));
         assert_non_null(strstr(w.text, "AllowHttp=yes"));
         assert_int_equal(load("[Fetch]\nAllowHttp=yes\nClientKey=/etc/passwd\n", &w), -EINVAL);
-        assert_non_null(strstr(w.text, "ClientCertificate="));
+        assert_non_null(strstr(w.text, ":3: ClientKey= needs ClientCertificate="));
         assert_int_equal(load("[Fetch]\nClientCertificate=/nothing\n", &w), -EINVAL);
-        assert_non_null(strstr(w.text, "cannot be read"));
+        assert_non_null(strstr(w.text, ":2: ClientCertificate=/nothing cannot be read"));
         assert_int_equal(fetch_config_load(&config, "/nothing.conf", NULL, &w), -ENOENT);
 }
 
@@ -226,6 +245,7 @@ int main(void) {
                 WITH_CONFIG(secret_is_not_repeated_in_a_refusal),
                 WITH_CONFIG(unknown_key_and_section_warn_with_their_line),
                 WITH_CONFIG(empty_value_stands_for_the_default),
+                WITH_CONFIG(authorization_is_replaced_and_headers_are_added),
                 WITH_CONFIG(too_many_hosts_and_headers_are_refused),
                 WITH_CONFIG(what_does_not_go_together_is_refused),
                 WITH_CONFIG(example_file_shows_every_key_and_default),
