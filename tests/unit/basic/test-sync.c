@@ -391,6 +391,22 @@ static void freeing_forgets_open_jobs_and_ends_the_child(void **state) {
         assert_int_equal(errno, ECHILD);
 }
 
+static void a_full_disk_is_told_when_the_reserve_is_used_up(void **state) {
+        Fixture *f = *state;
+        Reserve *reserve = NULL;
+        int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+        assert_int_equal(sync_write_bytes(f->sync, fd, "x", 1), -ENOSPC);
+        assert_int_equal(reserve_new(f->dirfd, "reserve", 256 * 1024, &reserve), 0);
+        assert_int_equal(reserve_missing(reserve), 0);
+        sync_use_reserve(f->sync, reserve);
+        assert_int_equal(sync_write_bytes(f->sync, fd, "x", 1), -ENOSPC);
+        assert_int_equal(reserve_missing(reserve), 256 * 1024);
+        sync_use_reserve(f->sync, NULL);
+        reserve_free(reserve);
+        (void)close(fd);
+}
+
 static void requests_to_stop_do_not_stop_the_child(void **state) {
         Fixture *f = *state;
 
@@ -472,6 +488,7 @@ int main(void) {
                 TEST(a_dead_child_ends_every_job_with_an_error),
                 TEST(a_child_that_dies_idle_is_noticed_at_the_next_job),
                 TEST(freeing_forgets_open_jobs_and_ends_the_child),
+                TEST(a_full_disk_is_told_when_the_reserve_is_used_up),
                 TEST(requests_to_stop_do_not_stop_the_child),
                 TEST(the_child_holds_nothing_but_its_socket),
                 cmocka_unit_test(the_child_dies_with_its_parent),

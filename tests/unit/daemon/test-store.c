@@ -726,11 +726,13 @@ static void room_is_made_by_removing_what_is_not_kept(void **state) {
         StateFixture *f = *state;
         Served x = serve(600000, 1, RELEASE_IDENTITY), y = serve(600000, 2, RELEASE_IDENTITY);
         Store *s = open_store(f, 64 * MB);
-        uint64_t available;
+        uint64_t available, removable = 0;
 
         add(f, s, &x);
         add(f, s, &y);
         set_age(f, &x.release->image_digest, ".json", 50);
+        assert_int_equal(store_removable(s, &y.release->image_digest, 1, &removable), 0);
+        assert_in_range(removable, 600000, 610000);
         assert_int_equal(folder_free_bytes(f->dirfd, &available), 0);
         assert_int_equal(store_make_room(s, available, NULL, 0), 0);
         assert_true(store_has(s, &x.release->image_digest));
