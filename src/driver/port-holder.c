@@ -39,7 +39,14 @@ static long number_behind(int dirfd, const char *path, const char *key) {
         return at ? strtol(at + strlen(key), NULL, 10) : -1;
 }
 
-static void view_descriptor(int process, const char *name, dev_t rdev, ProcessView *view) {
+/* Numbers of ptys count within one mounted devpts; containers have one each. */
+static bool is_same_line(const struct stat *a, const struct stat *b) {
+        return a->st_rdev == b->st_rdev &&
+               (major(a->st_rdev) != PTS_MAJOR || a->st_dev == b->st_dev);
+}
+
+static void view_descriptor(
+                int process, const char *name, const struct stat *line, ProcessView *view) {
         char path[32], target[64];
         struct stat st;
         ssize_t n;
@@ -52,16 +59,16 @@ static void view_descriptor(int process, const char *name, dev_t rdev, ProcessVi
         if (!startswith(target, "/dev/") || fstatat(process, path, &st, 0) < 0 ||
                         !S_ISCHR(st.st_mode))
                 return;
-        if (st.st_rdev == rdev)
+        if (is_same_line(&st, line))
                 view->device = true;
-        if (major(rdev) != PTS_MAJOR || !strstr(target, "ptmx"))
+        if (major(line->st_rdev) != PTS_MAJOR || !strstr(target, "ptmx"))
                 return;
         (void)snprintf(path, sizeof(path), "fdinfo/%.16s", name);
-        if (number_behind(process, path, "tty-index:") == (long)minor(rdev))
+        if (number_behind(process, path, "tty-index:") == (long)minor(line->st_rdev))
                 view->master = true;
 }
 
-static ProcessView view_process(int process, dev_t rdev) {
+static ProcessView view_process(int process, const struct stat *line) {
         ProcessView view = { 0 };
         _cleanup_close_ int fd = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_(closedirp) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
@@ -72,11 +79,11 @@ static ProcessView view_process(int process, dev_t rdev) {
         fd = -1; /* closed with d */
         while ((e = readdir(d)))
                 if (e->d_name[0] != '.')
-                        view_descriptor(process, e->d_name, rdev, &view);
+                        view_descriptor(process, e->d_name, line, &view);
         return view;
 }
 
-static bool holds(int proc, const char *pid, dev_t rdev) {
+static bool holds(int proc, const char *pid, const struct stat *line) {
         _cleanup_close_ int process = openat(proc, pid, O_PATH | O_DIRECTORY | O_CLOEXEC);
         _cleanup_close_ int parent = -1;
         ProcessView view;
@@ -85,7 +92,7 @@ static bool holds(int proc, const char *pid, dev_t rdev) {
 
         if (process < 0)
                 return false;
-        view = view_process(process, rdev);
+        view = view_process(process, line);
         if (!view.device || view.master)
                 return false;
         parent_pid = number_behind(process, "status", "PPid:");
@@ -93,7 +100,7 @@ static bool holds(int proc, const char *pid, dev_t rdev) {
                 return false;
         (void)snprintf(name, sizeof(name), "%ld", parent_pid);
         parent = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        return parent < 0 || !view_process(parent, rdev).master;
+        return parent < 0 || !view_process(parent, line).master;
 }
 
 static void name_process(int proc, const char *pid, char ret[static PORT_HOLDER_MAX]) {
@@ -122,7 +129,7 @@ int port_holder(const char *path, char ret[static PORT_HOLDER_MAX]) {
         while ((e = readdir(d))) {
                 if (parse_uint64(e->d_name, 1, INT32_MAX, &pid) < 0 || pid == (uint64_t)getpid())
                         continue;
-                if (!holds(proc, e->d_name, st.st_rdev))
+                if (!holds(proc, e->d_name, &st))
                         continue;
                 name_process(proc, e->d_name, ret);
                 return 1;
