@@ -73,14 +73,16 @@ static void on_release(Update *u, const DriverResult *result) {
 
         if (update_parked(u, result))
                 return;
-        if (result->code == DRIVER_OK && result->header_length <= DEVICE_HEADER_MAX &&
+        if (result->code == DRIVER_OK && result->header_length > 0 &&
+                        result->header_length <= MIN(result->length, (size_t)DEVICE_HEADER_MAX) &&
                         n <= DEVICE_SIGNATURE_MAX &&
                         release_new_bare(u->device->record->model, "0",
                                         result->identity.image_length, &result->identity.digest,
                                         &release) == 0) {
                 memcpy(release->header, result->bytes, result->header_length);
                 release->header_length = result->header_length;
-                memcpy(release->signature, result->bytes + result->header_length, n);
+                if (n > 0)
+                        memcpy(release->signature, result->bytes + result->header_length, n);
                 release->signature_length = n;
                 release_free(u->candidate);
                 u->candidate = TAKE_PTR(release);
