@@ -288,10 +288,11 @@ def make_program_command():
 class Simulator:
     """One simulated device; its flash is a file that outlives it."""
 
-    def __init__(self, world, name, model, options):
+    def __init__(self, world, name, model, options, line='--link'):
         self.world = world
         self.name = name
         self.model = model
+        self.line_option = line  # --link: a terminal, --unix: a socket
         self.folder = world.folder(f'device-{name}')
         self.flash = os.path.join(self.folder, f'flash-SN-{name}')
         self.line = os.path.join(self.folder, 'tty')
@@ -300,13 +301,17 @@ class Simulator:
         self.serial = f'SN-{name}'
         self.simulator = None
 
+    @property
+    def port_path(self):
+        return f'unix:{self.line}' if self.line_option == '--unix' else self.line
+
     def start(self, *more):
         """Switches the power on."""
         for left in (self.line, self.control_path):
             if os.path.lexists(left):
                 os.unlink(left)  # of a simulator that was killed
         self.simulator = self.world.spawn(f'device-{self.name}', [
-            program('src/device/port/linux/rekindle-sim'), '--flash', self.flash, '--link', self.line, '--control',
+            program('src/device/port/linux/rekindle-sim'), '--flash', self.flash, self.line_option, self.line, '--control',
             self.control_path, '--model', self.model, '--serial', self.serial, '--verbose', *self.options, *more])
         wait_for(f'line of {self.name}', lambda: os.path.exists(self.line) and os.path.exists(self.control_path),
                  alive=[self.simulator])
@@ -369,6 +374,7 @@ class World:
         os.chmod(self.tmp, 0o755)
         self.programs = []
         self.devices = {}
+        self.bus = None
         self.daemon = None
         self.updates_keys = ''
         self.port_keys = {}
@@ -422,12 +428,12 @@ class World:
         shutil.copy(os.path.join(SOURCE, 'systemd', f'{BUS_NAME}.conf'), policies)
         address = os.path.join(self.tmp, 'bus')
         conf = self.write('bus.conf', BUS_CONF.format(socket=address, policies=policies))
-        bus = self.spawn('bus', ['dbus-daemon', f'--config-file={conf}', '--nofork', '--nopidfile', '--nosyslog'])
-        wait_for('bus', lambda: os.path.exists(address), alive=[bus])
+        self.bus = self.spawn('bus', ['dbus-daemon', f'--config-file={conf}', '--nofork', '--nopidfile', '--nosyslog'])
+        wait_for('bus', lambda: os.path.exists(address), alive=[self.bus])
         self.environment['DBUS_SYSTEM_BUS_ADDRESS'] = f'unix:path={address}'
 
-    def add_device(self, name='boiler', model='boiler-ctl', *options, start=True, port_keys='', device_keys=''):
-        device = Simulator(self, name, model, options)
+    def add_device(self, name='boiler', model='boiler-ctl', *options, start=True, port_keys='', device_keys='', line='--link'):
+        device = Simulator(self, name, model, options, line)
         self.devices[name] = device
         self.port_keys[name] = port_keys
         self.device_keys[name] = device_keys
@@ -443,7 +449,7 @@ class World:
     def write_config(self):
         text = GATEWAY_CONF.format(poll=self.poll, provision=self.provision, updates=self.updates_keys)
         for name, device in self.devices.items():
-            text += DEVICE_CONF.format(port=f'line-{name}', path=device.line, name=name, model=device.model,
+            text += DEVICE_CONF.format(port=f'line-{name}', path=device.port_path, name=name, model=device.model,
                                        port_keys=self.port_keys[name], device_keys=self.device_keys[name])
         self.write('etc/rekindled.conf', text)
         self.write('etc/fetch.conf', FETCH_CONF.format(origin=self.server.url))
@@ -455,7 +461,8 @@ class World:
     def start(self):
         """Bus, server, configuration, trust and daemon."""
         os.makedirs(self.state, mode=0o700, exist_ok=True)
-        self.start_bus()
+        if not self.bus:
+            self.start_bus()
         self.server.start()
         self.write_config()
         self.trust()
