@@ -145,8 +145,9 @@ Outcome device_request_restore(Device *d, Why *w) {
 Outcome device_request_cancel(Device *d, Why *w) {
         if (!d->update)
                 return refuse(w, OUTCOME_NOT_RUNNING, "no update of %s is under way", device_id(d));
-        if (d->update->entering)
-                return refuse(w, OUTCOME_BUSY, "%s is between two steps; try again", device_id(d));
+        if (d->update->state == UPDATE_REPORTING)
+                return refuse(w, OUTCOME_NOT_RUNNING, "the update of %s has ended already",
+                                device_id(d));
         if (update_cancel(d->update) < 0)
                 return refuse(w, OUTCOME_TOO_LATE,
                                 "the device is being written already; the update goes on to its end");
