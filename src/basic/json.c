@@ -2,6 +2,9 @@
 /* Strict JSON: jansson does the work; the depth is bounded before it sees the bytes, because it
  * recurses. Each getter comes as a pair over one reader of values, so that both say the same
  * about a wrong one. */
+#include <inttypes.h>
+
+#include "hex.h"
 #include "json.h"
 #include "names.h"
 
@@ -169,6 +172,33 @@ int json_get_uint_opt(const json_t *o, const char *where, const char *key, uint6
         const json_t *v = member(o, key);
 
         return v ? read_uint(v, where, key, min, max, ret, w) : 0;
+}
+
+int json_get_hex64_opt(const json_t *o, const char *where, const char *key, uint64_t *ret, Why *w) {
+        const json_t *v = member(o, key);
+        const char *s;
+        uint8_t b[8];
+
+        if (!v)
+                return 0;
+        s = json_string_value(v);
+        if (!s)
+                return wrong_type(where, key, v, "16 hexadecimal digits", w);
+        if (hex_decode(s, b, sizeof(b)) < 0)
+                return why(w, -EBADMSG,
+                                "%s: \"%s\" is \"%.100s\"; it has to be 16 hexadecimal digits",
+                                where, key, s);
+        *ret = 0;
+        for (size_t i = 0; i < sizeof(b); i++)
+                *ret = *ret << 8 | b[i];
+        return 0;
+}
+
+json_t *json_hex64(uint64_t v) {
+        char s[17];
+
+        (void)snprintf(s, sizeof(s), "%016" PRIx64, v);
+        return json_string(s);
 }
 
 int json_get_bool_opt(const json_t *o, const char *where, const char *key, bool *ret, Why *w) {

@@ -32,6 +32,9 @@ int json_get_uint(const json_t *o, const char *where, const char *key, uint64_t 
                 uint64_t *ret, Why *w);
 int json_get_uint_opt(const json_t *o, const char *where, const char *key, uint64_t min,
                 uint64_t max, uint64_t *ret, Why *w);
+/* 16 hexadecimal digits: numbers that do not fit the signed 64 bits of JSON here. */
+int json_get_hex64_opt(const json_t *o, const char *where, const char *key, uint64_t *ret, Why *w);
+json_t *json_hex64(uint64_t v); /* new reference, or NULL */
 int json_get_bool_opt(const json_t *o, const char *where, const char *key, bool *ret, Why *w);
 int json_get_object(const json_t *o, const char *where, const char *key, json_t **ret, Why *w);
 int json_get_object_opt(const json_t *o, const char *where, const char *key, json_t **ret, Why *w);

@@ -76,7 +76,7 @@ void update_ask(Update *u, DriverOp op, AskFunc func) {
         submit(u, &request, u->role == ROLE_CANDIDATE ? PORT_PUSH : PORT_RESTORE, func);
 }
 
-void update_ask_push(Update *u, bool take_over, AskFunc func) {
+void update_ask_push(Update *u, bool ours, AskFunc func) {
         DriverRequest request;
 
         device_request(u->device, DRIVER_PUSH, &request);
@@ -90,7 +90,7 @@ void update_ask_push(Update *u, bool take_over, AskFunc func) {
         request.file_name = u->image_release->target;
         request.trial_seconds = update_trial_seconds(u);
         request.restore = u->role != ROLE_CANDIDATE;
-        request.take_over = take_over;
+        request.take_over = ours;
         submit(u, &request, u->role == ROLE_CANDIDATE ? PORT_PUSH : PORT_RESTORE, func);
 }
 
@@ -118,14 +118,12 @@ bool update_parked(Update *u, const DriverResult *result) {
 }
 
 bool update_is_ours(const Update *u, const DriverIdentity *id) {
-        return id->push_id != 0 && (id->push_id == u->push_id || id->push_id == u->last_push_id);
+        return id->push_id != 0 && (id->push_id == u->push_id || id->push_id == u->last_push_id ||
+                                                   id->push_id == u->device->record->push_id);
 }
 
 bool update_is_foreign(const Update *u, const DriverIdentity *id) {
-        bool open = id->state == DEVICE_PUSHING || id->state == DEVICE_VERIFIED ||
-                    id->state == DEVICE_TRIAL;
-
-        return open && !update_is_ours(u, id) && !u->take_over;
+        return device_push_is_foreign(u->device, id) && !update_is_ours(u, id);
 }
 
 void update_wait_foreign(Update *u, const DriverIdentity *id) {

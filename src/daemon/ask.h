@@ -11,14 +11,15 @@ typedef void (*AskFunc)(Update *u, const DriverResult *result);
  * Submitting cannot fail towards the caller: trouble parks the update. */
 void update_ask(Update *u, DriverOp op, AskFunc func);
 
-/* The same with the image of the present role, which u->image holds. */
-void update_ask_push(Update *u, bool take_over, AskFunc func);
+/* The same with the image of the present role, which u->image holds. ours: the push that the
+ * device has open may be replaced. */
+void update_ask_push(Update *u, bool ours, AskFunc func);
 
 /* True when the line or the unit, not the program, is to blame; then the update waits for its
  * device and comes back to the state it is in. */
 bool update_parked(Update *u, const DriverResult *result);
 
-/* The push that the device speaks of is one of this update's. */
+/* The push that the device speaks of is this update's, or one of ours before it. */
 bool update_is_ours(const Update *u, const DriverIdentity *id);
 /* The device is in the hands of somebody else's push (design section 7). */
 bool update_is_foreign(const Update *u, const DriverIdentity *id);

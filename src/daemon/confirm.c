@@ -7,6 +7,7 @@
 #include "daemon/ask.h"
 #include "daemon/event.h"
 
+#define CONFIRMS_MAX  3 /* a device that passes the trial each time and takes no confirm */
 #define ASK_USEC      USEC_PER_SEC
 #define PATIENCE_USEC (120 * USEC_PER_SEC)
 
@@ -86,9 +87,10 @@ static void on_confirmed(Update *u, const DriverResult *result) {
                 return;
         }
         /* The program may have failed between the trial's last question and this one. */
-        if (result->has_identity && (result->identity.state == DEVICE_FAILED ||
-                                                    result->identity.state == DEVICE_TRIAL ||
-                                                    result->identity.state == DEVICE_VERIFIED))
+        if (++u->stalls < CONFIRMS_MAX && result->has_identity &&
+                        (result->identity.state == DEVICE_FAILED ||
+                                        result->identity.state == DEVICE_TRIAL ||
+                                        result->identity.state == DEVICE_VERIFIED))
                 update_enter(u, UPDATE_TRIAL);
         else
                 update_failure(u, OUTCOME_DEVICE_REFUSED, "the device does not confirm: %s",

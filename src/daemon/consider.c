@@ -159,16 +159,9 @@ static bool is_paused(const Device *d, const Sha256 *digest) {
 
 static bool consider_foreign(Device *d) {
         const DriverIdentity *id = &d->identity;
-        bool open = id->state == DEVICE_PUSHING || id->state == DEVICE_VERIFIED ||
-                    id->state == DEVICE_TRIAL;
 
-        if (!open || d->take_over) {
-                if (!open && d->record->foreign_push) {
-                        d->record->foreign_push = false;
-                        device_save(d);
-                }
+        if (!device_push_is_foreign(d, id))
                 return false;
-        }
         if (!d->record->foreign_push) {
                 d->record->foreign_push = true;
                 device_save(d);
@@ -183,24 +176,31 @@ static bool consider_foreign(Device *d) {
         return true;
 }
 
-/* A device in its bootloader with nothing that runs gets its way back. */
+/* Nothing that runs in it, or something of ours that no update will ever confirm. */
+static bool needs_way_back(const Device *d) {
+        const DriverIdentity *id = &d->identity;
+
+        if (device_is_blank(d) || (!d->record->backup.known && !d->record->previous.known))
+                return false;
+        if (device_push_is_open(id))
+                return true;
+        return id->in_bootloader && (id->state == DEVICE_FAILED || id->state == DEVICE_DAMAGED ||
+                                                    id->state == DEVICE_EMPTY);
+}
+
 static bool consider_way_back(Device *d) {
         const DriverIdentity *id = &d->identity;
         const Record *r = d->record;
         Update *u;
 
-        if (!id->in_bootloader || device_is_blank(d) || (!r->backup.known && !r->previous.known))
-                return false;
-        if (id->state != DEVICE_FAILED && id->state != DEVICE_DAMAGED &&
-                        id->state != DEVICE_PUSHING && id->state != DEVICE_EMPTY && !d->take_over)
+        if (!needs_way_back(d))
                 return false;
         if (update_new(d, UPDATE_RESTORE, UPDATE_RESTORING, NULL, &u) < 0) {
                 manager_fatal(d->manager, -ENOMEM, "a restore could not begin");
                 return true;
         }
         u->touched = true;
-        u->take_over = d->take_over;
-        (void)snprintf(u->text, sizeof(u->text), "found in its bootloader: %s",
+        (void)snprintf(u->text, sizeof(u->text), "found without a program that can stay: %s",
                         device_state_to_string(id->state));
         if (id->state == DEVICE_FAILED && r->backup.known && r->previous.known &&
                         sha256_equal(&id->digest, &r->backup.digest)) {
@@ -249,8 +249,24 @@ static bool consider_adopt(Device *d) {
         return device_consider_adopt(d, NULL);
 }
 
+/* Without an update that would notice: somebody gave it a program by other means. */
+static void consider_mended(Device *d) {
+        const DriverIdentity *id = &d->identity;
+
+        if (d->record->stranded_since == 0 || id->in_bootloader ||
+                        id->health != DEVICE_HEALTH_HEALTHY ||
+                        (id->state != DEVICE_CONFIRMED && id->state != DEVICE_UNMANAGED))
+                return;
+        d->record->stranded_since = 0;
+        d->record->stranded_tries = 0;
+        device_save(d);
+        event_device(d, "mended", OUTCOME_DONE, "no longer stranded: version %s answers healthy",
+                        id->version);
+}
+
 static void stranded_without_release(Device *d) {
-        if (d->record->stranded_since > 0 || d->identity.state == DEVICE_EMPTY)
+        if (d->record->stranded_since > 0 || d->record->n_bad == 0 ||
+                        d->identity.state == DEVICE_EMPTY)
                 return;
         d->record->stranded_since = clock_now(d->manager->clock);
         device_save(d);
@@ -271,7 +287,7 @@ static void consider_release(Device *d) {
         device_validate_input(d, &in);
         r = validate_select(&in, releases, n, &i, &d->verdict);
         if (r < 0) {
-                if (device_is_blank(d) && d->verdict.outcome == OUTCOME_KNOWN_BAD)
+                if (device_is_blank(d))
                         stranded_without_release(d);
                 return;
         }
@@ -300,7 +316,7 @@ static bool wait_is_over(const Device *d) {
         case OUTCOME_WAIT_CLOCK:
                 return d->manager->check_outcome == OUTCOME_DONE;
         case OUTCOME_FOREIGN_PUSH:
-                return u->take_over;
+                return !d->record->foreign_push;
         default:
                 return false;
         }
@@ -342,12 +358,31 @@ void device_refreshed(Device *d) {
                 update_wake(u);
 }
 
+/* Whatever it waits for, a device that lies there without a program does not wait for it. */
+static bool gives_way_to_restore(const Device *d) {
+        const Update *u = d->update;
+
+        return (u->state == UPDATE_WAITING || u->state == UPDATE_DOWNLOADING) &&
+               update_is_untouched(u) && d->known && !d->stale && d->present && !d->record->hold &&
+               !device_push_is_foreign(d, &d->identity) && needs_way_back(d);
+}
+
+static void consider_open(Device *d) {
+        Update *u = d->update;
+
+        if (u->entering)
+                return;
+        if (gives_way_to_restore(d))
+                update_drop(u, "%s needs its way back first", device_id(d));
+        else if (u->state == UPDATE_WAITING && wait_is_over(d))
+                update_wake(u);
+        else
+                device_let_start(d);
+}
+
 void device_consider(Device *d) {
         if (d->update) {
-                if (d->update->state == UPDATE_WAITING && !d->update->entering && wait_is_over(d))
-                        update_wake(d->update);
-                else
-                        device_let_start(d);
+                consider_open(d);
                 return;
         }
         if (d->stale && !is_on_demand(d))
@@ -362,6 +397,8 @@ void device_consider(Device *d) {
                 (void)why(&d->verdict.why, 0, "%s is on hold", device_id(d));
                 return;
         }
+        if (d->known && d->present)
+                consider_mended(d);
         if (d->known && d->present && consider_foreign(d))
                 return;
         if (d->known && d->present && consider_way_back(d))
@@ -379,7 +416,6 @@ void device_finished(Device *d, Outcome outcome, const Why *text) {
         d->last_outcome = outcome;
         d->last_text = *text;
         d->last_time = clock_now(d->manager->clock);
-        d->take_over = false;
         /* What it said before its last push or confirm may no longer be true. */
         d->stale = true;
         if (class == OUTCOME_CLASS_SUCCESS) {

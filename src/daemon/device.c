@@ -179,6 +179,7 @@ static bool may_ask(const Device *d) {
                 return false;
         return !d->update ||
                (!d->update->entering && (d->update->state == UPDATE_WAITING ||
+                                                        d->update->state == UPDATE_DOWNLOADING ||
                                                         d->update->state == UPDATE_STRANDED));
 }
 
@@ -327,6 +328,32 @@ static uint32_t capabilities_of(const Record *r, const DriverIdentity *id) {
         return id->capabilities | (id->in_bootloader ? 0 : r->capabilities & demands);
 }
 
+bool device_push_is_open(const DriverIdentity *id) {
+        return id->state == DEVICE_PUSHING || id->state == DEVICE_VERIFIED ||
+               id->state == DEVICE_TRIAL;
+}
+
+bool device_push_is_foreign(const Device *d, const DriverIdentity *id) {
+        return device_push_is_open(id) && id->push_id != 0 && id->push_id != d->record->push_id;
+}
+
+/* Which push is ours outlives its update; and one of somebody else is over when it is confirmed.
+ * Of a push that failed nobody can tell whether it was. */
+static bool take_push(Device *d, const DriverIdentity *id) {
+        Record *r = d->record;
+        bool changed = false;
+
+        if (d->update && update_is_ours(d->update, id) && r->push_id != id->push_id) {
+                r->push_id = id->push_id;
+                changed = true;
+        }
+        if (r->foreign_push && !device_push_is_foreign(d, id) && id->state != DEVICE_FAILED) {
+                r->foreign_push = false;
+                changed = true;
+        }
+        return changed;
+}
+
 /* What is pinned or kept of the identity; says whether the record changed. */
 static bool take_identity(Device *d, const DriverIdentity *id) {
         Record *r = d->record;
@@ -353,6 +380,7 @@ static bool take_identity(Device *d, const DriverIdentity *id) {
                 r->claimed_model[0] = r->claimed_serial[0] = '\0';
                 changed = true;
         }
+        changed |= take_push(d, id);
         return take_running(r, id) || changed;
 }
 
@@ -407,15 +435,19 @@ static void not_heard(Device *d, DriverCode code) {
                 device_lost(d);
 }
 
-/* It answers: the update that waited for that goes on; one that is stranded does when the
- * program is healthy. */
+/* It answers: the update that waited for that goes on; one that is stranded may be over. */
 static void wake_update(Device *d) {
         Update *u = d->update;
 
         if (u->state == UPDATE_WAITING && u->wait == OUTCOME_WAIT_DEVICE)
                 update_wake(u);
-        else if (u->state == UPDATE_STRANDED && d->healthy_usec > 0)
-                stranded_wake(u);
+        else if (u->state == UPDATE_STRANDED)
+                stranded_heard(u, &d->identity);
+}
+
+/* What it told before the line went silent is over. */
+static bool is_silence(DriverCode code) {
+        return code == DRIVER_E_NO_ANSWER || code == DRIVER_E_PORT || code == DRIVER_E_LINE;
 }
 
 bool device_heard(Device *d, const DriverResult *result) {
@@ -424,12 +456,10 @@ bool device_heard(Device *d, const DriverResult *result) {
                 claim(d, &result->identity);
                 return false;
         }
-        if (!result->has_identity) {
-                if (result->code == DRIVER_E_NO_ANSWER || result->code == DRIVER_E_PORT ||
-                                result->code == DRIVER_E_LINE)
-                        not_heard(d, result->code);
+        if (is_silence(result->code))
+                not_heard(d, result->code);
+        if (!result->has_identity || is_silence(result->code))
                 return true;
-        }
         heard(d, &result->identity);
         if (d->update && result->code == DRIVER_OK)
                 wake_update(d);
@@ -438,13 +468,18 @@ bool device_heard(Device *d, const DriverResult *result) {
 
 /* ---- faces ---- */
 
+/* Also with a program that nobody will ever confirm: that of a push of ours whose update is over. */
 static bool is_blank(const Device *d) {
-        return d->identity.state == DEVICE_EMPTY ||
-               (d->identity.in_bootloader && !d->record->backup.known &&
-                               !d->record->previous.known &&
-                               (d->identity.state == DEVICE_FAILED ||
-                                               d->identity.state == DEVICE_DAMAGED ||
-                                               d->identity.state == DEVICE_PUSHING));
+        const DriverIdentity *id = &d->identity;
+
+        if (id->state == DEVICE_EMPTY)
+                return true;
+        if (d->record->backup.known || d->record->previous.known)
+                return false;
+        if (device_push_is_open(id) && id->push_id != 0 && id->push_id == d->record->push_id)
+                return true;
+        return id->in_bootloader && (id->state == DEVICE_FAILED || id->state == DEVICE_DAMAGED ||
+                                                    id->state == DEVICE_PUSHING);
 }
 
 bool device_is_blank(const Device *d) {

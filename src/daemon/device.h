@@ -61,7 +61,6 @@ struct Device {
         Backoff retry;       /* pauses between automatic tries of the same candidate */
         uint64_t retry_usec; /* not before this monotonic time; 0: now */
         Sha256 retry_candidate;
-        bool take_over; /* a person accepted a foreign push */
 };
 
 /* Makes the object for an id, with the record given (consumed) or a new one. */
@@ -91,6 +90,9 @@ void device_request(const Device *d, DriverOp op, DriverRequest *ret);
 /* The releases are fresh: an update that still waits goes on, or ends when its candidate is no
  * longer the one that is offered. */
 void device_refreshed(Device *d);
+/* A push was begun on it that nobody has confirmed; it is not ours and nobody has accepted it. */
+bool device_push_is_open(const DriverIdentity *id);
+bool device_push_is_foreign(const Device *d, const DriverIdentity *id);
 /* Looks whether there is anything to do, and starts it. */
 void device_consider(Device *d);
 /* Reports no program that could run, and nothing is kept to restore. */

@@ -193,6 +193,8 @@ void download_start(Update *u) {
         Why w;
         int r;
 
+        /* It takes a while, and the device may come to need us. */
+        device_ask_soon(u->device, u->manager->config->status_interval_usec);
         if (store_has(u->manager->store, &u->candidate->image_digest)) {
                 update_success(u);
                 return;

@@ -21,12 +21,12 @@ static void count_erase(Device *d) {
         device_save(d);
 }
 
-static void validated(Update *u, const Verdict *verdict) {
+static void validated(Update *u, const Verdict *verdict, const DriverIdentity *id) {
         const OutcomeInfo *info = outcome_info(verdict->outcome);
 
         if (verdict->outcome == OUTCOME_DONE) {
                 u->provision = verdict->provision;
-                u->last_push_id = 0;
+                u->last_push_id = id->push_id;
                 u->push_id = random_u64();
                 update_success(u);
         } else if (info->class == OUTCOME_CLASS_WAIT) {
@@ -34,6 +34,21 @@ static void validated(Update *u, const Verdict *verdict) {
         } else {
                 update_failure(u, verdict->outcome, "%s", verdict->why.text);
         }
+}
+
+/* The last moment to find out that there is no way back. */
+static bool backup_passes(Device *d) {
+        const uint8_t *bytes;
+        size_t n;
+        Why w;
+
+        if (store_map(d->manager->store, &d->record->backup.digest, &bytes, &n, NULL, &w) < 0) {
+                (void)log_full(LOG_WARNING, device_id(d), 0, "the backup %s cannot be read: %s",
+                                d->record->backup.version, w.text);
+                return false;
+        }
+        store_unmap(bytes, n);
+        return true;
 }
 
 static void on_live_identity(Update *u, const DriverResult *result) {
@@ -59,8 +74,9 @@ static void on_live_identity(Update *u, const DriverResult *result) {
         in.release = u->candidate;
         in.by_name = u->by_name;
         in.live = true;
+        in.backup_ok = in.backup_ok && (in.blank || backup_passes(d));
         validate(&in, &verdict);
-        validated(u, &verdict);
+        validated(u, &verdict, &result->identity);
 }
 
 void validating_start(Update *u) {
@@ -149,7 +165,7 @@ static void on_asked(Update *u, const DriverResult *result) {
                 return;
         }
         u->touched = true;
-        update_ask_push(u, u->take_over || update_is_ours(u, id), on_pushed);
+        update_ask_push(u, update_is_ours(u, id), on_pushed);
 }
 
 void pushing_start(Update *u) {

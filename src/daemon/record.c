@@ -21,6 +21,7 @@ typedef enum MemberType {
         MEMBER_U32,
         MEMBER_ADDRESS,
         MEMBER_TIME,
+        MEMBER_PUSH,
         MEMBER_DIGEST,
         MEMBER_IMAGE,
         MEMBER_BAD,
@@ -172,6 +173,8 @@ static int member_read(const Member *m, const json_t *o, const char *where, void
         case MEMBER_ADDRESS:
         case MEMBER_TIME:
                 return number_read(m, o, where, field, w);
+        case MEMBER_PUSH:
+                return json_get_hex64_opt(o, where, m->key, field, w);
         case MEMBER_DIGEST:
                 return json_get_sha256(o, where, m->key, field, w);
         case MEMBER_IMAGE:
@@ -238,6 +241,9 @@ static json_t *member_write(const Member *m, const void *value) {
         case MEMBER_ADDRESS:
         case MEMBER_TIME:
                 return number_write(m, field);
+        case MEMBER_PUSH:
+                return *(const uint64_t *)field ? json_hex64(*(const uint64_t *)field)
+                                                : json_null();
         case MEMBER_DIGEST:
                 return digest_write(field);
         case MEMBER_IMAGE:
@@ -456,6 +462,7 @@ static const Member record_members[] = {
         { "claimed-model", MEMBER_NAME, offsetof(Record, claimed_model) },
         { "claimed-serial", MEMBER_NAME, offsetof(Record, claimed_serial) },
         { "foreign-push", MEMBER_BOOL, offsetof(Record, foreign_push) },
+        { "push-id", MEMBER_PUSH, offsetof(Record, push_id) },
         { "approved", MEMBER_VERSION, offsetof(Record, approved) },
         { "stranded-since", MEMBER_TIME, offsetof(Record, stranded_since) },
         { "stranded-tries", MEMBER_U64, offsetof(Record, stranded_tries) },

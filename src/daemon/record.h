@@ -44,7 +44,8 @@ typedef struct Record {
         /* another unit claimed this id, or this one changed: refused until accepted */
         bool identity_changed;
         char claimed_model[65], claimed_serial[65];
-        bool foreign_push;              /* a foreign push is open: until accepted */
+        bool foreign_push; /* a foreign push is open: until accepted */
+        uint64_t push_id; /* of the last push of ours that the device told of, or accepted; 0: none */
         char approved[VERSION_MAX + 1]; /* version that a person approved; "": none */
         /* stranded and wear */
         int64_t stranded_since; /* 0: not */

@@ -122,7 +122,7 @@ Outcome device_request_restore(Device *d, Why *w) {
         if (r->identity_changed)
                 return refuse(w, OUTCOME_IDENTITY_CHANGED, "another unit answers in place of %s",
                                 device_id(d));
-        if (d->update && d->update->state == UPDATE_STRANDED) {
+        if (d->update && d->update->state == UPDATE_STRANDED && !r->hold) {
                 stranded_wake(d->update);
                 return OUTCOME_DONE;
         }
@@ -261,6 +261,7 @@ static void accept_unit(Device *d) {
         r->claimed_model[0] = r->claimed_serial[0] = '\0';
         r->identity_changed = false;
         r->capabilities = 0; /* it tells */
+        r->push_id = 0;
         event_device(d, "accepted", OUTCOME_DONE, "%s serial %s is this device from now on",
                         r->model, r->serial);
 }
@@ -282,14 +283,13 @@ Outcome device_request_accept(Device *d, Why *w) {
                 return refuse(w, OUTCOME_BUSY, "%s is between two steps; try again", device_id(d));
         if (r->identity_changed) {
                 accept_unit(d);
-                if (d->update)
+                if (d->update && d->update->state != UPDATE_REPORTING)
                         end_for_other_unit(d->update);
         }
         if (r->foreign_push) {
+                /* From now on it is as if it were ours. */
                 r->foreign_push = false;
-                d->take_over = true;
-                if (d->update)
-                        d->update->take_over = true;
+                r->push_id = d->identity.push_id;
                 event_device(d, "accepted", OUTCOME_DONE, "the foreign push is taken over");
         }
         device_save(d);

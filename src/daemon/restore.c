@@ -32,19 +32,26 @@ static bool choose(Update *u, UpdateRole *ret) {
         return true;
 }
 
+/* A person wants it back, whatever runs. */
+static bool is_asked_for(const Update *u) {
+        return u->kind == UPDATE_RESTORE && u->by_request && u->stranded_tries == 0;
+}
+
 static bool cap_reached(const Update *u) {
         const Record *record = u->device->record;
 
-        return record->erase_day == clock_now(u->manager->clock) / 86400 &&
+        return !is_asked_for(u) && record->erase_day == clock_now(u->manager->clock) / 86400 &&
                record->erases >= u->manager->config->pushes_per_day;
 }
 
-/* Also behind its bootloader: what is confirmed is intact, and will be started. */
-static bool runs_kept_image(const Update *u, const DriverIdentity *id, UpdateRole *ret) {
+/* No push of ours is open on it, so nothing was erased since it ran; it runs, or will be started. */
+static bool is_intact(const DriverIdentity *id) {
+        return id->state == DEVICE_CONFIRMED || id->state == DEVICE_UNMANAGED;
+}
+
+static bool holds_kept_image(const Update *u, const DriverIdentity *id, UpdateRole *ret) {
         const Record *record = u->device->record;
 
-        if (id->state != DEVICE_CONFIRMED)
-                return false;
         if (record->backup.known && sha256_equal(&id->digest, &record->backup.digest))
                 *ret = ROLE_BACKUP;
         else if (record->previous.known && sha256_equal(&id->digest, &record->previous.digest))
@@ -57,17 +64,19 @@ static bool runs_kept_image(const Update *u, const DriverIdentity *id, UpdateRol
 static void nothing_left(Update *u, const DriverIdentity *id) {
         const Record *record = u->device->record;
 
-        if (u->provision && !record->backup.known && !record->previous.known) {
+        if (record->stranded_since == 0 && is_intact(id)) {
+                if (u->outcome == OUTCOME_DONE) {
+                        u->outcome = OUTCOME_NO_BACKUP;
+                        (void)snprintf(u->text, sizeof(u->text),
+                                        "neither backup nor previous can be put back");
+                }
+                update_enter(u, UPDATE_REPORTING);
+        } else if (u->provision && !record->backup.known && !record->previous.known) {
                 /* The next lower release that validates is tried next. */
                 update_enter(u, UPDATE_REPORTING);
-                return;
+        } else {
+                update_enter(u, UPDATE_STRANDED);
         }
-        if (!u->touched && !id->in_bootloader) {
-                /* Whatever refused the push, the old program runs on. */
-                update_enter(u, UPDATE_REPORTING);
-                return;
-        }
-        update_enter(u, UPDATE_STRANDED);
 }
 
 /* From here on it does not matter what becomes of the record. */
@@ -78,10 +87,11 @@ static void take_role(Update *u, UpdateRole role) {
         u->kept = role == ROLE_PREVIOUS ? record->previous : record->backup;
 }
 
-static void push_back(Update *u, UpdateRole role) {
+static void push_back(Update *u, UpdateRole role, const DriverIdentity *id) {
         take_role(u, role);
         u->tries[role]++;
-        u->last_push_id = u->push_id;
+        /* What it holds now is ours, whichever of our pushes got so far. */
+        u->last_push_id = id->push_id;
         u->push_id = random_u64();
         u->stalls = 0;
         update_success(u);
@@ -90,8 +100,7 @@ static void push_back(Update *u, UpdateRole role) {
 /* Somebody mended it by other means: nothing is pushed over a program that runs. */
 static bool is_mended(const Update *u, const DriverIdentity *id) {
         return u->device->record->stranded_since > 0 && !id->in_bootloader &&
-               id->health == DEVICE_HEALTH_HEALTHY &&
-               (id->state == DEVICE_CONFIRMED || id->state == DEVICE_UNMANAGED);
+               id->health == DEVICE_HEALTH_HEALTHY && is_intact(id);
 }
 
 static void mended(Update *u, const DriverIdentity *id) {
@@ -106,6 +115,45 @@ static void mended(Update *u, const DriverIdentity *id) {
         update_enter(u, UPDATE_REPORTING);
 }
 
+/* The push was refused before anything was erased, or the device went on by itself. */
+static void leave_intact(Update *u, const DriverIdentity *id) {
+        bool pushed = u->tries[ROLE_BACKUP] + u->tries[ROLE_PREVIOUS] > 0;
+        UpdateRole role;
+
+        if (pushed && id->state == DEVICE_CONFIRMED && !id->in_bootloader &&
+                        id->health == DEVICE_HEALTH_HEALTHY && holds_kept_image(u, id, &role)) {
+                take_role(u, role);
+                u->push_id = id->push_id;
+                update_enter(u, UPDATE_CONFIRMING);
+                return;
+        }
+        update_enter(u, UPDATE_REPORTING);
+}
+
+/* What was put back and given up answers healthy after all. */
+static bool is_back(const Update *u, const DriverIdentity *id, UpdateRole *ret) {
+        return u->device->record->stranded_since > 0 && id->state == DEVICE_TRIAL &&
+               !id->in_bootloader && id->health == DEVICE_HEALTH_HEALTHY && update_is_ours(u, id) &&
+               holds_kept_image(u, id, ret);
+}
+
+static void watch_again(Update *u, UpdateRole role, const DriverIdentity *id) {
+        take_role(u, role);
+        u->tries[role]++;
+        u->last_push_id = u->push_id = id->push_id;
+        update_enter(u, UPDATE_TRIAL);
+}
+
+static void cannot_ask(Update *u, const DriverResult *result) {
+        if (u->touched || u->device->record->stranded_since > 0) {
+                update_enter(u, UPDATE_STRANDED);
+                return;
+        }
+        u->outcome = OUTCOME_DEVICE_REFUSED;
+        (void)snprintf(u->text, sizeof(u->text), "%s", result->why.text);
+        update_enter(u, UPDATE_REPORTING);
+}
+
 static void on_asked(Update *u, const DriverResult *result) {
         const DriverIdentity *id = &result->identity;
         UpdateRole role;
@@ -113,34 +161,23 @@ static void on_asked(Update *u, const DriverResult *result) {
         if (update_parked(u, result))
                 return;
         if (result->code != DRIVER_OK) {
-                update_enter(u, UPDATE_STRANDED);
+                cannot_ask(u, result);
                 return;
         }
         if (update_is_foreign(u, id)) {
                 update_wait_foreign(u, id);
                 return;
         }
-        if (is_mended(u, id)) {
+        if (is_mended(u, id))
                 mended(u, id);
-                return;
-        }
-        if (!u->by_request && runs_kept_image(u, id, &role)) {
-                /* The push was refused before anything was erased, or somebody else mended it. */
-                if (id->health == DEVICE_HEALTH_HEALTHY &&
-                                u->tries[ROLE_BACKUP] + u->tries[ROLE_PREVIOUS] > 0) {
-                        take_role(u, role);
-                        u->push_id = id->push_id;
-                        update_enter(u, UPDATE_CONFIRMING);
-                        return;
-                }
-                update_enter(u, UPDATE_REPORTING);
-                return;
-        }
-        if (cap_reached(u) || !choose(u, &role)) {
+        else if (!is_asked_for(u) && is_intact(id))
+                leave_intact(u, id);
+        else if (is_back(u, id, &role) && u->tries[role] == 0)
+                watch_again(u, role, id);
+        else if (cap_reached(u) || !choose(u, &role))
                 nothing_left(u, id);
-                return;
-        }
-        push_back(u, role);
+        else
+                push_back(u, role, id);
 }
 
 void restoring_start(Update *u) {
@@ -172,6 +209,14 @@ void stranded_wake(Update *u) {
         try_again(u);
 }
 
+/* A program that was put back and wavers must not make us push more often than the pauses do. */
+void stranded_heard(Update *u, const DriverIdentity *id) {
+        UpdateRole role;
+
+        if (is_mended(u, id) || (is_back(u, id, &role) && monotonic_usec() >= u->not_before_usec))
+                stranded_wake(u);
+}
+
 void stranded_start(Update *u) {
         Record *record = u->device->record;
         Backoff pause = BACKOFF_INIT(STRANDED_MIN_USEC, STRANDED_MAX_USEC);
@@ -187,9 +232,11 @@ void stranded_start(Update *u) {
         record->stranded_tries = u->stranded_tries;
         device_save(u->device);
         u->outcome = OUTCOME_STRANDED;
+        u->not_before_usec = monotonic_usec() + STRANDED_MIN_USEC;
         device_ask_soon(u->device, u->manager->config->status_interval_usec);
         if (record->hold)
                 return; /* somebody works on it: nothing happens by itself until `unhold` */
+        update_want_port(u);
         r = update_set_timer(u, backoff_next(&pause, random_u32()), on_pause_over);
         if (r < 0)
                 manager_fatal(u->manager, r, "a timer could not be set");

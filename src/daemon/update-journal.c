@@ -28,13 +28,6 @@ static const char *role_name(int i) {
         return update_role_to_string((UpdateRole)i);
 }
 
-static json_t *hex64(uint64_t v) {
-        char s[17];
-
-        (void)snprintf(s, sizeof(s), "%016" PRIx64, v);
-        return json_string(s);
-}
-
 static json_t *candidate_to_json(const Release *c) {
         char digest[SHA256_HEX];
 
@@ -59,15 +52,15 @@ static json_t *kept_to_json(const RecordImage *kept) {
 json_t *update_to_json(const Update *u) {
         return json_pack(
                         "{s:i, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o,"
-                        " s:b, s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
-                        "format", UPDATE_JOURNAL_FORMAT, "id", hex64(u->id), "kind",
+                        " s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
+                        "format", UPDATE_JOURNAL_FORMAT, "id", json_hex64(u->id), "kind",
                         kind_name(u->kind), "state", state_name(u->state), "resume",
                         state_name(u->resume), "role", role_name(u->role), "push-id",
-                        hex64(u->push_id), "last-push-id", hex64(u->last_push_id), "candidate",
-                        candidate_to_json(u->candidate), "kept", kept_to_json(&u->kept),
-                        "backup-bad", u->backup_bad, "touched", u->touched, "by-name", u->by_name,
-                        "by-request", u->by_request, "provision", u->provision, "take-over",
-                        u->take_over, "tries", u->tries[ROLE_CANDIDATE], u->tries[ROLE_BACKUP],
+                        json_hex64(u->push_id), "last-push-id", json_hex64(u->last_push_id),
+                        "candidate", candidate_to_json(u->candidate), "kept",
+                        kept_to_json(&u->kept), "backup-bad", u->backup_bad, "touched", u->touched,
+                        "by-name", u->by_name, "by-request", u->by_request, "provision",
+                        u->provision, "tries", u->tries[ROLE_CANDIDATE], u->tries[ROLE_BACKUP],
                         u->tries[ROLE_PREVIOUS], "trial-seconds", u->trial_seconds, "stalls",
                         u->stalls, "outcome", outcome_info(u->outcome)->code, "text", u->text,
                         "wait", outcome_info(u->wait)->code, "wait-text", u->wait_text,
@@ -91,18 +84,9 @@ static int get_enum(const json_t *e, const char *key, const char *(*name)(int), 
 }
 
 static int get_hex64(const json_t *e, const char *key, uint64_t *ret, Why *w) {
-        const char *s;
-        char *end;
-        int r;
-
-        r = json_get_string(e, "journal", key, 16, &s, w);
-        if (r < 0)
-                return r;
-        errno = 0;
-        *ret = strtoull(s, &end, 16);
-        if (errno || *end || strlen(s) != 16)
-                return why(w, -EBADMSG, "journal: \"%s\" must be 16 hexadecimal digits", key);
-        return 0;
+        if (!json_object_get(e, key))
+                return why(w, -EBADMSG, "journal: \"%s\" is missing", key);
+        return json_get_hex64_opt(e, "journal", key, ret, w);
 }
 
 static int get_outcome(const json_t *e, const char *key, Outcome *ret, Why *w) {
@@ -181,7 +165,6 @@ static int get_flags(Update *u, const json_t *e, Why *w) {
                 { "by-name", &u->by_name },
                 { "by-request", &u->by_request },
                 { "provision", &u->provision },
-                { "take-over", &u->take_over },
         };
         int r = 0;
 

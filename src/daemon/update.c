@@ -259,6 +259,7 @@ int update_new(Device *d, UpdateKind kind, UpdateState first, const Release *can
         if (kind == UPDATE_RESTORE) {
                 u->role = ROLE_BACKUP;
                 u->kept = d->record->backup;
+                u->stranded_tries = d->record->stranded_tries;
         }
         u->started = clock_now(d->manager->clock);
         if (candidate) {

@@ -55,7 +55,7 @@ struct Update {
         uint64_t push_id;      /* of the push under way; 0: none yet */
         uint64_t last_push_id; /* of the push before it in this update; 0: none */
         bool touched;          /* this update may have erased something: too late to cancel */
-        bool by_name, provision, by_request, take_over;
+        bool by_name, provision, by_request;
         unsigned tries[_ROLE_MAX];
         unsigned trial_seconds; /* as the release of the pushed image says; 0: it says nothing */
         unsigned stalls;        /* pushes in a row that made no progress */
@@ -81,7 +81,7 @@ struct Update {
         bool storing;             /* the store has a callback of ours */
         ManagerPort *wanted;      /* the line that is kept open for it; NULL: none */
         unsigned pauses;          /* waits in a row, for growing pauses */
-        uint64_t not_before_usec; /* WAITING for the device: its answer does not count earlier */
+        uint64_t not_before_usec; /* WAITING, STRANDED: an answer does not count earlier */
         void (*ask_func)(Update *u, const DriverResult *result);
 
         /* trial */
@@ -120,6 +120,8 @@ void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format
 void update_wake(Update *u);
 /* A stranded device is tried again now. */
 void stranded_wake(Update *u);
+/* It answers: ends what is over, and only that. */
+void stranded_heard(Update *u, const DriverIdentity *id);
 /* Nothing can have been erased by it yet, whatever was cut in between. */
 bool update_is_untouched(const Update *u);
 /* Before the first erase: ends it; -EBUSY later. */

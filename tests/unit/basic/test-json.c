@@ -213,6 +213,21 @@ static void digests_are_64_digits(void **state) {
         assert_string_equal(text, DIGEST);
 }
 
+static void large_numbers_are_16_digits(void **state) {
+        json_t *o = json_pack("{s:o, s:s, s:i, s:s}", "v", json_hex64(0xfedcba9876543210), "short",
+                        "12", "n", 12, "odd", "00000000000000zz");
+        uint64_t v = 9;
+
+        assert_int_equal(json_get_hex64_opt(o, "record", "none", &v, NULL), 0);
+        assert_int_equal(json_get_hex64_opt(o, "record", "short", &v, NULL), -EBADMSG);
+        assert_int_equal(json_get_hex64_opt(o, "record", "n", &v, NULL), -EBADMSG);
+        assert_int_equal(json_get_hex64_opt(o, "record", "odd", &v, NULL), -EBADMSG);
+        assert_true(v == 9);
+        assert_int_equal(json_get_hex64_opt(o, "record", "v", &v, NULL), 0);
+        assert_true(v == 0xfedcba9876543210);
+        json_decref(o);
+}
+
 static void printing_is_compact_and_sorted(void **state) {
         json_t *j = NULL;
         char *text;
@@ -239,6 +254,7 @@ int main(void) {
                 TEST(booleans_are_true_or_false),
                 TEST(objects_and_arrays_are_typed_and_bounded),
                 TEST(digests_are_64_digits),
+                cmocka_unit_test(large_numbers_are_16_digits),
                 cmocka_unit_test(printing_is_compact_and_sorted),
         };
 

@@ -62,6 +62,7 @@ static void fill(Record *r) {
                         0);
         strcpy(r->floor, "1.0.0");
         r->hold = r->identity_changed = r->foreign_push = true;
+        r->push_id = UINT64_MAX;
         strcpy(r->claimed_model, "other");
         strcpy(r->claimed_serial, "0043");
         strcpy(r->approved, "4.0.0-rc.1+b");
@@ -122,7 +123,7 @@ static void every_member_is_described(void **state) {
         fill(r);
         text = record_print(r);
         assert_int_equal(json_parse(text, strlen(text), &o, NULL), 0);
-        assert_int_equal(json_object_size(o), 27);
+        assert_int_equal(json_object_size(o), 28);
         json_object_foreach(o, key, value) {
                 char word[64];
 
@@ -165,6 +166,7 @@ static const struct {
         { "{\"format\":1,\"id\":\"a\",\"last-seen\":-1}", "\"last-seen\" is -1", -EBADMSG },
         { "{\"format\":1,\"id\":\"a\",\"erases\":1.5}", "\"erases\"", -EBADMSG },
         { "{\"format\":1,\"id\":\"a\",\"hold\":1}", "\"hold\"", -EBADMSG },
+        { "{\"format\":1,\"id\":\"a\",\"push-id\":\"12\"}", "\"push-id\"", -EBADMSG },
         { "{\"format\":1,\"id\":\"a\",\"capabilities\":4294967296}", "\"capabilities\"", -EBADMSG },
         { "{\"format\":1,\"id\":\"a\",\"model\":\"\\u0007\"}", "\"model\"", -EBADMSG },
         { "{\"format\":1,\"id\":\"a\",\"floor\":\"new\"}", "\"floor\" is \"new\"", -EBADMSG },

@@ -83,7 +83,7 @@ static void an_update_survives_its_entry(void **state) {
         assert_int_equal(back->resume, UPDATE_TRIAL);
         assert_true(back->push_id == u->push_id && back->last_push_id == 1);
         assert_true(back->touched && back->by_name && back->provision);
-        assert_false(back->by_request || back->take_over);
+        assert_false(back->by_request);
         assert_int_equal(back->tries[ROLE_BACKUP], 2);
         assert_int_equal(back->stalls, 1);
         assert_int_equal(back->trial_seconds, 9);

@@ -367,6 +367,20 @@ int world_teardown(void **state) {
         return 0;
 }
 
+void world_offer(World *w, const Program *programs) {
+        Manager *m = w->manager;
+
+        for (size_t i = 0; i < m->n_releases; i++)
+                release_free(m->releases[i]);
+        free(m->releases);
+        m->releases = new0(Release *, _PROGRAM_MAX);
+        assert_non_null(m->releases);
+        for (m->n_releases = 0; programs[m->n_releases] != PROGRAM_NONE; m->n_releases++)
+                m->releases[m->n_releases] = program_release(programs[m->n_releases]);
+        m->check_outcome = OUTCOME_DONE;
+        manager_consider(m);
+}
+
 /* ---- running ---- */
 
 Update *world_update(World *w, UpdateKind kind, UpdateState state) {
@@ -384,8 +398,12 @@ void world_begin(World *w, Update *u) {
 }
 
 static void end_soon(sd_event_source *source) {
-        if (source)
-                (void)sd_event_source_set_time_relative(source, 0);
+        uint64_t due;
+
+        if (!source || sd_event_source_get_time(source, &due) < 0 || due <= monotonic_usec())
+                return;
+        (void)sd_event_source_set_time_accuracy(source, 1);
+        (void)sd_event_source_set_time_relative(source, 0);
 }
 
 static void hurry(World *w) {
