@@ -165,7 +165,7 @@ void device_request(const Device *d, DriverOp op, DriverRequest *ret) {
                 .address = (uint8_t)d->record->address,
                 .baud = c ? (uint32_t)c->baud : 0,
                 .program_baud = c ? (uint32_t)c->program_baud : 0,
-                .push_baud = c ? (uint32_t)c->push_baud : 0,
+                .push_baud = c && c->push_baud ? (uint32_t)c->push_baud : DRIVER_BAUD_FASTEST,
                 .half_duplex = c && c->half_duplex,
                 .turnaround_usec = c ? (uint32_t)c->turnaround_usec : 0,
                 .expect_unit = d->record->model[0] != '\0',

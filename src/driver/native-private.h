@@ -100,6 +100,9 @@ void native_refuse(Native *n, uint8_t result, const char *did);
 void native_refuse_or_lost(Native *n, const RkdAnswer *a);
 /* The device is silent or has forgotten what we do: find it again and go on, some times. */
 void native_lost(Native *n, const char *doing);
+/* The line carries short frames at the raised speed, but no data: goes on at the first one. False:
+ * it was not raised, or that was tried. */
+bool native_slow_down(Native *n);
 /* The unit answered and is the expected one: what the operation needs next. */
 void native_identified(Native *n);
 

@@ -6,6 +6,7 @@
 #define SPEED_CHECK_TRIES  3
 #define SPEED_CHECK_USEC   (60 * USEC_PER_MSEC)
 #define SPEED_FAILURES_MAX 2
+#define SPEED_MAX_BAUD     4000000
 /* the device's end switches after its answer has left */
 #define SETTLE_USEC (5 * USEC_PER_MSEC)
 #define FALL_BACK_USEC                                                                             \
@@ -16,16 +17,24 @@
 #define SUMS_FIXED        (RKD_ANSWER_FIXED + 6) /* first, count */
 #define SUM_BYTES_PER_SEC 500000                 /* CRC-32 on a slow device */
 
-static bool wants_speed(const Native *n) {
-        const DriverRequest *r = &n->request;
+/* What the request's push_baud is on this device; 0: no change. */
+static uint32_t push_speed(const Native *n) {
+        uint32_t wanted = n->request.push_baud, best = 0;
 
-        if (r->push_baud == 0 || r->push_baud == n->link.baud || r->address != RKD_ADDRESS_POINT ||
-                        n->speed_failures >= SPEED_FAILURES_MAX)
-                return false;
-        for (size_t i = 0; i < n->identity.n_speeds; i++)
-                if (n->identity.speeds[i] == r->push_baud)
-                        return true;
-        return false;
+        for (size_t i = 0; i < n->identity.n_speeds; i++) {
+                uint32_t speed = n->identity.speeds[i];
+
+                if (speed == wanted || (wanted == DRIVER_BAUD_FASTEST && speed <= SPEED_MAX_BAUD))
+                        best = MAX(best, speed);
+        }
+        return best > n->link.baud || best == wanted ? best : 0;
+}
+
+static bool wants_speed(const Native *n) {
+        uint32_t speed = push_speed(n);
+
+        return speed != 0 && speed != n->link.baud && n->request.address == RKD_ADDRESS_POINT &&
+               n->speed_failures < SPEED_FAILURES_MAX;
 }
 
 /* A push of this id that the device has already checked: only the answer was lost, or the
@@ -52,20 +61,20 @@ void native_push(Native *n) {
 /* Speed. */
 
 void speed_up_enter(Native *n) {
-        native_ask(n, &(RkdRequest){ .type = RKD_SET_BAUD, .baud = n->request.push_baud },
+        native_ask(n, &(RkdRequest){ .type = RKD_SET_BAUD, .baud = push_speed(n) },
                         RKD_ANSWER_FIXED + 4, NATIVE_ANSWER_USEC);
 }
 
 void speed_up_answer(Native *n, const RkdAnswer *a) {
-        if (a->baud != n->request.push_baud) {
+        if (a->baud != n->command.baud) {
                 native_finish(n, DRIVER_E_PROTOCOL, 0,
                                 "the device answers with %u baud where %u were asked for", a->baud,
-                                n->request.push_baud);
+                                n->command.baud);
                 return;
         }
         if (n->base_baud == 0)
                 n->base_baud = n->link.baud;
-        native_set_baud(n, n->request.push_baud);
+        native_set_baud(n, n->command.baud);
         native_enter(n, NATIVE_SPEED_CHECK);
 }
 
@@ -84,19 +93,32 @@ void speed_check_answer(Native *n, const RkdAnswer *a) {
         native_enter(n, NATIVE_BEGIN);
 }
 
-/* Nothing is heard at the new speed, or the answer to SET-BAUD was lost: both ends meet again at
- * the first one. */
+/* Both ends meet again at the first speed. */
+static void fall_back(Native *n) {
+        if (n->base_baud == 0)
+                n->base_baud = n->link.baud;
+        native_set_baud(n, n->base_baud);
+        native_listen(n, 2 * FALL_BACK_USEC);
+        n->not_before_usec = n->now_usec + FALL_BACK_USEC;
+}
+
+/* Nothing is heard at the new speed, or the answer to SET-BAUD was lost. */
 void speed_silence(Native *n) {
         if (n->step == NATIVE_SPEED_CHECK && n->tries < SPEED_CHECK_TRIES) {
                 native_ask_again(n, 0);
                 return;
         }
         n->speed_failures++;
-        if (n->base_baud == 0)
-                n->base_baud = n->link.baud;
-        native_set_baud(n, n->base_baud);
-        native_listen(n, 2 * FALL_BACK_USEC);
-        n->not_before_usec = n->now_usec + FALL_BACK_USEC;
+        fall_back(n);
+}
+
+bool native_slow_down(Native *n) {
+        if (n->base_baud == 0 || n->speed_failures >= SPEED_FAILURES_MAX)
+                return false;
+        n->speed_failures = SPEED_FAILURES_MAX;
+        n->recoveries = 0;
+        fall_back(n);
+        return true;
 }
 
 /* BEGIN. */

@@ -127,6 +127,8 @@ void native_refuse(Native *n, uint8_t result, const char *did) {
 
 void native_lost(Native *n, const char *doing) {
         if (n->recoveries >= RECOVERIES_MAX || n->all_recoveries >= RECOVERIES_ALL) {
+                if (native_slow_down(n))
+                        return;
                 if (n->link.n_valid > n->valid_before)
                         native_finish(n, DRIVER_E_LINE, 0,
                                         "%s: the line damages or the device forgets too much to go on",
@@ -205,6 +207,7 @@ static void done_enter(Native *n) {
         n->result.line_bytes_sent = n->link.bytes_sent;
         n->result.line_bytes_received = n->link.bytes_received;
         n->result.stream_bytes = n->request.op == DRIVER_PUSH ? n->window.received : 0;
+        n->result.stream_length = n->request.op == DRIVER_PUSH ? n->window.length : 0;
 }
 
 /* Once the program was read: whatever the bootloader says, it starts the program by itself

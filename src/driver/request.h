@@ -5,6 +5,8 @@
 #include "basic/error.h"
 #include "driver/identity.h"
 
+#define DRIVER_BAUD_FASTEST UINT32_MAX
+
 typedef enum DriverOp {
         DRIVER_IDENTIFY,
         DRIVER_PUSH, /* up to "the device has checked the whole program"; does not start it */
@@ -19,7 +21,7 @@ typedef struct DriverRequest {
         DriverOp op;
         uint8_t address;             /* 0: point to point */
         uint32_t baud, program_baud; /* 0: the port's */
-        uint32_t push_baud;          /* speed wished for the push; 0: stay */
+        uint32_t push_baud; /* speed for the push; 0: stay; DRIVER_BAUD_FASTEST: of the device's speeds */
         bool half_duplex;
         uint32_t turnaround_usec;
         bool expect_unit; /* refuse any unit but this: */
@@ -74,6 +76,9 @@ typedef struct DriverResult {
         size_t length, header_length;
         uint64_t line_bytes_sent, line_bytes_received;
         uint64_t stream_bytes; /* of the image or its plan, as far as the device took them */
+        /* how long that plan was: what it lacked when it was asked last; 0: it was not asked, or
+         * such a protocol begins anew each time */
+        uint64_t stream_length;
         Why why;
 } DriverResult;
 

@@ -16,10 +16,12 @@ static uint64_t byte_nsec(uint32_t baud) {
 }
 
 static void put(VirtualLine *l, LineQueue *q, uint8_t byte, uint32_t baud, uint64_t latency_usec) {
+        bool noisy = baud >= l->noisy_baud;
+
         q->free_nsec = MAX(q->free_nsec, l->now_usec * 1000) + byte_nsec(baud);
-        if (l->drop_in > 0 && next_random(l) % l->drop_in == 0)
+        if (noisy && l->drop_in > 0 && next_random(l) % l->drop_in == 0)
                 return;
-        if (l->flip_in > 0 && next_random(l) % l->flip_in == 0)
+        if (noisy && l->flip_in > 0 && next_random(l) % l->flip_in == 0)
                 byte ^= (uint8_t)(1u << next_random(l) % 8);
         if (l->baud != l->device->baud || l->baud == l->bad_baud)
                 byte ^= 0x55;

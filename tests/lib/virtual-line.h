@@ -25,6 +25,7 @@ typedef struct VirtualLine {
         uint32_t baud;             /* the gateway's */
         uint32_t latency_usec;     /* added to what the device says */
         unsigned flip_in, drop_in; /* one byte in so many; 0: none */
+        uint32_t noisy_baud;       /* … at this speed and above; 0: at any */
         uint32_t seed;
         bool echo, mute;
         uint32_t bad_baud; /* a speed that the line cannot carry */

@@ -273,9 +273,33 @@ static void speed_is_raised_for_the_push_and_lowered_after_it(void **state) {
         assert_true(usec < 20000 * 10 * USEC_PER_SEC / 115200);
 }
 
+static uint32_t noted_baud;
+
+static void note_baud(VirtualLine *line) {
+        noted_baud = line->device->baud;
+}
+
 static void speed_that_the_line_cannot_carry_is_given_up(void **state) {
         world->request.push_baud = 460800;
         world->line.bad_baud = 460800;
+        assert_code(world_push(world, 7), DRIVER_OK);
+        assert_int_equal(world->line.baud, 115200);
+        assert_true(world_flash_is_image(world));
+}
+
+static void fastest_speed_of_the_device_is_chosen(void **state) {
+        world->request.push_baud = DRIVER_BAUD_FASTEST;
+        world->line.event_at_bytes = 12000;
+        world->line.on_event = note_baud;
+        assert_code(world_push(world, 7), DRIVER_OK);
+        assert_int_equal(noted_baud, 460800);
+        assert_int_equal(world->line.baud, 115200);
+}
+
+static void speed_at_which_the_line_damages_data_is_given_up(void **state) {
+        world->request.push_baud = DRIVER_BAUD_FASTEST;
+        world->line.flip_in = 100;
+        world->line.noisy_baud = 460800;
         assert_code(world_push(world, 7), DRIVER_OK);
         assert_int_equal(world->line.baud, 115200);
         assert_true(world_flash_is_image(world));
@@ -390,6 +414,8 @@ int main(void) {
                 TEST(digest_that_never_matches_is_told),
                 TEST(speed_is_raised_for_the_push_and_lowered_after_it),
                 TEST(speed_that_the_line_cannot_carry_is_given_up),
+                TEST(fastest_speed_of_the_device_is_chosen),
+                TEST(speed_at_which_the_line_damages_data_is_given_up),
                 TEST(speed_that_the_device_does_not_name_is_not_asked_for),
                 TEST(program_is_read_back),
                 TEST(program_runs_again_after_it_was_read_out_of_the_bootloader),
