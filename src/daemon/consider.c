@@ -123,8 +123,6 @@ int device_releases(const Device *d, Release ***ret, size_t *ret_n) {
 void device_begin(Device *d, Update *u) {
         d->update = u;
         d->verdict = (Verdict){ .outcome = OUTCOME_DONE };
-        if (u->candidate)
-                d->retry_candidate = u->candidate->image_digest;
         (void)log_full(LOG_NOTICE, device_id(d), 0, "%s to %s begins",
                         update_kind_to_string(u->kind),
                         u->kind == UPDATE_RESTORE ? "what is kept" : update_version(u));
@@ -410,20 +408,24 @@ void device_consider(Device *d) {
         device_changed(d, DEVICE_CHANGED_STATE);
 }
 
-void device_finished(Device *d, Outcome outcome, const Why *text) {
-        OutcomeClass class = outcome_info(outcome)->class;
-
-        d->last_outcome = outcome;
-        d->last_text = *text;
-        d->last_time = clock_now(d->manager->clock);
-        /* What it said before its last push or confirm may no longer be true. */
-        d->stale = true;
-        if (class == OUTCOME_CLASS_SUCCESS) {
+void device_count_try(Device *d, const Update *u) {
+        if (u->kind == UPDATE_RESTORE)
+                return; /* has its own pauses, and says nothing about a candidate */
+        d->retry_candidate = u->candidate ? u->candidate->image_digest : d->record->running.digest;
+        if (outcome_info(u->outcome)->class == OUTCOME_CLASS_SUCCESS) {
                 backoff_reset(&d->retry);
                 d->retry_usec = 0;
         } else {
                 d->retry_usec = monotonic_usec() + backoff_next(&d->retry, random_u32());
         }
+}
+
+void device_finished(Device *d, Outcome outcome, const Why *text) {
+        d->last_outcome = outcome;
+        d->last_text = *text;
+        d->last_time = clock_now(d->manager->clock);
+        /* What it said before its last push or confirm may no longer be true. */
+        d->stale = true;
         device_changed(d, DEVICE_CHANGED_STATE | DEVICE_CHANGED_RECORD);
         if (d->manager->bus)
                 bus_device_finished(d->manager->bus, d, outcome, text->text);

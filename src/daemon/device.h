@@ -109,6 +109,8 @@ void device_validate_input(const Device *d, ValidateInput *ret);
 int device_releases(const Device *d, Release ***ret, size_t *ret_n);
 void device_changed(Device *d, unsigned what);
 
+/* An update is at its end: when may the same be tried again by itself? */
+void device_count_try(Device *d, const Update *u);
 /* An update ended (it is freed already). */
 void device_finished(Device *d, Outcome outcome, const Why *text);
 /* Starts an update; consumes it. */

@@ -28,6 +28,7 @@ static void validated(Update *u, const Verdict *verdict, const DriverIdentity *i
                 u->provision = verdict->provision;
                 u->last_push_id = id->push_id;
                 u->push_id = random_u64();
+                u->stream_left = 0;
                 update_success(u);
         } else if (info->class == OUTCOME_CLASS_WAIT) {
                 update_wait(u, UPDATE_VALIDATING, verdict->outcome, "%s", verdict->why.text);
@@ -88,13 +89,23 @@ void validating_start(Update *u) {
         update_ask(u, DRIVER_IDENTIFY, on_live_identity);
 }
 
-static void push_broken(Update *u, const DriverResult *result) {
-        /* Only a line on which the device answers, but takes nothing, says something about the
-         * push. */
-        if (result->stream_bytes > 0)
+/* That the device takes bytes is no progress: they may be the same ones each time. That it lacks
+ * fewer is. Only a line on which it answers says something about the push. */
+static void count_stall(Update *u, const DriverResult *result) {
+        uint64_t left = result->stream_length;
+
+        if (left > 0 && (u->stream_left == 0 || left < u->stream_left)) {
                 u->stalls = 0;
-        else if (result->heard)
+                u->pauses = 0;
+        } else if (result->heard) {
                 u->stalls++;
+        }
+        if (left > 0)
+                u->stream_left = left;
+}
+
+static void push_broken(Update *u, const DriverResult *result) {
+        count_stall(u, result);
         if (u->stalls >= STALLS_MAX) {
                 update_failure(u, OUTCOME_DEVICE_UNREACHABLE, "no progress in %d tries: %s",
                                 STALLS_MAX, result->why.text);

@@ -94,6 +94,7 @@ static void push_back(Update *u, UpdateRole role, const DriverIdentity *id) {
         u->last_push_id = id->push_id;
         u->push_id = random_u64();
         u->stalls = 0;
+        u->stream_left = 0;
         update_success(u);
 }
 

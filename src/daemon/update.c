@@ -230,6 +230,7 @@ static void on_closed(int error, void *userdata) {
                 return;
         }
         (void)why(&text, 0, "%s", u->text);
+        device_count_try(d, u);
         update_free(u);
         device_finished(d, outcome, &text);
 }

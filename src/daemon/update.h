@@ -78,9 +78,10 @@ struct Update {
         const uint8_t *image;
         size_t image_length;
         Release *image_release;
-        bool storing;             /* the store has a callback of ours */
-        ManagerPort *wanted;      /* the line that is kept open for it; NULL: none */
-        unsigned pauses;          /* waits in a row, for growing pauses */
+        uint64_t stream_left; /* what the device lacked when the push was cut last; 0: not known */
+        bool storing;         /* the store has a callback of ours */
+        ManagerPort *wanted;  /* the line that is kept open for it; NULL: none */
+        unsigned pauses;      /* waits in a row, for growing pauses */
         uint64_t not_before_usec; /* WAITING, STRANDED: an answer does not count earlier */
         void (*ask_func)(Update *u, const DriverResult *result);
 

@@ -137,6 +137,65 @@ static void a_held_device_is_not_read(void **state) {
         assert_int_equal(w->device->update->wait, OUTCOME_WAIT_HOLD);
 }
 
+/* An adoption that fails is tried again after a pause, not at once and for ever. */
+static void a_failed_adoption_pauses(void **state) {
+        const Script refuses = {
+                .op = DRIVER_READ_BACK, .code = DRIVER_E_UNSUPPORTED, .heard = true, .times = 1000
+        };
+        World *w = *state;
+
+        unit_script(&w->unit, &refuses);
+        unit_runs(&w->unit, PROGRAM_CANDIDATE, DEVICE_UNMANAGED);
+        world_turns(w, 300);
+        world_until_over(w);
+        assert_int_equal(world_results(w, OUTCOME_CANNOT_READ_BACK), 1);
+}
+
+static Script cut_push(uint64_t length) {
+        return (Script){ .op = DRIVER_PUSH,
+                .code = DRIVER_E_LINE,
+                .heard = true,
+                .erased = true,
+                .stream_bytes = 40,
+                .stream_length = length,
+                .times = 1 };
+}
+
+static bool has_left_pushing(World *w, void *userdata) {
+        const Update *u = w->device->update;
+
+        return !u || u->state == UPDATE_RESTORING;
+}
+
+/* It takes bytes each time, but lacks as many as before. */
+static void a_push_that_comes_no_further_is_given_up(void **state) {
+        World *w = *state;
+        Script s = cut_push(100);
+
+        s.times = 1000;
+        unit_script(&w->unit, &s);
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until(w, has_left_pushing, NULL);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 4);
+        w->unit.n_scripts = 0;
+        world_until_over(w);
+        assert_int_equal(w->device->record->n_bad, 0);
+}
+
+static void a_push_that_comes_further_each_time_goes_on(void **state) {
+        World *w = *state;
+
+        for (uint64_t left = 90; left > 20; left -= 10) {
+                Script s = cut_push(left);
+
+                unit_script(&w->unit, &s);
+        }
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_over(w);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 8);
+        assert_int_equal(world_results(w, OUTCOME_DONE), 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_line_on_demand_is_wanted_until_the_end,
@@ -153,6 +212,12 @@ int main(void) {
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(
                                 a_held_device_is_not_read, world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_failed_adoption_pauses, world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(a_push_that_comes_no_further_is_given_up,
+                                world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(a_push_that_comes_further_each_time_goes_on,
+                                world_setup, world_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ typedef struct Script {
         DriverOp op;
         DriverCode code;
         bool heard, erased, silent; /* silent: no identity comes with it */
-        uint64_t stream_bytes;
+        uint64_t stream_bytes, stream_length;
         unsigned times; /* 0 and 1: once */
 } Script;
 
