@@ -582,9 +582,12 @@ class World:
         return [(e['candidate'], e['outcome']) for e in self.history(name) if e['event'] == 'result']
 
     def wait_result(self, version, outcome, name='boiler', seconds=60):
-        """Waits until the last update that ended was to this version, and ended so."""
+        """Waits until the last update that ended was to this version, ended so, and is closed."""
+        def ended():
+            return self.results(name)[-1:] == [(version, outcome)] and self.device(name).get('State') != 'reporting'
+
         try:
-            self.wait_for(f'{version} on {name}: {outcome}', lambda: self.results(name)[-1:] == [(version, outcome)], seconds)
+            self.wait_for(f'{version} on {name}: {outcome}', ended, seconds)
         except Failure as failure:
             raise Failure(f'{failure}; seen: {self.results(name)}') from None
 
