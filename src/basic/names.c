@@ -93,6 +93,12 @@ bool text_is_printable(const char *s, size_t max) {
         return true;
 }
 
+void text_clean(char *s) {
+        for (; *s; s++)
+                if (!is_plain((unsigned char)*s))
+                        *s = '?';
+}
+
 char *text_escape(const void *bytes, size_t n, size_t max) {
         static const char digits[] = "0123456789abcdef";
         const unsigned char *in = bytes;

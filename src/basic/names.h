@@ -18,6 +18,10 @@ bool text_is_printable(const char *s, size_t max);
  * memory. */
 char *text_escape(const void *bytes, size_t n, size_t max);
 
+/* Puts a question mark in the place of every byte that is no printable ASCII: what is shown,
+ * journalled and sent must be good UTF-8, wherever its parts came from. */
+void text_clean(char *s);
+
 /* Whole string, decimal digits only, no sign, no blanks, within [min, max]. 0, -EINVAL, -ERANGE. */
 int parse_uint64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 /* yes/no, true/false, on/off, 1/0 (any case). */

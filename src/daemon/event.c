@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "basic/log.h"
+#include "basic/names.h"
 #include "daemon/bus.h"
 
 #define EVENT_FORMAT 1
@@ -21,11 +22,14 @@ typedef struct EventWrite {
 static json_t *event_new(
                 Manager *m, const Device *d, const char *kind, Outcome outcome, const char *text) {
         char time[RFC3339_MAX];
+        Why clean;
         json_t *e;
 
+        (void)why(&clean, 0, "%s", text);
+        text_clean(clean.text);
         rfc3339_format(clock_now(m->clock), time);
         e = json_pack("{s:i, s:s, s:s, s:s, s:s}", "format", EVENT_FORMAT, "time", time, "event",
-                        kind, "outcome", outcome_info(outcome)->code, "text", text);
+                        kind, "outcome", outcome_info(outcome)->code, "text", clean.text);
         if (e && d &&
                         (json_object_set_new(e, "device", json_string(device_id(d))) < 0 ||
                                         json_object_set_new(e, "model",

@@ -265,7 +265,7 @@ int journal_load(Journal *j, json_t **ret_last, Why *w) {
         return damaged ? JOURNAL_E_DAMAGED : 0;
 }
 
-/* Callbacks of the user last: it may append or close again, but must not free. */
+/* Callbacks of the user last: it may append, close again, or free. */
 static void finish(Journal *j, int error) {
         SyncFunc func = j->func;
         void *userdata = j->userdata;

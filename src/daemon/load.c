@@ -124,6 +124,12 @@ void manager_recall_results(Manager *m) {
         json_array_foreach(events, i, e) recall_result(m, e);
 }
 
+/* What a newer program wrote, or what there is no memory for now, is not damaged. */
+static int refuse_journal(const char *id, int error, const Why *w) {
+        log_error("%s.journal: %s", id, error == -ENOMEM ? "not enough memory" : w->text);
+        return error;
+}
+
 static int resume_update(Manager *m, const char *id) {
         _cleanup_(journal_freep) Journal *journal = NULL;
         _cleanup_json_ json_t *last = NULL;
@@ -141,14 +147,16 @@ static int resume_update(Manager *m, const char *id) {
         if (r < 0)
                 return r;
         r = journal_load(journal, &last, &w);
-        if (r == -ENOMEM)
-                return r;
+        if (r == -ENOMEM || r == -EOPNOTSUPP)
+                return refuse_journal(id, r, &w);
         if (r == JOURNAL_E_DAMAGED)
                 log_warning("%s.journal: %s; the last whole entry counts", id, w.text);
         if (r >= 0 && !last)
                 return journal_close(journal, NULL, NULL);
         if (r >= 0)
                 r = update_from_journal(d, last, &u, &w);
+        if (r == -ENOMEM || r == -EOPNOTSUPP)
+                return refuse_journal(id, r, &w);
         if (r < 0) {
                 char name[NAME_MAX_LENGTH + sizeof(".journal")];
 

@@ -47,6 +47,7 @@ static void on_verified(Outcome outcome, const char *text, void *userdata) {
         m->last_check = clock_now(m->clock);
         m->check_outcome = outcome;
         (void)why(&m->check_why, 0, "%s", text);
+        text_clean(m->check_why.text);
         event_check(m, outcome, text);
         plan_poll(m);
         for (size_t i = 0; outcome == OUTCOME_DONE && i < m->n_devices; i++)

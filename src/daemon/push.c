@@ -80,13 +80,33 @@ static void on_live_identity(Update *u, const DriverResult *result) {
         validated(u, &verdict, &result->identity);
 }
 
+/* For what no answer of the device could change: then the line is left to its application. */
+static bool has_to_wait(Update *u) {
+        ValidateInput in;
+        Verdict verdict;
+
+        if (u->kind != UPDATE_UPGRADE)
+                return false;
+        device_validate_input(u->device, &in);
+        in.release = u->candidate;
+        in.by_name = u->by_name;
+        in.device_present = true;
+        validate(&in, &verdict);
+        if (outcome_info(verdict.outcome)->class != OUTCOME_CLASS_WAIT ||
+                        verdict.outcome == OUTCOME_WAIT_DEVICE)
+                return false;
+        update_wait(u, UPDATE_VALIDATING, verdict.outcome, "%s", verdict.why.text);
+        return true;
+}
+
 void validating_start(Update *u) {
         if (u->device->record->hold) {
                 update_wait(u, UPDATE_VALIDATING, OUTCOME_WAIT_HOLD, "%s is on hold",
                                 device_id(u->device));
                 return;
         }
-        update_ask(u, DRIVER_IDENTIFY, on_live_identity);
+        if (!has_to_wait(u))
+                update_ask(u, DRIVER_IDENTIFY, on_live_identity);
 }
 
 /* That the device takes bytes is no progress: they may be the same ones each time. That it lacks

@@ -18,6 +18,7 @@
 
 #include "basic/backoff.h"
 #include "basic/log.h"
+#include "basic/names.h"
 #include "daemon/device.h"
 #include "daemon/event.h"
 #include "daemon/update-journal.h"
@@ -141,6 +142,8 @@ void update_enter(Update *u, UpdateState state) {
         if (state != UPDATE_WAITING && u->state != UPDATE_WAITING)
                 u->pauses = 0;
         u->state = state;
+        text_clean(u->text);
+        text_clean(u->wait_text);
         u->entering = true;
         r = device_when_saved(u->device, write_entry, u);
         if (r < 0)
@@ -154,12 +157,12 @@ void update_start(Update *u) {
 void update_resume(Update *u) {
         (void)log_full(LOG_NOTICE, device_id(u->device), 0, "going on with the open %s in state %s",
                         kind_names[u->kind], stages[u->state].name);
-        if (u->state == UPDATE_WAITING) {
-                /* The reason may be gone since: look at once. */
-                u->pauses = 0;
-        }
         u->resumed = true;
-        start_stage(u);
+        /* The reason to wait may be gone since, be it by another configuration. */
+        if (u->state == UPDATE_WAITING && u->wait != OUTCOME_WAIT_DEVICE)
+                update_enter(u, u->resume);
+        else
+                start_stage(u);
 }
 
 void update_success(Update *u) {

@@ -189,8 +189,19 @@ static void yes_and_no(void **state) {
                 assert_int_equal(parse_boolean(odd[i], &b), -EINVAL);
 }
 
+static void what_is_not_printable_becomes_a_question_mark(void **state) {
+        char text[] = "caf\xc3\xa9\n\x7f~ ";
+
+        text_clean(text);
+        assert_string_equal(text, "caf????~ ");
+        text[0] = '\0';
+        text_clean(text);
+        assert_string_equal(text, "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_is_not_printable_becomes_a_question_mark),
                 cmocka_unit_test(good_names_are_valid),
                 cmocka_unit_test(bad_names_are_refused),
                 cmocka_unit_test(printable_text_is_bounded),

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "basic/file.h"
+#include "daemon/manager-port.h"
+#include "proto/crc.h"
 #include "update-fixture.h"
 
 /* The journal as it is now, to be put back: everything later was lost but what is in the other
@@ -97,6 +99,36 @@ static void confirming_the_previous_twice_changes_nothing(void **state) {
         assert_string_equal(r->running.version, "1.0.0");
 }
 
+static void put_line(World *w, const char *json) {
+        char line[256];
+        int fd, n;
+
+        n = snprintf(line, sizeof(line), "%zu %08x %s\n", strlen(json),
+                        rkd_crc32(json, strlen(json)), json);
+        fd = openat(w->manager->updates_fd, "boiler.journal", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        assert_int_equal(write_all(fd, line, (size_t)n), 0);
+        (void)close(fd);
+}
+
+/* It knows of a push that must not become somebody else's. */
+static void the_journal_of_a_newer_program_is_not_touched(void **state) {
+        World *w = *state;
+
+        put_line(w, "{\"format\":2,\"state\":\"floating\"}");
+        assert_int_equal(manager_resume_updates(w->manager), -EOPNOTSUPP);
+        assert_int_equal(faccessat(w->manager->updates_fd, "boiler.journal", F_OK, 0), 0);
+}
+
+static void a_journal_without_sense_is_set_aside(void **state) {
+        World *w = *state;
+
+        put_line(w, "{\"format\":1,\"state\":\"floating\"}");
+        world_restart(w);
+        assert_null(w->device->update);
+        assert_int_equal(faccessat(w->manager->updates_fd, "boiler.journal.damaged", F_OK, 0), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(
@@ -105,6 +137,10 @@ int main(void) {
                                 a_result_is_written_once, world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(confirming_the_previous_twice_changes_nothing,
                                 world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(the_journal_of_a_newer_program_is_not_touched,
+                                world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_journal_without_sense_is_set_aside, world_setup, world_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

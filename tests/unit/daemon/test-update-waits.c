@@ -75,6 +75,37 @@ static void a_hold_before_the_push_gives_the_line_back(void **state) {
         assert_int_equal(world_results(w, OUTCOME_DONE), 1);
 }
 
+static void a_closed_window_leaves_the_line_alone(void **state) {
+        World *w = *state;
+
+        w->manager->config->window_to = w->manager->config->window_from + 1;
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_state(w, UPDATE_WAITING);
+        assert_int_equal(w->device->update->wait, OUTCOME_WAIT_WINDOW);
+        assert_int_equal(port_state(w->device->port->port), PORT_CLOSED);
+        w->manager->config->window_to = w->manager->config->window_from;
+        manager_consider(w->manager);
+        hand_over(w);
+        world_until_over(w);
+        assert_int_equal(world_results(w, OUTCOME_DONE), 1);
+}
+
+static void a_wait_is_looked_at_again_by_a_new_configuration(void **state) {
+        World *w = *state;
+
+        w->manager->config->window_to = w->manager->config->window_from + 1;
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_state(w, UPDATE_WAITING);
+        w->device->update->wait = OUTCOME_WAIT_APPROVAL;
+        update_wait(w->device->update, UPDATE_VALIDATING, OUTCOME_WAIT_APPROVAL, "ask \xff");
+        world_until_state(w, UPDATE_WAITING);
+        world_turns(w, 20);
+        assert_string_equal(w->device->update->wait_text, "ask ?");
+        world_restart(w);
+        world_until_over(w);
+        assert_int_equal(world_results(w, OUTCOME_DONE), 1);
+}
+
 /* It says who it is at once and fails at all else: each time it is asked after a longer pause. */
 static void a_device_that_answers_nonsense_is_asked_with_pauses(void **state) {
         const Script nonsense = {
@@ -204,6 +235,10 @@ int main(void) {
                                 setup_on_demand, world_teardown),
                 cmocka_unit_test_setup_teardown(a_hold_before_the_push_gives_the_line_back,
                                 setup_on_demand, world_teardown),
+                cmocka_unit_test_setup_teardown(a_closed_window_leaves_the_line_alone,
+                                setup_on_demand, world_teardown),
+                cmocka_unit_test_setup_teardown(a_wait_is_looked_at_again_by_a_new_configuration,
+                                world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(a_device_that_answers_nonsense_is_asked_with_pauses,
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(a_device_that_was_away_is_woken_by_its_first_answer,
