@@ -71,10 +71,10 @@ static void on_started(Update *u, const DriverResult *result) {
         ask_later(u);
 }
 
-static void begin_window(Update *u, const DriverIdentity *id) {
+static void begin_window(Update *u, const DriverIdentity *id, uint64_t now) {
         u->trial_seen = true;
         u->trial_boots = id->boots;
-        u->trial_start_usec = monotonic_usec();
+        u->trial_start_usec = now;
         u->trial_end_usec = u->trial_start_usec + update_trial_seconds(u) * USEC_PER_SEC;
 }
 
@@ -91,7 +91,7 @@ static void watch_healthy(Update *u, const DriverIdentity *id) {
         uint64_t now = monotonic_usec(), length;
 
         if (!u->trial_seen) {
-                begin_window(u, id);
+                begin_window(u, id, now);
         } else if (id->boots != u->trial_boots) {
                 begin_again(u, "it keeps starting again");
                 return;
@@ -102,7 +102,7 @@ static void watch_healthy(Update *u, const DriverIdentity *id) {
         }
         length = u->trial_end_usec - u->trial_start_usec;
         u->permille = 900 + (unsigned)((now - u->trial_start_usec) * 99 / MAX(length, UINT64_C(1)));
-        u->left_seconds = (u->trial_end_usec - now) / USEC_PER_SEC;
+        u->left_seconds = (u->trial_end_usec - now + USEC_PER_SEC - 1) / USEC_PER_SEC;
         device_changed(u->device, DEVICE_CHANGED_PROGRESS);
         ask_later(u);
 }
@@ -197,6 +197,9 @@ void trial_start(Update *u) {
                                 device_id(u->device));
                 return;
         }
+        /* Nothing is left of the push, even when it ended without a word about its last bytes. */
+        u->permille = 900;
+        u->rate_bytes = u->left_seconds = 0;
         u->trial_seen = false;
         u->trial_restarts = 0;
         u->silent = 0;
