@@ -309,10 +309,12 @@ static json_t *describe_port(const Manager *m, const ManagerPort *p) {
         const ConfigPort *c = p->config;
         const char *problem = p->port ? port_problem(p->port) : p->problem;
 
+        if (!problem || !*problem)
+                problem = p->refused.text;
         return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "name", c->name, "path", c->path,
                         "mode", port_mode_to_string(c->mode), "state",
                         port_state_to_string(p->port ? port_state(p->port) : PORT_FAILED),
-                        "problem", problem ? problem : "", "baud", (json_int_t)c->baud, "devices",
+                        "problem", problem, "baud", (json_int_t)c->baud, "devices",
                         devices_of(m, p));
 }
 

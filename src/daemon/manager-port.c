@@ -74,41 +74,59 @@ static void on_other_port(Device *d, ManagerPort *p, const DriverResult *result)
                 device_ask_soon(d, 0);
 }
 
-static void met(ManagerPort *p, const DriverResult *result) {
+/* Told once, and shown as the problem of the port as long as it is there. */
+static void set_refused(ManagerPort *p, const Why *w) {
+        if (streq(p->refused.text, w->text))
+                return;
+        p->refused = *w;
+        if (w->text[0])
+                log_warning("port %s: %s", p->config->name, w->text);
+        if (p->manager->bus)
+                bus_manager_changed(p->manager->bus);
+}
+
+/* False: nothing can be done with this unit. */
+static bool met(ManagerPort *p, const DriverResult *result) {
+        const DriverIdentity *identity = &result->identity;
         Manager *m = p->manager;
         char id[NAME_MAX_LENGTH + 1];
+        Why w = {};
         Device *d;
         int r;
 
-        if (id_of(p, &result->identity, id) < 0) {
-                log_warning("port %s: a unit that calls itself \"%s\" serial \"%s\" is refused: no name for it "
-                            "that is valid; give it a [Device NAME] section",
-                                p->config->name, result->identity.model, result->identity.serial);
-                return;
+        if (id_of(p, identity, id) < 0) {
+                (void)why(&w, 0,
+                                "a unit that calls itself \"%s\", serial \"%s\", is refused: no valid id can be "
+                                "made of that; give it a [Device NAME] section",
+                                identity->model, identity->serial);
+                set_refused(p, &w);
+                return false;
         }
+        set_refused(p, &w);
         d = manager_find_device(m, id);
         if (!d) {
                 r = manager_add_device(m, id, NULL, &d);
                 if (r < 0) {
                         log_warning("port %s: %s cannot be taken up: %s", p->config->name, id,
                                         strerror(-r));
-                        return;
+                        return false;
                 }
         }
         on_other_port(d, p, result);
+        return true;
 }
 
 static void on_scouted(Exchange *x, const DriverResult *result, void *userdata) {
         ManagerPort *p = userdata;
 
         p->scouting = NULL;
-        if (result->has_identity && result->code == DRIVER_OK) {
+        if (result->has_identity && result->code == DRIVER_OK && met(p, result))
                 p->scout_pause_usec = SCOUT_MIN_USEC;
-                met(p, result);
-        } else {
+        else
                 p->scout_pause_usec =
                                 CLAMP(p->scout_pause_usec * 2, SCOUT_MIN_USEC, SCOUT_MAX_USEC);
-        }
+        if (!result->has_identity)
+                set_refused(p, &(const Why){});
         if (may_scout(p))
                 scout_later(p, p->scout_pause_usec);
 }

@@ -39,6 +39,7 @@ struct ManagerPort {
         Exchange *scouting;
         sd_event_source *scout_timer;
         char *problem;
+        Why refused; /* a unit that answers and cannot be taken up; empty: none */
         uint64_t scout_pause_usec;
         bool wanted;    /* on-demand: by the scout */
         bool announced; /* PortWanted was sent */

@@ -95,6 +95,9 @@ Outcome device_request_update(Device *d, const char *version, Why *w) {
                 return refuse(w, OUTCOME_IDENTITY_CHANGED,
                                 "another unit answers in place of %s: rekindlectl accept %s",
                                 device_id(d), device_id(d));
+        if (!d->record->model[0])
+                return refuse(w, OUTCOME_WAIT_DEVICE,
+                                "%s was never seen: nobody knows what fits it", device_id(d));
         if (d->update && !gives_way(d))
                 return busy(d, w);
         o = pick(d, version, &release, w);
