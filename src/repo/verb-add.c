@@ -296,7 +296,8 @@ static int name_target(Add *a, const char *image, Why *w) {
 
         if (!name_is_valid(file))
                 return why(w, -EINVAL,
-                                "\"%s\" cannot name a file in the repository; name one with --file",
+                                "\"%s\" cannot name a file in the repository: 1 to 64 of A-Z a-z 0-9 . _ - "
+                                "can; name one with --file",
                                 file);
         if (asprintf(&a->target, "%s/%s/%s", a->release.model, a->release.version, file) < 0) {
                 a->target = NULL;
