@@ -14,6 +14,7 @@
 #define ABSENT_MIN_USEC USEC_PER_SEC
 #define ABSENT_MAX_USEC (30 * USEC_PER_SEC)
 #define SILENT_MAX      3
+#define TOLD_SAVE_USEC  (10 * USEC_PER_SEC)
 
 typedef struct DeviceSaved {
         SyncFunc func;
@@ -54,6 +55,7 @@ void device_save(Device *d) {
         int r = -ENOMEM;
 
         device_changed(d, DEVICE_CHANGED_RECORD);
+        d->save_due = false;
         if (d->saving) {
                 d->save_again = true;
                 return;
@@ -64,6 +66,18 @@ void device_save(Device *d) {
                                 on_saved, d, &d->saving);
         if (r < 0)
                 manager_fatal(d->manager, r, "a device record could not be written");
+}
+
+void device_save_told(Device *d) {
+        uint64_t now = monotonic_usec();
+
+        if (d->told_save_usec > 0 && now - d->told_save_usec < TOLD_SAVE_USEC) {
+                d->save_due = true;
+                device_changed(d, DEVICE_CHANGED_RECORD);
+                return;
+        }
+        d->told_save_usec = now;
+        device_save(d);
 }
 
 int device_when_saved(Device *d, SyncFunc func, void *userdata) {
@@ -300,7 +314,7 @@ static void claim(Device *d, const DriverIdentity *id) {
         device_lost(d);
         if (!changed)
                 return;
-        device_save(d);
+        device_save_told(d);
         event_device(d, "identity-changed", OUTCOME_IDENTITY_CHANGED,
                         "%s serial %s answers in its place; nothing is sent to it until accepted",
                         id->model, id->serial);
@@ -321,11 +335,13 @@ static bool take_running(Record *r, const DriverIdentity *id) {
         return true;
 }
 
-/* What the bootloader insists on. A program may not know of it, and takes nothing back. */
+/* What the bootloader insists on: a program may not know of it, and takes nothing back. What only
+ * a program can is not lost while its bootloader answers. */
 static uint32_t capabilities_of(const Record *r, const DriverIdentity *id) {
         const uint32_t demands = DRIVER_DEMANDS_SIGNED | DRIVER_ENFORCES_FLOOR;
+        const uint32_t of_program = DRIVER_CAN_HEALTH | DRIVER_CAN_DIGEST;
 
-        return id->capabilities | (id->in_bootloader ? 0 : r->capabilities & demands);
+        return id->capabilities | (r->capabilities & (id->in_bootloader ? of_program : demands));
 }
 
 bool device_push_is_open(const DriverIdentity *id) {
@@ -418,8 +434,8 @@ static void heard(Device *d, const DriverIdentity *id) {
         d->status_pause_usec = ABSENT_MIN_USEC;
         d->seen_usec = monotonic_usec();
         d->record->last_seen = clock_now(d->manager->clock);
-        if (take_identity(d, id))
-                device_save(d);
+        if (take_identity(d, id) || d->save_due)
+                device_save_told(d);
         watch_health(d);
         manager_port_met(d->port);
         if (!was_present)

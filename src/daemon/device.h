@@ -54,6 +54,10 @@ struct Device {
         uint64_t status_pause_usec;
         SyncJob *saving;
         bool save_again;
+        bool save_due;             /* what a device says of itself changed again too soon */
+        uint64_t told_save_usec;   /* when such a change was written last */
+        uint64_t told_events_usec; /* when its present share of events began, */
+        unsigned told_events;      /* and how much of it is used */
         struct DeviceSaved *saved; /* who waits for the record to be on disk */
         bool was_unhealthy;
         RecordImage declared; /* what a person says is running, while it is stored */
@@ -77,6 +81,9 @@ void device_state_text(const Device *d, Why *ret);
 
 /* The record has changed: writes it (one write at a time, the newest wins); trouble is fatal. */
 void device_save(Device *d);
+/* The same for what a device says of itself: one that says another thing each time must not wear
+ * out the disk. Written with the next change, or when the device is heard some seconds later. */
+void device_save_told(Device *d);
 /* func runs when everything changed so far is on disk (at once if it is). */
 int device_when_saved(Device *d, SyncFunc func, void *userdata);
 void device_saved_forget(Device *d, void *userdata);

@@ -10,6 +10,8 @@
 #include "daemon/bus.h"
 
 #define EVENT_FORMAT 1
+#define TOLD_MAX     40                    /* events of a device's own making … */
+#define TOLD_USEC    (3600 * USEC_PER_SEC) /* … in this time */
 #define LOOK_BACK    64 /* events among which the result of a killed run is looked for */
 
 typedef struct EventWrite {
@@ -210,6 +212,33 @@ static void on_written(int error, void *userdata) {
                 manager_fatal(m, error, "an event could not be written");
 }
 
+/* What a device brings about by itself, as opposed to what people do with it. */
+static bool is_told_by_device(const char *kind) {
+        static const char *const kinds[] = { "unhealthy", "healthy", "identity-changed",
+                "foreign-push", "stranded", "mended" };
+
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (streq(kinds[i], kind))
+                        return true;
+        return false;
+}
+
+/* One that wavers all day must neither wear out the disk nor wash the rest out of history. */
+static bool is_flood(Device *d, const char *kind) {
+        uint64_t now = monotonic_usec();
+
+        if (!is_told_by_device(kind))
+                return false;
+        if (d->told_events_usec == 0 || now - d->told_events_usec > TOLD_USEC) {
+                d->told_events_usec = now;
+                d->told_events = 0;
+        }
+        if (d->told_events == TOLD_MAX)
+                log_warning("%s: too many events; no more of them go into history this hour",
+                                device_id(d));
+        return d->told_events++ >= TOLD_MAX;
+}
+
 void event_device(Device *d, const char *kind, Outcome outcome, const char *format, ...) {
         Manager *m = d->manager;
         _cleanup_json_ json_t *e = NULL;
@@ -219,6 +248,8 @@ void event_device(Device *d, const char *kind, Outcome outcome, const char *form
         va_start(ap, format);
         (void)vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
+        if (is_flood(d, kind))
+                return;
         e = event_new(m, d, kind, outcome, text);
         if (!e || history_append(m->history, e, on_written, m) < 0 ||
                         outbox_put(m->history, e, on_written, m) < 0) {

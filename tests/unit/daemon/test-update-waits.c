@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/stat.h>
 
 #include "update-fixture.h"
 
@@ -227,6 +228,71 @@ static void a_push_that_comes_further_each_time_goes_on(void **state) {
         assert_int_equal(world_results(w, OUTCOME_DONE), 1);
 }
 
+/* ---- devices that cannot make up their mind ---- */
+
+static bool has_answered(World *w, void *userdata) {
+        return w->unit.asked[DRIVER_IDENTIFY] > *(unsigned *)userdata && !w->device->status;
+}
+
+static void hear(World *w) {
+        unsigned before = w->unit.asked[DRIVER_IDENTIFY];
+
+        world_until(w, has_answered, &before);
+}
+
+static void a_program_that_wavers_does_not_flood_history(void **state) {
+        World *w = *state;
+        uint64_t *reports;
+        size_t n;
+
+        for (unsigned i = 0; i < 200; i++) {
+                w->unit.id.health = i % 2 ? DEVICE_HEALTH_SICK : DEVICE_HEALTH_HEALTHY;
+                hear(w);
+        }
+        assert_int_equal(outbox_list(w->manager->history, &reports, &n), 0);
+        free(reports);
+        assert_in_range(n, 10, 40);
+}
+
+static bool was_saved(World *w, struct stat *st) {
+        struct stat now;
+
+        assert_int_equal(fstatat(w->manager->devices_fd, "boiler.json", &now, 0), 0);
+        if (now.st_ino == st->st_ino && now.st_mtim.tv_nsec == st->st_mtim.tv_nsec)
+                return false;
+        *st = now;
+        return true;
+}
+
+static void a_device_that_says_another_thing_each_time_is_not_saved_each_time(void **state) {
+        World *w = *state;
+        struct stat st = {};
+        unsigned saved = 0;
+
+        for (unsigned i = 0; i < 100; i++) {
+                (void)snprintf(w->unit.id.hardware, sizeof(w->unit.id.hardware), "%u", i);
+                hear(w);
+                saved += was_saved(w, &st);
+        }
+        assert_in_range(saved, 1, 10);
+        assert_string_equal(w->device->record->hardware, "99");
+}
+
+static void a_serial_that_changes_each_time_is_not_saved_each_time(void **state) {
+        World *w = *state;
+        struct stat st = {};
+        unsigned saved = 0;
+
+        for (unsigned i = 0; i < 100; i++) {
+                (void)snprintf(w->unit.id.serial, sizeof(w->unit.id.serial), "SN-%u", 2 + i);
+                hear(w);
+                saved += was_saved(w, &st);
+        }
+        assert_in_range(saved, 1, 10);
+        assert_string_equal(w->device->record->claimed_serial, "SN-101");
+        assert_string_equal(w->device->record->serial, "SN-1");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_line_on_demand_is_wanted_until_the_end,
@@ -253,6 +319,14 @@ int main(void) {
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(a_push_that_comes_further_each_time_goes_on,
                                 world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(a_program_that_wavers_does_not_flood_history,
+                                world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_device_that_says_another_thing_each_time_is_not_saved_each_time,
+                                world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_serial_that_changes_each_time_is_not_saved_each_time, world_setup,
+                                world_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
