@@ -8,7 +8,7 @@ _rekindlectl_devices() {
 }
 
 _rekindlectl_ports() {
-        rekindlectl --no-color ports 2>/dev/null | tail -n +2 | while read -r port _; do
+        rekindlectl --no-color ports 2>/dev/null | sed '1d; /^$/,$d' | while read -r port _; do
                 printf '%s\n' "$port"
         done
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The command line: options of the program before the verb, the same and those of the verb after
  * it. A verb has one word or two. */
+#include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
 
@@ -61,9 +62,10 @@ static int take_option(int option, char *argv[], Ctl *c) {
         case 'h':
                 c->help = true;
                 return 0;
+        case ':':
+                return ctl_usage("%s needs a value; see --help", argv[optind - 1]);
         default:
-                return ctl_usage("%s is no option here, or its value is missing; see --help",
-                                argv[optind - 1]);
+                return ctl_usage("%s is no option here; see --help", argv[optind - 1]);
         }
 }
 
@@ -81,7 +83,7 @@ static int parse_globals(int argc, char *argv[], Ctl *c) {
         int option, r;
 
         optind = opterr = 0;
-        while ((option = getopt_long(argc, argv, "+hV", options, NULL)) >= 0) {
+        while ((option = getopt_long(argc, argv, "+:hV", options, NULL)) >= 0) {
                 if (option == 'V') {
                         c->version = REKINDLE_VERSION;
                         continue;
@@ -104,7 +106,7 @@ static int parse_verb_options(int argc, char *argv[], Ctl *c) {
                 {},
                 {},
         };
-        const char *letters = c->verb->options & VERB_LINES ? "hn:" : "h";
+        const char *letters = c->verb->options & VERB_LINES ? ":hn:" : ":h";
         int option, r;
 
         if (c->verb->options & VERB_EXPLAIN)
@@ -147,9 +149,26 @@ static const Verb *find_verb(int argc, char *argv[], int *ret_words) {
         return found;
 }
 
+/* A word that is only the first of two, as in "backup". */
+static int no_verb(char *argv[]) {
+        char seconds[WHY_MAX] = "";
+        size_t length = strlen(argv[0]), n = 0;
+
+        for (const Verb *v = verbs; v->name; v++)
+                if (strncmp(v->name, argv[0], length) == 0 && v->name[length] == ' ' &&
+                                n < sizeof(seconds))
+                        n += (size_t)snprintf(seconds + n, sizeof(seconds) - n, "%s%s",
+                                        n > 0 ? ", " : "", v->name + length + 1);
+        if (n > 0)
+                return ctl_usage("%s needs one of %s behind it; see rekindlectl --help", argv[0],
+                                seconds);
+        return ctl_usage("\"%s\" is no verb; see rekindlectl --help", argv[0]);
+}
+
 static int check_arguments(const Verb *v, int n) {
         if (n < 0 || (unsigned)n < v->min)
-                return ctl_usage("%s wants %s%s", v->name, v->usage, "; see rekindlectl --help");
+                return ctl_usage("%s needs %s; see rekindlectl %s --help", v->name, v->usage,
+                                v->name);
         if ((unsigned)n > v->max)
                 return ctl_usage("%s has too many arguments: rekindlectl %s%s%s", v->name, v->name,
                                 *v->usage ? " " : "", v->usage);
@@ -173,8 +192,7 @@ int ctl_parse(int argc, char *argv[], Ctl *ret, int *ret_argc, char ***ret_argv)
         }
         ret->verb = find_verb(argc, argv, &words);
         if (!ret->verb)
-                return ctl_usage("\"%s%s%s\" is no verb; see rekindlectl --help", argv[0],
-                                argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+                return no_verb(argv);
         argc -= words - 1;
         argv += words - 1;
         r = parse_verb_options(argc, argv, ret);
@@ -188,10 +206,28 @@ int ctl_parse(int argc, char *argv[], Ctl *ret, int *ret_argc, char ***ret_argv)
         return check_arguments(ret->verb, *ret_argc);
 }
 
+static void help_verb(const Verb *v, FILE *f) {
+        (void)fprintf(f, "rekindlectl %s%s%s [OPTION...]\n\n%c%s.\n\n", v->name,
+                        *v->usage ? " " : "", v->usage, toupper((unsigned char)v->meaning[0]),
+                        v->meaning + 1);
+        if (v->options & VERB_EXPLAIN)
+                (void)fputs("  --explain           say for each release what would be done and why\n",
+                                f);
+        if (v->options & VERB_VERSION)
+                (void)fputs("  --version V         the version of the program in FILE\n", f);
+        if (v->options & VERB_LINES)
+                (void)fputs("  -n N                so many lines at most (100)\n", f);
+        if (v->options & VERB_WAIT)
+                (void)fputs("  --no-wait           do not wait for the end\n", f);
+        (void)fputs("  --json              for programs: JSON instead of text\n"
+                    "  --timeout SECONDS   give up waiting after this time\n"
+                    "  --no-color          no colours\n",
+                        f);
+}
+
 void ctl_help(const Ctl *c, FILE *f) {
         if (c->verb) {
-                (void)fprintf(f, "rekindlectl %s %s\n\n%s.\n", c->verb->name, c->verb->usage,
-                                c->verb->meaning);
+                help_verb(c->verb, f);
                 return;
         }
         (void)fputs("rekindlectl [OPTION...] [VERB ...]\n\n"

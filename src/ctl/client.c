@@ -21,12 +21,17 @@ int ctl_errno(int r, const char *what) {
 }
 
 int ctl_connect(Ctl *c) {
+        const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+        char text[WHY_MAX];
         int r;
 
         r = sd_bus_open_system(&c->bus);
-        if (r < 0)
-                return ctl_failed("the system bus cannot be reached: %s", strerror(-r));
-        return 0;
+        if (r >= 0)
+                return 0;
+        (void)snprintf(text, sizeof(text),
+                        "the system bus%s%s cannot be reached: %s; is dbus running?",
+                        address ? " at " : "", address ?: "", strerror(-r));
+        return ctl_failure(c, NULL, CTL_FAILED, STATUS_FAILED, text);
 }
 
 void ctl_done(Ctl *c) {
@@ -73,6 +78,14 @@ const json_t *ctl_outcome(Ctl *c, const char *code) {
         return json_object_get(c->outcomes, code);
 }
 
+const char *ctl_outcome_class(Ctl *c, const char *code) {
+        if (streq(code, CTL_ACCEPTED))
+                return "success";
+        if (streq(code, CTL_FAILED))
+                return "failure";
+        return member_string(ctl_outcome(c, code), "class");
+}
+
 int ctl_outcome_status(Ctl *c, const char *code) {
         const json_t *o = ctl_outcome(c, code);
 
@@ -83,13 +96,17 @@ int ctl_error_status(Ctl *c, const sd_bus_error *error, const char **ret_code) {
         const char *code;
         json_t *o;
 
-        *ret_code = "";
-        if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
+        *ret_code = CTL_FAILED;
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED)) {
+                *ret_code = "access-denied";
                 return STATUS_REFUSED;
+        }
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT) ||
                         sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_INTERFACE) ||
-                        sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_PROPERTY))
+                        sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_PROPERTY)) {
+                *ret_code = "unknown-device";
                 return STATUS_NOT_FOUND;
+        }
         if (!error->name || !startswith(error->name, BUS_NAME ".Error."))
                 return STATUS_FAILED;
         (void)ctl_outcome(c, "");
@@ -111,8 +128,6 @@ static bool is_absence(const sd_bus_error *error) {
 
 void ctl_error_text(const char *device, const sd_bus_error *error, int status,
                 char ret[static WHY_MAX]) {
-        _cleanup_free_ char *text = NULL;
-
         if (is_absence(error))
                 (void)snprintf(ret, WHY_MAX,
                                 "rekindled does not run on this gateway: systemctl start rekindled");
@@ -127,27 +142,30 @@ void ctl_error_text(const char *device, const sd_bus_error *error, int status,
                 (void)snprintf(ret, WHY_MAX, "rekindled did not answer in time");
         else
                 (void)snprintf(ret, WHY_MAX, "%s", error->message ? error->message : error->name);
-        text = text_escape(ret, strlen(ret), WHY_MAX - 4);
-        (void)snprintf(ret, WHY_MAX, "%s", text ? text : "not enough memory");
+}
+
+int ctl_failure(Ctl *c, const char *device, const char *outcome, int status, const char *text) {
+        _cleanup_free_ char *escaped = text_escape(text, strlen(text), WHY_MAX - 4);
+        _cleanup_json_ json_t *o = NULL;
+
+        if (c->json) {
+                o = json_pack("{s:s, s:s, s:s, s:i}", "outcome", outcome, "class",
+                                ctl_outcome_class(c, outcome), "text", text, "exit", status);
+                if (device)
+                        (void)json_object_set_new(o, "device", json_string(device));
+                (void)ctl_print_json(o);
+        }
+        (void)ctl_failed("%s", escaped ? escaped : "not enough memory");
+        return status;
 }
 
 int ctl_refused(Ctl *c, const char *device, const sd_bus_error *error) {
-        _cleanup_json_ json_t *o = NULL;
         const char *code;
         char text[WHY_MAX];
         int status = ctl_error_status(c, error, &code);
 
         ctl_error_text(device, error, status, text);
-        if (c->json && *code) {
-                o = json_pack("{s:s, s:s, s:s, s:i}", "outcome", code, "class",
-                                member_string(ctl_outcome(c, code), "class"), "text", text, "exit",
-                                status);
-                if (device)
-                        (void)json_object_set_new(o, "device", json_string(device));
-                (void)ctl_print_json(o);
-        }
-        (void)ctl_failed("%s", text);
-        return status;
+        return ctl_failure(c, device, code, status, text);
 }
 
 /* ---- calls ---- */

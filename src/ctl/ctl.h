@@ -55,8 +55,13 @@ struct Ctl {
         sd_bus *bus;
         json_t *outcomes; /* code → {class, error, text, exit}; fetched when needed */
         bool color;       /* standard output is a terminal that takes it */
+        unsigned columns; /* of the terminal that standard output is; 0: it is none */
         bool bar;         /* standard error is a terminal */
 };
+
+/* Outcomes that are not the daemon's. */
+#define CTL_ACCEPTED "accepted" /* and not waited for */
+#define CTL_FAILED   "failed"   /* before the daemon could say anything */
 
 extern const Verb verbs[]; /* ends with a NULL name */
 
@@ -71,16 +76,20 @@ void ctl_done(Ctl *c);
 int ctl_usage(const char *format, ...) _printf_(1, 2);
 int ctl_failed(const char *format, ...) _printf_(1, 2);
 int ctl_errno(int r, const char *what);
-/* Tells what the daemon (or the bus) refused; with --json also on standard output. device: for
- * the sentence about an unknown one; NULL. */
+/* Tells a failure; with --json also on standard output. device: its id, or NULL. */
+int ctl_failure(Ctl *c, const char *device, const char *outcome, int status, const char *text);
+/* Tells what the daemon (or the bus) refused. device: for the sentence about an unknown one;
+ * NULL. */
 int ctl_refused(Ctl *c, const char *device, const sd_bus_error *error);
 
-/* The sentence alone. */
+/* The sentence alone, not escaped. */
 void ctl_error_text(const char *device, const sd_bus_error *error, int status,
                 char ret[static WHY_MAX]);
 
 /* Members of the outcome table by code; NULL when there is none. */
 const json_t *ctl_outcome(Ctl *c, const char *code);
+/* Its class; those outcomes that are our own have one too. */
+const char *ctl_outcome_class(Ctl *c, const char *code);
 int ctl_outcome_status(Ctl *c, const char *code);
 /* Exit status for an error of the bus, and the outcome's code ("" when it is none of ours). */
 int ctl_error_status(Ctl *c, const sd_bus_error *error, const char **ret_code);

@@ -193,15 +193,16 @@ static void judge_time(Follow *w, uint64_t now) {
         if (w->state == FOLLOW_ENDED || now < deadline_of(w))
                 return;
         if (w->state == FOLLOW_LOST)
-                end(w, STATUS_FAILED, "",
+                end(w, STATUS_FAILED, CTL_FAILED,
                                 "rekindled stopped; the update goes on when it is started again");
         else if (w->gone_usec > 0)
-                end(w, STATUS_FAILED, "",
+                end(w, STATUS_FAILED, CTL_FAILED,
                                 "the update was given up for something else: rekindlectl history");
         else if (*waiting)
                 end_with(w, waiting, member_string(w->device, "state-text"));
         else
-                end(w, STATUS_FAILED, "", "not at its end in the time given; the update goes on");
+                end(w, STATUS_FAILED, CTL_FAILED,
+                                "not at its end in the time given; the update goes on");
 }
 
 /* ---- the daemon ---- */
@@ -222,7 +223,7 @@ static void load(Follow *w) {
         if (r >= 0)
                 r = sd_bus_call_async(bus, &w->call, m, on_loaded, w, UINT64_MAX);
         if (r < 0)
-                end(w, STATUS_FAILED, "", strerror(-r));
+                end(w, STATUS_FAILED, CTL_FAILED, strerror(-r));
 }
 
 static void end_refused(Follow *w, const sd_bus_error *error) {
@@ -232,7 +233,7 @@ static void end_refused(Follow *w, const sd_bus_error *error) {
 
         status = ctl_error_status(w->set->ctl, error, &code);
         ctl_error_text(w->id, error, status, text);
-        w->bare = !*code && status != STATUS_NOT_FOUND;
+        w->bare = streq(code, CTL_FAILED) || streq(code, "access-denied");
         end(w, status, code, text);
 }
 
@@ -247,7 +248,7 @@ static int on_loaded(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return 0;
         }
         if (json_from_properties(m, w->device) < 0) {
-                end(w, STATUS_FAILED, "", "the properties cannot be read");
+                end(w, STATUS_FAILED, CTL_FAILED, "the properties cannot be read");
                 return 0;
         }
         kind = member_string(w->device, "kind");
@@ -258,7 +259,7 @@ static int on_loaded(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return 0;
         }
         if (w->reloading && !*kind) {
-                end(w, STATUS_FAILED, "",
+                end(w, STATUS_FAILED, CTL_FAILED,
                                 "rekindled was started again meanwhile: rekindlectl history tells how it ended");
                 return 0;
         }
@@ -282,7 +283,7 @@ static void end_accepted(Follow *w) {
 
         (void)snprintf(text, sizeof(text), "accepted%s%s", w->version && *w->version ? ": " : "",
                         w->version ? w->version : "");
-        end(w, STATUS_DONE, "accepted", text);
+        end(w, STATUS_DONE, CTL_ACCEPTED, text);
 }
 
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
@@ -496,8 +497,8 @@ int follow_run(FollowSet *f) {
 static json_t *describe(Follow *w) {
         return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "device", w->id, "version",
                         w->version ? w->version : "", "outcome", w->outcome, "class",
-                        member_string(ctl_outcome(w->set->ctl, w->outcome), "class"), "text",
-                        w->text, "exit", w->status);
+                        ctl_outcome_class(w->set->ctl, w->outcome), "text", w->text, "exit",
+                        w->status);
 }
 
 static void print(const Follow *w) {

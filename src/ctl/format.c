@@ -8,10 +8,14 @@
 
 #include "basic/names.h"
 
-#define CELL_MAX    400
-#define BAR_MIN     10
-#define BAR_MAX     40
-#define COLUMNS_GAP 2
+#define CELL_MAX 400
+#define BAR_MIN  10
+#define BAR_MAX  40
+/* The bar does not move while phases and numbers come and go. */
+#define PHASE_WIDTH   11 /* "downloading" */
+#define NUMBERS_WIDTH 30 /* "100 %  1023.9 KiB/s  0:00 left" */
+#define COLUMNS_GAP   2
+#define LAST_MIN      20 /* narrower, a last column is not broken */
 
 typedef struct Cell {
         char *text;
@@ -147,26 +151,65 @@ static const char *const color_codes[_COLOR_MAX] = {
         [COLOR_BOLD] = "\033[1m",
 };
 
-static int print_cell(const Cell *c, size_t width, bool last, bool color, FILE *f) {
-        size_t pad = last ? 0 : width - strlen(c->text) + COLUMNS_GAP;
-        const char *on = color ? color_codes[c->color] : "";
+size_t format_break(const char *text, size_t columns) {
+        size_t n = strlen(text), at = 0;
 
-        return fprintf(f, "%s%s%s%*s%s", on, c->text, *on ? "\033[0m" : "", (int)pad, "",
-                        last ? "\n" : "");
+        if (n <= columns)
+                return n;
+        for (size_t i = 0; i < n && (i <= columns || at == 0); i++)
+                if (text[i] == ' ')
+                        at = i;
+        return at > 0 ? at : n;
 }
 
-int table_print(const Table *t, bool color, FILE *f) {
+static int print_cell(const Cell *c, size_t width, bool color, FILE *f) {
+        const char *on = color ? color_codes[c->color] : "";
+
+        return fprintf(f, "%s%s%s%*s", on, c->text, *on ? "\033[0m" : "",
+                        (int)(width - strlen(c->text) + COLUMNS_GAP), "");
+}
+
+/* indent: where the column begins; room: its width, SIZE_MAX: not limited. */
+static int print_last(const Cell *c, size_t indent, size_t room, bool color, FILE *f) {
+        const char *on = color ? color_codes[c->color] : "", *off = *on ? "\033[0m" : "";
+        const char *text = c->text;
+        int r = 0;
+
+        while (r >= 0) {
+                size_t n = format_break(text, room);
+
+                r = fprintf(f, "%s%.*s%s\n", on, (int)n, text, off);
+                text += n;
+                text += strspn(text, " ");
+                if (!*text)
+                        break;
+                if (r >= 0)
+                        r = fprintf(f, "%*s", (int)indent, "");
+        }
+        return r;
+}
+
+int table_print(const Table *t, bool color, unsigned columns, FILE *f) {
         _cleanup_free_ size_t *widths = new0(size_t, t->n_columns);
+        size_t indent = 0, room = SIZE_MAX;
 
         if (!widths)
                 return -ENOMEM;
         for (size_t i = 0; i < t->n_columns; i++)
                 widths[i] = width_of(t, i);
+        for (size_t i = 0; i + 1 < t->n_columns; i++)
+                indent += widths[i] + COLUMNS_GAP;
+        if (indent + LAST_MIN <= columns)
+                room = columns - indent;
         for (size_t i = 0; i < t->n_cells; i++) {
                 size_t column = i % t->n_columns;
+                int r;
 
-                if (print_cell(t->cells + i, widths[column], column + 1 == t->n_columns, color, f) <
-                                0)
+                if (column + 1 < t->n_columns)
+                        r = print_cell(t->cells + i, widths[column], color, f);
+                else
+                        r = print_last(t->cells + i, indent, room, color, f);
+                if (r < 0)
                         return -EIO;
         }
         return 0;
@@ -174,38 +217,40 @@ int table_print(const Table *t, bool color, FILE *f) {
 
 /* ---- progress ---- */
 
-static int render_numbers(const Progress *p, char *ret, size_t n) {
+static void render_numbers(const Progress *p, char *ret, size_t n) {
         char rate[FORMAT_MAX], left[FORMAT_MAX];
+        bool has_rate = p->rate_bytes > 0, has_left = p->left_seconds > 0;
 
-        if (p->rate_bytes == 0)
-                return snprintf(ret, n, "%3u %%", p->permille / 10);
         format_bytes(p->rate_bytes, rate);
         format_duration(p->left_seconds, left);
-        return snprintf(ret, n, "%3u %%  %s/s  %s left", p->permille / 10, rate, left);
+        (void)snprintf(ret, n, "%3u %%%s%s%s%s%s%s", p->permille / 10, has_rate ? "  " : "",
+                        has_rate ? rate : "", has_rate ? "/s" : "", has_left ? "  " : "",
+                        has_left ? left : "", has_left ? " left" : "");
 }
 
 char *progress_render(const Progress *p, unsigned columns) {
-        _cleanup_free_ char *raw = NULL, *text = NULL, *line = NULL;
-        char numbers[3 * FORMAT_MAX], bar[BAR_MAX + 4] = "";
+        _cleanup_free_ char *name = NULL, *phase = NULL, *line = NULL;
+        char numbers[3 * FORMAT_MAX], raw[2 * CELL_MAX], bar[BAR_MAX + 4];
         size_t used, width;
-        int n;
+        int r;
 
-        if (asprintf(&raw, "%s%s%s  %s", p->device, *p->version ? " " : "", p->version, p->phase) <
-                        0)
+        (void)snprintf(raw, sizeof(raw), "%s%s%s", p->device, *p->version ? " " : "", p->version);
+        name = text_escape(raw, strlen(raw), CELL_MAX);
+        phase = text_escape(p->phase, strlen(p->phase), CELL_MAX);
+        if (!name || !phase)
                 return NULL;
-        text = text_escape(raw, strlen(raw), CELL_MAX);
-        if (!text)
-                return NULL;
-        n = render_numbers(p, numbers, sizeof(numbers));
-        used = strlen(text) + (size_t)n + 6;
+        render_numbers(p, numbers, sizeof(numbers));
+        used = strlen(name) + 2 + MAX(strlen(phase), (size_t)PHASE_WIDTH) + 5 +
+               MAX(strlen(numbers), (size_t)NUMBERS_WIDTH);
         if (used + BAR_MIN <= columns) {
                 width = MIN(columns - used, (size_t)BAR_MAX);
-                bar[0] = '[';
                 for (size_t i = 0; i < width; i++)
-                        bar[1 + i] = (i + 1) * 1000 <= (uint64_t)p->permille * width ? '#' : '.';
-                (void)snprintf(bar + 1 + width, sizeof(bar) - 1 - width, "] ");
-        }
-        if (asprintf(&line, "%s  %s%s", text, bar, numbers) < 0)
+                        bar[i] = (i + 1) * 1000 <= (uint64_t)p->permille * width ? '#' : '.';
+                bar[width] = '\0';
+                r = asprintf(&line, "%s  %-*s  [%s] %s", name, PHASE_WIDTH, phase, bar, numbers);
+        } else
+                r = asprintf(&line, "%s  %s  %s", name, phase, numbers);
+        if (r < 0)
                 return NULL;
         if (strlen(line) > columns)
                 line[columns] = '\0';

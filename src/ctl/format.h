@@ -38,13 +38,19 @@ Table *table_free(Table *t);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Table *, table_free);
 /* One cell; rows fill up by themselves. NULL and "" are shown as "-". */
 int table_add(Table *t, const char *text, Color color);
-int table_print(const Table *t, bool color, FILE *f);
+/* columns: width of the terminal, 0: none. On one, the last column is broken at blanks so that it
+ * stays in its column, where there is room for that. */
+int table_print(const Table *t, bool color, unsigned columns, FILE *f);
+
+/* How many bytes of text go into a line of so many columns: up to a blank, the whole text, or a
+ * whole word that is longer. */
+size_t format_break(const char *text, size_t columns);
 
 typedef struct Progress {
         const char *device, *version, *phase;
         unsigned permille;
         uint64_t rate_bytes;   /* per second; 0: not known */
-        uint64_t left_seconds; /* shown when there is a rate */
+        uint64_t left_seconds; /* 0: not known */
 } Progress;
 
 /* One line of exactly at most `columns` characters: text, bar if there is room, percent, rate and

@@ -6,11 +6,14 @@
 
 #include "basic/names.h"
 
-#define TEXT_MAX 400
+#define TEXT_MAX      400
+#define NAME_WIDTH    14 /* so that a whole digest fits into 80 columns */
+#define VALUE_MIN     20 /* narrower, a value is not broken */
+#define DIGEST_DIGITS 16
 
 int show_table(const Ctl *c, Table *t, int r) {
         if (r >= 0)
-                r = table_print(t, c->color, stdout);
+                r = table_print(t, c->color, c->columns, stdout);
         return r < 0 ? ctl_errno(r, "the answer cannot be shown") : STATUS_DONE;
 }
 
@@ -20,10 +23,27 @@ void show_text(FILE *f, const char *text) {
         (void)fputs(escaped ? escaped : "?", f);
 }
 
-void show_line(const char *name, const char *value) {
-        (void)printf("%18s: ", name);
-        show_text(stdout, *value ? value : "-");
-        (void)fputs("\n", stdout);
+void show_line(const Ctl *c, const char *name, const char *value) {
+        _cleanup_free_ char *escaped = text_escape(value, strlen(value), TEXT_MAX);
+        size_t indent = NAME_WIDTH + strlen(": ");
+        size_t room = c->columns >= indent + VALUE_MIN ? c->columns - indent : SIZE_MAX;
+        const char *text = escaped && *escaped ? escaped : "-";
+
+        (void)printf("%*s: ", NAME_WIDTH, name);
+        for (;;) {
+                size_t n = format_break(text, room);
+
+                (void)printf("%.*s\n", (int)n, text);
+                text += n;
+                text += strspn(text, " ");
+                if (!*text)
+                        return;
+                (void)printf("%*s", (int)indent, "");
+        }
+}
+
+void show_digest(const char *digest, char ret[static FORMAT_MAX]) {
+        (void)snprintf(ret, FORMAT_MAX, "%.*s", DIGEST_DIGITS, digest);
 }
 
 void show_state(const json_t *device, char ret[static FORMAT_MAX]) {

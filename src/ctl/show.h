@@ -7,8 +7,11 @@
 
 /* Prints and returns the exit status. */
 int show_table(const Ctl *c, Table *t, int r);
-/* "Name: value" with the name padded; the value escaped, "-" when empty. */
-void show_line(const char *name, const char *value);
+/* "Name: value" with the name padded; the value escaped, broken at blanks on a terminal, "-" when
+ * empty. */
+void show_line(const Ctl *c, const char *name, const char *value);
+/* Of people's tables: its first digits. */
+void show_digest(const char *digest, char ret[static FORMAT_MAX]);
 /* Without newline, for sentences in the middle of a line. */
 void show_text(FILE *f, const char *text);
 /* "idle", "pushing 43 %". */

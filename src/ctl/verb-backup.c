@@ -5,12 +5,11 @@
 #include "ctl/show.h"
 
 static int add_program(Table *t, const json_t *d, const char *role, const char *how) {
-        char key[FORMAT_MAX];
-        const char *digest;
+        char key[FORMAT_MAX], digest[FORMAT_MAX];
         int r;
 
         (void)snprintf(key, sizeof(key), "%s-digest", role);
-        digest = member_string(d, key);
+        show_digest(member_string(d, key), digest);
         if (!*digest)
                 return 0;
         (void)snprintf(key, sizeof(key), "%s-version", role);
@@ -76,7 +75,8 @@ static int check_one(Ctl *c, const char *id, json_t *results) {
                                         "class", member_string(ctl_outcome(c, outcome), "class"),
                                         "text", text, "exit", status));
         if (!c->json) {
-                (void)printf("%s: %s: ", id, status == 0 ? "intact" : outcome);
+                show_text(stdout, id);
+                (void)printf(": %s: ", status == STATUS_DONE ? "intact" : outcome);
                 show_text(stdout, text);
                 (void)puts("");
         }
@@ -104,10 +104,13 @@ int verb_backup_check(Ctl *c, int argc, char *argv[]) {
 
 static int adopt_file(Ctl *c, const char *id, const char *path) {
         _cleanup_close_ int fd = -1;
+        Why w;
 
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (fd < 0)
-                return ctl_failed("%s cannot be opened: %s", path, strerror(errno));
+        if (fd < 0) {
+                (void)why(&w, 0, "%s cannot be opened: %s", path, strerror(errno));
+                return ctl_failure(c, id, CTL_FAILED, STATUS_FAILED, w.text);
+        }
         return ctl_call_device(c, id, "Adopt", NULL, "a{sv}", 2, "file", "h", fd, "version", "s",
                         c->version);
 }
@@ -129,13 +132,14 @@ int verb_backup_adopt(Ctl *c, int argc, char *argv[]) {
 }
 
 static int add_image(Table *t, const json_t *image) {
-        char length[FORMAT_MAX], used[FORMAT_MAX], kept[WHY_MAX] = "";
+        char length[FORMAT_MAX], used[FORMAT_MAX], digest[FORMAT_MAX], kept[WHY_MAX] = "";
         const json_t *id;
         size_t i, n = 0;
         int r;
 
         format_bytes(member_number(image, "length"), length);
         format_time(member_number(image, "used"), used);
+        show_digest(member_string(image, "digest"), digest);
         json_array_foreach(json_object_get(image, "kept-by"), i, id) {
                 if (n < sizeof(kept))
                         n += (size_t)snprintf(kept + n, sizeof(kept) - n, "%s%s", i > 0 ? " " : "",
@@ -149,13 +153,13 @@ static int add_image(Table *t, const json_t *image) {
         if (r >= 0)
                 r = table_add(t, used, COLOR_NONE);
         if (r >= 0)
-                r = table_add(t, kept, COLOR_NONE);
-        return r < 0 ? r : table_add(t, member_string(image, "digest"), COLOR_NONE);
+                r = table_add(t, digest, COLOR_NONE);
+        return r < 0 ? r : table_add(t, kept, COLOR_NONE);
 }
 
 int verb_backup_images(Ctl *c, int argc, char *argv[]) {
-        static const char *const columns[] = { "MODEL", "VERSION", "SIZE", "USED", "KEPT BY",
-                "DIGEST", NULL };
+        static const char *const columns[] = { "MODEL", "VERSION", "SIZE", "USED", "DIGEST",
+                "KEPT BY", NULL };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(table_freep) Table *t = NULL;
         _cleanup_json_ json_t *images = NULL;

@@ -45,10 +45,12 @@ static int show_verdicts(Ctl *c, const json_t *verdicts) {
 }
 
 static int explain(Ctl *c, const char *device) {
-        _cleanup_json_ json_t *verdicts = NULL;
+        _cleanup_json_ json_t *verdicts = NULL, *known = NULL;
         int r;
 
-        r = read_verdicts(c, device, &verdicts);
+        r = device ? ctl_device(c, device, &known) : 0;
+        if (r == 0)
+                r = read_verdicts(c, device, &verdicts);
         if (r != 0)
                 return r;
         if (c->json)

@@ -39,7 +39,7 @@ static int add_event(Table *t, const json_t *e) {
 int verb_history(Ctl *c, int argc, char *argv[]) {
         static const char *const columns[] = { "TIME", "DEVICE", "EVENT", "OUTCOME", "TEXT", NULL };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_json_ json_t *events = json_array();
+        _cleanup_json_ json_t *events = json_array(), *known = NULL;
         _cleanup_(table_freep) Table *t = NULL;
         uint32_t max = c->lines > 0 ? c->lines : LINES_DEFAULT;
         const json_t *e;
@@ -57,6 +57,10 @@ int verb_history(Ctl *c, int argc, char *argv[]) {
         r = read_events(reply, events, &damaged);
         if (r < 0)
                 return ctl_errno(r, "the history cannot be read");
+        /* A device that was forgotten may still have a history; one that never was has none. */
+        r = argc > 0 && json_array_size(events) == 0 ? ctl_device(c, argv[0], &known) : 0;
+        if (r != 0)
+                return r;
         if (damaged > 0)
                 (void)ctl_failed("%llu damaged lines of the history are left out",
                                 (unsigned long long)damaged);

@@ -94,11 +94,31 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name, *old, *new;
+        const Monitor *mon = userdata;
+
+        if (sd_bus_message_read(m, "sss", &name, &old, &new) < 0 || !streq(name, BUS_NAME))
+                return 0;
+        if (mon->ctl->json) {
+                _cleanup_json_ json_t *o =
+                                json_pack("{s:s, s:b}", "signal", "daemon", "runs", *new != '\0');
+
+                print_json(o);
+        } else {
+                say("", *new ? "rekindled runs again" : "rekindled stopped", "");
+        }
+        return 0;
+}
+
 static int subscribe(Ctl *c, Monitor *mon) {
         int r;
 
-        r = sd_bus_match_signal(
-                        c->bus, NULL, BUS_NAME, BUS_PATH, BUS_MANAGER, "Event", on_event, mon);
+        r = sd_bus_match_signal(c->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                        "org.freedesktop.DBus", "NameOwnerChanged", on_owner, mon);
+        if (r >= 0)
+                r = sd_bus_match_signal(c->bus, NULL, BUS_NAME, BUS_PATH, BUS_MANAGER, "Event",
+                                on_event, mon);
         if (r >= 0)
                 r = sd_bus_match_signal(c->bus, NULL, BUS_NAME, BUS_PATH, BUS_MANAGER, "PortWanted",
                                 on_port, mon);
@@ -112,8 +132,12 @@ static int subscribe(Ctl *c, Monitor *mon) {
 int verb_monitor(Ctl *c, int argc, char *argv[]) {
         uint64_t end = c->timeout_usec > 0 ? monotonic_usec() + c->timeout_usec : USEC_INFINITY;
         Monitor mon = { c, argc > 0 ? argv[0] : NULL };
+        _cleanup_json_ json_t *known = NULL;
         int r;
 
+        r = mon.device ? ctl_device(c, mon.device, &known) : ctl_manager(c, &known);
+        if (r != 0)
+                return r;
         r = subscribe(c, &mon);
         while (r >= 0 && monotonic_usec() < end) {
                 r = sd_bus_process(c->bus, NULL);

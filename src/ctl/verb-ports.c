@@ -19,21 +19,34 @@ static int add_port(Table *t, const json_t *p) {
         }
         r = table_add(t, member_string(p, "name"), COLOR_NONE);
         if (r >= 0)
-                r = table_add(t, member_string(p, "path"), COLOR_NONE);
+                r = table_add(t, state, format_state_color(state));
         if (r >= 0)
                 r = table_add(t, member_string(p, "mode"), COLOR_NONE);
-        if (r >= 0)
-                r = table_add(t, state, format_state_color(state));
         if (r >= 0)
                 r = table_add(t, baud, COLOR_NONE);
         if (r >= 0)
                 r = table_add(t, devices, COLOR_NONE);
-        return r < 0 ? r : table_add(t, member_string(p, "problem"), COLOR_NONE);
+        return r < 0 ? r : table_add(t, member_string(p, "path"), COLOR_NONE);
+}
+
+static void show_problems(const Ctl *c, const json_t *ports) {
+        bool any = false;
+        const json_t *p;
+        size_t i;
+
+        json_array_foreach(ports, i, p) {
+                if (!*member_string(p, "problem"))
+                        continue;
+                if (!any)
+                        (void)puts("");
+                any = true;
+                show_line(c, member_string(p, "name"), member_string(p, "problem"));
+        }
 }
 
 int verb_ports(Ctl *c, int argc, char *argv[]) {
-        static const char *const columns[] = { "PORT", "PATH", "MODE", "STATE", "BAUD", "DEVICES",
-                "PROBLEM", NULL };
+        static const char *const columns[] = { "PORT", "STATE", "MODE", "BAUD", "DEVICES", "PATH",
+                NULL };
         _cleanup_json_ json_t *manager = NULL;
         _cleanup_(table_freep) Table *t = NULL;
         const json_t *ports, *p;
@@ -46,12 +59,18 @@ int verb_ports(Ctl *c, int argc, char *argv[]) {
         ports = json_object_get(manager, "ports");
         if (c->json)
                 return ctl_print_json(ports);
+        if (json_array_size(ports) == 0) {
+                (void)puts("No ports: none is configured.");
+                return STATUS_DONE;
+        }
         r = table_new(columns, &t);
         json_array_foreach(ports, i, p) {
                 if (r >= 0)
                         r = add_port(t, p);
         }
-        return show_table(c, t, r);
+        r = show_table(c, t, r);
+        show_problems(c, ports);
+        return r;
 }
 
 int verb_ports_release(Ctl *c, int argc, char *argv[]) {

@@ -30,6 +30,7 @@ int verb_approve(Ctl *c, int argc, char *argv[]) {
         const char *at = strchr(argv[0], '@');
         _cleanup_free_ char *device =
                         strndup(argv[0], at ? (size_t)(at - argv[0]) : strlen(argv[0]));
+        Why w;
         int r;
 
         if (!device)
@@ -37,7 +38,12 @@ int verb_approve(Ctl *c, int argc, char *argv[]) {
         if (at && !at[1])
                 return ctl_usage("there is no version after the @ of \"%s\"", argv[0]);
         r = ctl_call_device(c, device, "Approve", NULL, "sa{sv}", at ? at + 1 : "", 0);
-        return r != 0 ? r : ctl_said(c, "device", device, "approved");
+        if (r != 0)
+                return r;
+        if (!at)
+                return ctl_said(c, "device", device, "the release that waits is approved");
+        (void)why(&w, 0, "%s is approved", at + 1);
+        return ctl_said(c, "device", device, w.text);
 }
 
 int verb_clear_bad(Ctl *c, int argc, char *argv[]) {

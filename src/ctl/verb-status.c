@@ -4,22 +4,22 @@
 
 #include "ctl/show.h"
 
-static void show_server(const json_t *m) {
+static void show_server(const Ctl *c, const json_t *m) {
         uint64_t last = member_number(m, "last-check"), next = member_number(m, "next-check");
         char text[FORMAT_MAX];
 
-        show_line("rekindled", member_string(m, "version"));
-        show_line("state", member_string(m, "state"));
+        show_line(c, "rekindled", member_string(m, "version"));
+        show_line(c, "state", member_string(m, "state"));
         format_time(last, text);
-        show_line("last check", text);
-        show_line("its result", member_string(m, "last-check-text"));
+        show_line(c, "last check", text);
+        show_line(c, "its result", member_string(m, "last-check-text"));
         format_time(next, text);
-        show_line("next check", next > 0 ? text : "on request only");
+        show_line(c, "next check", next > 0 ? text : "on request only");
         (void)snprintf(text, sizeof(text), "%" PRIu64, member_number(m, "releases"));
-        show_line("releases", text);
+        show_line(c, "releases", text);
 }
 
-static void show_inhibitors(const json_t *m) {
+static void show_inhibitors(const Ctl *c, const json_t *m) {
         const json_t *i;
         size_t k;
 
@@ -28,11 +28,11 @@ static void show_inhibitors(const json_t *m) {
 
                 (void)snprintf(text, sizeof(text), "%s: %s", member_string(i, "who"),
                                 member_string(i, "why"));
-                show_line("inhibited by", text);
+                show_line(c, "inhibited by", text);
         }
 }
 
-static void show_ports(const json_t *m) {
+static void show_ports(const Ctl *c, const json_t *m) {
         const json_t *p;
         size_t i;
 
@@ -42,7 +42,7 @@ static void show_ports(const json_t *m) {
 
                 (void)snprintf(text, sizeof(text), "%s %s%s%s", member_string(p, "name"),
                                 member_string(p, "state"), *problem ? ": " : "", problem);
-                show_line("port", text);
+                show_line(c, "port", text);
         }
 }
 
@@ -60,9 +60,9 @@ int verb_status(Ctl *c, int argc, char *argv[]) {
                 (void)json_object_set(manager, "devices", devices);
                 return ctl_print_json(manager);
         }
-        show_server(manager);
-        show_inhibitors(manager);
-        show_ports(manager);
+        show_server(c, manager);
+        show_inhibitors(c, manager);
+        show_ports(c, manager);
         if (json_array_size(devices) == 0)
                 return STATUS_DONE;
         (void)puts("");

@@ -77,15 +77,19 @@ static void time_zero_is_never(void **state) {
         assert_string_equal(ret, "2030-03-17 17:46:40");
 }
 
-static char *print(const Table *t, bool color) {
+static char *print_on(const Table *t, bool color, unsigned columns) {
         char *text = NULL;
         size_t n = 0;
         FILE *f = open_memstream(&text, &n);
 
         assert_non_null(f);
-        assert_int_equal(table_print(t, color, f), 0);
+        assert_int_equal(table_print(t, color, columns, f), 0);
         (void)fclose(f);
         return text;
+}
+
+static char *print(const Table *t, bool color) {
+        return print_on(t, color, 0);
 }
 
 static Table *make(const char *a, const char *b) {
@@ -134,14 +138,69 @@ static void color_does_not_change_widths(void **state) {
         table_free(t);
 }
 
+static void last_column_is_broken_at_blanks_on_a_terminal(void **state) {
+        Table *t = make("boiler", "the release is older than what runs");
+        char *text = print_on(t, true, 30);
+
+        assert_string_equal(text, "\033[1mA\033[0m       \033[1mB\033[0m\n"
+                                  "\033[32mboiler\033[0m  the release is older\n"
+                                  "        than what runs\n");
+        free(text);
+        text = print_on(t, false, 27); /* too narrow for it */
+        assert_string_equal(text, "A       B\nboiler  the release is older than what runs\n");
+        free(text);
+        table_free(t);
+}
+
+static void text_is_broken_at_blanks_and_words_are_kept(void **state) {
+        assert_int_equal(format_break("", 5), 0);
+        assert_int_equal(format_break("abc", 3), 3);
+        assert_int_equal(format_break("abc def", 3), 3);
+        assert_int_equal(format_break("abc def", 6), 3);
+        assert_int_equal(format_break("abc def", 7), 7);
+        assert_int_equal(format_break("abcdefgh", 3), 8);
+        assert_int_equal(format_break("abcdefgh ij", 3), 8);
+        assert_int_equal(format_break("a b c d", 4), 3);
+        assert_int_equal(format_break("a b", SIZE_MAX), 3);
+}
+
 static void progress_has_bar_percent_rate_and_time(void **state) {
         const Progress p = { "boiler", "1.1.0", "send", 500, 11520, 72 };
         char *line = progress_render(&p, 79);
 
-        assert_string_equal(line, "boiler 1.1.0  send  [#############..............]  50 %  "
+        assert_string_equal(line, "boiler 1.1.0  send         [#########..........]  50 %  "
                                   "11.2 KiB/s  1:12 left");
         assert_true(strlen(line) <= 79);
         free(line);
+}
+
+static void time_left_is_shown_without_a_rate_too(void **state) {
+        const Progress p = { "boiler", "1.1.0", "trial", 930, 0, 4 };
+        char *line = progress_render(&p, 45);
+
+        assert_string_equal(line, "boiler 1.1.0  trial   93 %  0:04 left");
+        free(line);
+}
+
+static void bar_stays_in_its_place(void **state) {
+        const Progress all[] = {
+                { "boiler", "1.1.0", "downloading", 0, 0, 0 },
+                { "boiler", "1.1.0", "send", 300, 11520, 72 },
+                { "boiler", "1.1.0", "trial", 950, 0, 5 },
+        };
+        size_t from = 0, to = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                char *line = progress_render(&all[i], 79);
+
+                if (i == 0) {
+                        from = strcspn(line, "[");
+                        to = strcspn(line, "]");
+                }
+                assert_int_equal(strcspn(line, "["), from);
+                assert_int_equal(strcspn(line, "]"), to);
+                free(line);
+        }
 }
 
 static void narrow_terminals_get_no_bar(void **state) {
@@ -204,7 +263,11 @@ int main(void) {
                 cmocka_unit_test(empty_cells_are_dashes),
                 cmocka_unit_test(control_characters_never_reach_the_terminal),
                 cmocka_unit_test(color_does_not_change_widths),
+                cmocka_unit_test(last_column_is_broken_at_blanks_on_a_terminal),
+                cmocka_unit_test(text_is_broken_at_blanks_and_words_are_kept),
                 cmocka_unit_test(progress_has_bar_percent_rate_and_time),
+                cmocka_unit_test(time_left_is_shown_without_a_rate_too),
+                cmocka_unit_test(bar_stays_in_its_place),
                 cmocka_unit_test(narrow_terminals_get_no_bar),
                 cmocka_unit_test(no_line_is_longer_than_the_terminal),
                 cmocka_unit_test(bar_is_full_only_at_the_end),

@@ -67,15 +67,20 @@ class Verbs:
                                  'since': 1900000000}])
 
     def test_show_tells_everything_about_one(self):
-        self.has(self.ctl('show', 'good').stdout, 'device: good\n', 'running: 1.0.0  ' + DIGEST, 'previous: 0.9.0',
-                 'bad: 1.9.0', 'watchdog: 3 starts used up')
+        text = self.ctl('show', 'good').stdout
+        self.has(text, 'device: good\n', 'what: runs 1.0.0\n', f'running: 1.0.0\n        digest: {DIGEST}\n', 'previous: 0.9.0',
+                 'bad: 1.9.0: watchdog: 3 starts used up\n')
+        for line in text.splitlines():
+            if not re.fullmatch(r' *[a-z][a-z ]*: \S.*', line) or len(line) > 80:
+                raise Failure(f'no label, no value, or too wide: {line!r}')
         self.same(self.json('show', 'good')['id'], 'good')
 
     def test_unknown_device_is_not_found(self):
         for verb in (['show'], ['update', '--no-wait'], ['update'], ['restore'], ['cancel'], ['hold'], ['unhold'], ['accept'],
                      ['approve'], ['clear-bad'], ['backup', 'check'], ['backup', 'list'], ['backup', 'adopt'],
-                     ['check', '--explain']):
-            self.has(self.ctl(*verb, 'nobody', expect=4).stderr, 'no')
+                     ['check', '--explain'], ['history'], ['monitor']):
+            self.has(self.ctl(*verb, 'nobody', expect=4).stderr, 'there is no device "nobody" here: rekindlectl list\n')
+            self.same(self.json(*verb, 'nobody', expect=4)['outcome'], 'unknown-device')
 
     def test_odd_strings_of_devices_are_escaped(self):
         self.has(self.ctl('show', 'odd').stdout, '\\\\x1b[31m\\\\xff')
@@ -89,7 +94,7 @@ class Verbs:
         self.same(len(status['devices']), 9)
 
     def test_ports_lists_lines(self):
-        self.has(self.ctl('ports').stdout, 'line-1', '/dev/ttyS9', 'on-demand', 'failed', '115200', 'no such line')
+        self.has(self.ctl('ports').stdout, 'line-1', '/dev/ttyS9', 'on-demand', 'failed', '115200', 'line-1: no such line\n')
         self.same(self.json('ports')[0]['path'], '/dev/ttyS9')
 
     def test_history_is_in_order_and_says_what_is_missing(self):
@@ -101,7 +106,7 @@ class Verbs:
         self.same([event['event'] for event in self.json('history', '-n', '1')], ['check'])
 
     def test_backup_verbs_show_what_is_kept(self):
-        self.has(self.ctl('backup', 'list', 'good').stdout, 'backup', 'verified', DIGEST, 'previous', '22' * 32)
+        self.has(self.ctl('backup', 'list', 'good').stdout, 'backup', 'verified', DIGEST[:16] + '\n', 'previous', '22' * 8 + '\n')
         self.same(self.json('backup', 'list', 'good')[0]['backup-version'], '1.0.0')
         self.has(self.ctl('backup', 'images').stdout, 'boiler-ctl', '4.0 KiB', 'good bad', '00ff')
         self.same(self.json('backup', 'images')[0]['kept-by'], ['good', 'bad'])
@@ -196,7 +201,7 @@ class Verbs:
         os.close(leader)
         self.same(started.returncode, 0)
         self.same(out, b'good: the program runs and is confirmed\n')
-        self.has(seen.decode(), '\rgood 2.0.0  pushing  [', '11.2 KiB/s', '\033[K')
+        self.has(seen.decode(), '\rgood 2.0.0  pushing      [', '11.2 KiB/s', '\033[K')
         if '100 %' in seen.decode():
             raise Failure('100 % before the confirm')
 
@@ -275,8 +280,39 @@ class Verbs:
         for line in lines.tail(1000).splitlines():
             self.same(json.loads(line)['device'], 'good')
 
+    def test_monitor_tells_that_the_daemon_stopped_and_came_back(self):
+        text = self.bus.spawn('monitor', [self.bus.ctl_path, 'monitor'])
+        lines = self.bus.spawn('monitor-json', [self.bus.ctl_path, '--json', 'monitor', 'good'])
+
+        def told(started, part):
+            self.bus.signal(signal.SIGUSR2)
+            return part in started.tail()
+
+        wait_for('text', lambda: told(text, 'result'), alive=[text])
+        wait_for('JSON', lambda: told(lines, '"signal":"event"'), alive=[lines])
+        self.bus.daemon.stop()
+        self.bus.start()
+        wait_for('text', lambda: 'rekindled stopped' in text.tail() and 'rekindled runs again' in text.tail(), alive=[text])
+        wait_for('JSON', lambda: '{"runs":true,"signal":"daemon"}' in lines.tail(), alive=[lines])
+
     def test_monitor_ends_with_its_time(self):
         self.ctl('--timeout', '1', 'monitor')
+
+    def test_wrong_usage_says_what_is_right(self):
+        for words, sentence in ((['backup'], 'backup needs one of list, check, adopt, images behind it; see rekindlectl --help'),
+                                (['ports', 'x'], 'ports has too many arguments: rekindlectl ports'),
+                                (['burn'], '"burn" is no verb; see rekindlectl --help'),
+                                (['show'], 'show needs DEV; see rekindlectl show --help'),
+                                (['list', '--colour'], '--colour is no option here; see --help'),
+                                (['list', '--timeout'], '--timeout needs a value; see --help'),
+                                (['history', '-n'], '-n needs a value; see --help')):
+            self.error(self.ctl(*words, expect=2), sentence)
+
+    def test_help_of_a_verb_has_its_options(self):
+        self.has(self.ctl('update', '--help').stdout, 'rekindlectl update [DEV[@VERSION]]', 'Bring one device', '--no-wait')
+        self.has(self.ctl('history', '--help').stdout, '-n N')
+        if '--no-wait' in self.ctl('list', '--help').stdout:
+            raise Failure('list has no --no-wait')
 
     # --- what is written about it
 
@@ -317,14 +353,16 @@ class Verbs:
 
     def test_missing_daemon_is_one_sentence(self):
         self.bus.daemon.stop()
-        for verb in (['list'], ['status'], ['check'], ['update', 'good'], ['history'], ['restore', 'good']):
+        for verb in (['list'], ['status'], ['check'], ['update', 'good'], ['history'], ['restore', 'good'], ['monitor']):
             self.error(self.ctl(*verb, expect=1), 'rekindled does not run on this gateway: systemctl start rekindled')
+            answer = self.json(*verb, expect=1)
+            self.same((answer['outcome'], answer['class'], answer['exit']), ('failed', 'failure', 1))
 
     def test_missing_bus_is_one_sentence(self):
         environment = dict(self.bus.environment, DBUS_SYSTEM_BUS_ADDRESS='unix:path=/nonexistent')
         done = self.bus.ctl('list', environment=environment)
         self.same(done.returncode, 1)
-        self.has(done.stderr, 'rekindlectl: the system bus cannot be reached: ')
+        self.has(done.stderr, 'rekindlectl: the system bus at unix:path=/nonexistent cannot be reached: ')
         self.same(len(done.stderr.splitlines()), 1)
 
     def test_strangers_look_but_do_not_touch(self):
