@@ -501,6 +501,9 @@ static const ConfigKey keys[] = {
         UPDATES(RestoreTries, NUMBER, "2", 1, 10, restore_tries,
                         "How often the backup, and then the previous program, is pushed back before the device counts as "
                         "stranded."),
+        UPDATES(StrandedPause, SPAN, "1min", S(1), S(6 * 3600), stranded_pause_usec,
+                        "Pause before a stranded device is tried again for the first time. The pauses double, up to six "
+                        "hours."),
         UPDATES(PushesPerDay, NUMBER, "24", 1, 1000, pushes_per_day,
                         "Pushes that erase flash which one device gets in a day at most, restores included."),
         UPDATES(Window, WINDOW, "00:00-00:00", 0, 0, window_from,

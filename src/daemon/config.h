@@ -50,6 +50,7 @@ typedef struct Config {
         uint64_t adopt_usec;                                         /* AdoptSeconds= */
         uint64_t trial_min_usec, trial_max_usec, trial_default_usec; /* within 5 s - 3600 s */
         uint64_t restore_tries;                                      /* per image; 2 */
+        uint64_t stranded_pause_usec;                                /* the first one */
         uint64_t pushes_per_day;                                     /* cap on erases; 24 */
         unsigned window_from, window_to; /* minutes of the local day; equal: always open */
         uint64_t status_interval_usec;   /* identify of an idle device */

@@ -8,7 +8,6 @@
 #include "daemon/ask.h"
 #include "daemon/event.h"
 
-#define STRANDED_MIN_USEC (60 * USEC_PER_SEC)
 #define STRANDED_MAX_USEC (6 * 3600 * USEC_PER_SEC)
 
 static bool is_restorable(const Update *u, const RecordImage *image, UpdateRole role) {
@@ -90,11 +89,7 @@ static void take_role(Update *u, UpdateRole role) {
 static void push_back(Update *u, UpdateRole role, const DriverIdentity *id) {
         take_role(u, role);
         u->tries[role]++;
-        /* What it holds now is ours, whichever of our pushes got so far. */
-        u->last_push_id = id->push_id;
-        u->push_id = random_u64();
-        u->stalls = 0;
-        u->stream_left = 0;
+        update_new_push(u, id);
         update_success(u);
 }
 
@@ -220,7 +215,8 @@ void stranded_heard(Update *u, const DriverIdentity *id) {
 
 void stranded_start(Update *u) {
         Record *record = u->device->record;
-        Backoff pause = BACKOFF_INIT(STRANDED_MIN_USEC, STRANDED_MAX_USEC);
+        uint64_t first_usec = u->manager->config->stranded_pause_usec;
+        Backoff pause = BACKOFF_INIT(first_usec, STRANDED_MAX_USEC);
         int r;
 
         pause.tries = (unsigned)MIN(u->stranded_tries, UINT64_C(32));
@@ -233,7 +229,7 @@ void stranded_start(Update *u) {
         record->stranded_tries = u->stranded_tries;
         device_save(u->device);
         u->outcome = OUTCOME_STRANDED;
-        u->not_before_usec = monotonic_usec() + STRANDED_MIN_USEC;
+        u->not_before_usec = monotonic_usec() + first_usec;
         device_ask_soon(u->device, u->manager->config->status_interval_usec);
         if (record->hold)
                 return; /* somebody works on it: nothing happens by itself until `unhold` */

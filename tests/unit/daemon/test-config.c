@@ -64,6 +64,7 @@ static void empty_file_gives_the_defaults(void **state) {
         assert_int_equal(c->trial_max_usec, 3600 * USEC_PER_SEC);
         assert_int_equal(c->trial_default_usec, 30 * USEC_PER_SEC);
         assert_int_equal(c->restore_tries, 2);
+        assert_int_equal(c->stranded_pause_usec, 60 * USEC_PER_SEC);
         assert_int_equal(c->pushes_per_day, 24);
         assert_int_equal(c->window_from, c->window_to);
         assert_int_equal(c->status_interval_usec, 60 * USEC_PER_SEC);
@@ -77,6 +78,7 @@ static void every_key_of_the_single_sections_is_read(void **state) {
                         "PollRandomDelay=90\n[Updates]\nApproval=ask\nProvision=no\nChannel=beta\n"
                         "StrictFloor=yes\nStoreMax=2M\nAdoptSeconds=0\nTrialMinSeconds=6\n"
                         "TrialMaxSeconds=20\nTrialSeconds=7\nRestoreTries=3\nPushesPerDay=5\n"
+                        "StrandedPause=2\n"
                         "Window=22:30-05:15\nStatusInterval=2min\n");
 
         assert_string_equal(c->metadata_url, "https://a/m");
@@ -93,6 +95,7 @@ static void every_key_of_the_single_sections_is_read(void **state) {
         assert_int_equal(c->trial_max_usec, 20 * USEC_PER_SEC);
         assert_int_equal(c->trial_default_usec, 7 * USEC_PER_SEC);
         assert_int_equal(c->restore_tries, 3);
+        assert_int_equal(c->stranded_pause_usec, 2 * USEC_PER_SEC);
         assert_int_equal(c->pushes_per_day, 5);
         assert_int_equal(c->window_from, 22 * 60 + 30);
         assert_int_equal(c->window_to, 5 * 60 + 15);
