@@ -26,9 +26,7 @@ static void validated(Update *u, const Verdict *verdict, const DriverIdentity *i
 
         if (verdict->outcome == OUTCOME_DONE) {
                 u->provision = verdict->provision;
-                u->last_push_id = id->push_id;
-                u->push_id = random_u64();
-                u->stream_left = 0;
+                update_new_push(u, id);
                 update_success(u);
         } else if (info->class == OUTCOME_CLASS_WAIT) {
                 update_wait(u, UPDATE_VALIDATING, verdict->outcome, "%s", verdict->why.text);

@@ -12,11 +12,22 @@
 
 #define ASK_USEC      (USEC_PER_SEC / 2)
 #define RESTARTS_MAX  3
+#define RESTART       3 /* a start that the program brought about weighs as much as … */
+#define POWER_UP      1 /* … three that it did not: nobody has to keep the plug in, but it has to end */
 #define SILENCE_MAX   20 /* questions in a row */
 #define DEVICE_STARTS 5  /* more than any device makes before it gives a program up */
 
-static const char *const reset_causes[] = { "power-on", "reset pin", "software reset", "watchdog",
-        "trial timeout", "crash" };
+enum {
+        CAUSE_POWER,
+        CAUSE_PIN,
+};
+
+static const char *const reset_causes[] = { [CAUSE_POWER] = "power-on",
+        [CAUSE_PIN] = "reset pin",
+        "software reset",
+        "watchdog",
+        "trial timeout",
+        "crash" };
 
 static void ask(Update *u);
 
@@ -72,30 +83,34 @@ static void on_started(Update *u, const DriverResult *result) {
 }
 
 static void begin_window(Update *u, const DriverIdentity *id, uint64_t now) {
-        u->trial_seen = true;
+        u->trial_seen = u->trial_watched = true;
         u->trial_boots = id->boots;
         u->trial_start_usec = now;
         u->trial_end_usec = u->trial_start_usec + update_trial_seconds(u) * USEC_PER_SEC;
 }
 
-static void begin_again(Update *u, const char *reason) {
+/* Counted over all of the push, also across waits for a device that was away. */
+static void begin_again(Update *u, unsigned weight, const char *reason) {
         u->trial_seen = false;
-        if (++u->trial_restarts > RESTARTS_MAX) {
+        u->trial_restarts += weight;
+        if (u->trial_restarts > RESTARTS_MAX * RESTART)
                 fail(u, reason);
-                return;
-        }
-        ask_later(u);
+        else
+                ask_later(u);
+}
+
+static void watch_restart(Update *u, const DriverIdentity *id) {
+        bool from_outside = id->reset_cause == CAUSE_POWER || id->reset_cause == CAUSE_PIN;
+
+        u->trial_boots = id->boots;
+        begin_again(u, from_outside ? POWER_UP : RESTART, "it keeps starting again");
 }
 
 static void watch_healthy(Update *u, const DriverIdentity *id) {
         uint64_t now = monotonic_usec(), length;
 
-        if (!u->trial_seen) {
+        if (!u->trial_seen)
                 begin_window(u, id, now);
-        } else if (id->boots != u->trial_boots) {
-                begin_again(u, "it keeps starting again");
-                return;
-        }
         if (now >= u->trial_end_usec) {
                 update_success(u);
                 return;
@@ -107,21 +122,29 @@ static void watch_healthy(Update *u, const DriverIdentity *id) {
         ask_later(u);
 }
 
+/* "v2.4" is what was released as 2.4.0. */
+static bool is_same_version(const char *told, const char *pushed) {
+        return streq(told, pushed) ||
+               (version_is_valid(told) && version_compare(told, pushed) == 0);
+}
+
 static void watch_program(Update *u, const DriverIdentity *id) {
         Why w;
 
         if (!sha256_is_zero(&id->digest) && !sha256_equal(&id->digest, update_digest(u))) {
                 fail(u, "the device reports another digest than was pushed");
         } else if (u->role == ROLE_CANDIDATE && id->version[0] &&
-                        !streq(id->version, update_version(u))) {
+                        !is_same_version(id->version, update_version(u))) {
                 (void)why(&w, 0, "it says that it is version %s", id->version);
                 fail(u, w.text);
         } else if (id->health == DEVICE_HEALTH_SICK) {
                 fail(u, "it reports that it is sick");
+        } else if (u->trial_watched && id->boots != u->trial_boots) {
+                watch_restart(u, id);
         } else if (id->health == DEVICE_HEALTH_HEALTHY) {
                 watch_healthy(u, id);
         } else if (u->trial_seen) {
-                begin_again(u, "it does not stay healthy");
+                begin_again(u, RESTART, "it does not stay healthy");
         } else if (monotonic_usec() >= u->trial_limit_usec) {
                 /* It answers, so the line is good, and it never said healthy. */
                 fail(u, "it never says that it is healthy");
@@ -199,9 +222,7 @@ void trial_start(Update *u) {
         }
         /* Nothing is left of the push, even when it ended without a word about its last bytes. */
         u->permille = 900;
-        u->rate_bytes = u->left_seconds = 0;
         u->trial_seen = false;
-        u->trial_restarts = 0;
         u->silent = 0;
         u->trial_limit_usec = monotonic_usec() +
                               DEVICE_STARTS * (update_trial_seconds(u) + 5) * USEC_PER_SEC;

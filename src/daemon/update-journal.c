@@ -52,7 +52,7 @@ static json_t *kept_to_json(const RecordImage *kept) {
 json_t *update_to_json(const Update *u) {
         return json_pack(
                         "{s:i, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o,"
-                        " s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
+                        " s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
                         "format", UPDATE_JOURNAL_FORMAT, "id", json_hex64(u->id), "kind",
                         kind_name(u->kind), "state", state_name(u->state), "resume",
                         state_name(u->resume), "role", role_name(u->role), "push-id",
@@ -62,10 +62,10 @@ json_t *update_to_json(const Update *u) {
                         "by-name", u->by_name, "by-request", u->by_request, "provision",
                         u->provision, "tries", u->tries[ROLE_CANDIDATE], u->tries[ROLE_BACKUP],
                         u->tries[ROLE_PREVIOUS], "trial-seconds", u->trial_seconds, "stalls",
-                        u->stalls, "outcome", outcome_info(u->outcome)->code, "text", u->text,
-                        "wait", outcome_info(u->wait)->code, "wait-text", u->wait_text,
-                        "stranded-tries", (json_int_t)u->stranded_tries, "started",
-                        (json_int_t)u->started);
+                        u->stalls, "restarts", u->trial_restarts, "outcome",
+                        outcome_info(u->outcome)->code, "text", u->text, "wait",
+                        outcome_info(u->wait)->code, "wait-text", u->wait_text, "stranded-tries",
+                        (json_int_t)u->stranded_tries, "started", (json_int_t)u->started);
 }
 
 static int get_enum(const json_t *e, const char *key, const char *(*name)(int), int max, int *ret,
@@ -194,6 +194,10 @@ static int get_numbers(Update *u, const json_t *e, Why *w) {
         if (r < 0)
                 return r;
         u->stalls = (unsigned)v;
+        r = json_get_uint(e, "journal", "restarts", 0, 1000, &v, w);
+        if (r < 0)
+                return r;
+        u->trial_restarts = (unsigned)v;
         r = json_get_uint(e, "journal", "stranded-tries", 0, INT64_MAX, &u->stranded_tries, w);
         if (r < 0)
                 return r;

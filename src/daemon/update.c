@@ -92,6 +92,7 @@ static void leave(Update *u) {
         u->image_length = 0;
         u->image_release = release_free(u->image_release);
         u->progress = (DriverProgress){};
+        u->rate_bytes = u->left_seconds = 0;
 }
 
 static void start_stage(Update *u) {
@@ -289,6 +290,15 @@ Update *update_free(Update *u) {
         release_free(u->candidate);
         free(u);
         return NULL;
+}
+
+void update_new_push(Update *u, const DriverIdentity *id) {
+        u->last_push_id = id->push_id;
+        u->push_id = random_u64();
+        u->stalls = 0;
+        u->stream_left = 0;
+        u->trial_restarts = 0;
+        u->trial_watched = false;
 }
 
 const Sha256 *update_digest(const Update *u) {

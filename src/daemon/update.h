@@ -57,9 +57,10 @@ struct Update {
         bool touched;          /* this update may have erased something: too late to cancel */
         bool by_name, provision, by_request;
         unsigned tries[_ROLE_MAX];
-        unsigned trial_seconds; /* as the release of the pushed image says; 0: it says nothing */
-        unsigned stalls;        /* pushes in a row that made no progress */
-        Outcome outcome;        /* decided so far: what REPORTING reports */
+        unsigned trial_seconds;  /* as the release of the pushed image says; 0: it says nothing */
+        unsigned trial_restarts; /* of this push, weighed */
+        unsigned stalls;         /* pushes in a row that made no progress */
+        Outcome outcome;         /* decided so far: what REPORTING reports */
         char text[WHY_MAX];
         Outcome wait; /* WAITING: for what */
         char wait_text[WHY_MAX];
@@ -87,8 +88,8 @@ struct Update {
 
         /* trial */
         uint64_t trial_start_usec, trial_end_usec, trial_limit_usec;
-        unsigned trial_boots, trial_restarts, silent;
-        bool trial_seen;
+        unsigned trial_boots, silent;
+        bool trial_seen, trial_watched; /* healthy in this trial; in any trial of this push */
 
         /* for the faces */
         DriverProgress progress;
@@ -132,6 +133,8 @@ void update_drop(Update *u, const char *format, ...) _printf_(2, 3);
 /* After REPORTING: closes the journal, frees the update, looks at the device again. */
 void update_finish(Update *u);
 
+/* Chooses the id of the next push; `id`: what the device holds until then, and that is ours. */
+void update_new_push(Update *u, const DriverIdentity *id);
 /* The image of the present role: what its record or candidate says. */
 const Sha256 *update_digest(const Update *u);
 const char *update_version(const Update *u);

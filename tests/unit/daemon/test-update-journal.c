@@ -58,6 +58,7 @@ static Update *make(Fixture *f) {
         u->touched = u->by_name = u->provision = true;
         u->tries[ROLE_BACKUP] = 2;
         u->stalls = 1;
+        u->trial_restarts = 4;
         u->trial_seconds = 9;
         u->outcome = OUTCOME_RESTORED;
         u->wait = OUTCOME_WAIT_DEVICE;
@@ -86,6 +87,7 @@ static void an_update_survives_its_entry(void **state) {
         assert_false(back->by_request);
         assert_int_equal(back->tries[ROLE_BACKUP], 2);
         assert_int_equal(back->stalls, 1);
+        assert_int_equal(back->trial_restarts, 4);
         assert_int_equal(back->trial_seconds, 9);
         assert_int_equal(back->outcome, OUTCOME_RESTORED);
         assert_int_equal(back->wait, OUTCOME_WAIT_DEVICE);
