@@ -172,7 +172,7 @@ static void hold(const char *path) {
         holder = fork();
         if (holder == 0) {
                 char *const argv[] = { (char *)"sh", (char *)"-c",
-                        (char *)"exec 3<>\"$0\"; echo r; exec sleep 60", (char *)path, NULL };
+                        (char *)"exec 3<>\"$0\"; echo r; read x <&3", (char *)path, NULL };
 
                 /* An orphan: neither child of this process nor heir of its descriptors. */
                 if (fork() > 0)
@@ -198,11 +198,11 @@ static void holder_is_named(void **state) {
         assert_int_equal(port_holder(link_path, text), 0);
         hold(link_path);
         assert_int_equal(port_holder(link_path, text), 1);
-        pid = strstr(text, "sleep (pid ");
+        pid = strstr(text, "sh (pid ");
         assert_non_null(pid);
-        holder = atoi(pid + strlen("sleep (pid "));
+        holder = atoi(pid + strlen("sh (pid "));
         assert_int_equal(port_backend_open(link_path, &backend, &w), -EBUSY);
-        assert_non_null(strstr(w.text, " is held by sleep (pid "));
+        assert_non_null(strstr(w.text, " is held by sh (pid "));
 }
 
 static void port_on_a_held_line_names_the_holder(void **state) {
@@ -212,9 +212,9 @@ static void port_on_a_held_line_names_the_holder(void **state) {
         hold(link_path);
         make(link_path);
         assert_int_equal(port_state(port), PORT_FAILED);
-        pid = strstr(port_problem(port), "is held by sleep (pid ");
+        pid = strstr(port_problem(port), "is held by sh (pid ");
         assert_non_null(pid);
-        holder = atoi(pid + strlen("is held by sleep (pid "));
+        holder = atoi(pid + strlen("is held by sh (pid "));
         (void)kill(holder, SIGKILL);
         holder = 0;
         run_until(PORT_OPEN);
