@@ -17,26 +17,36 @@ static void set_permille(Update *u, const DriverProgress *p) {
                 u->permille = 900;
 }
 
+void update_begin_rate(Update *u) {
+        u->phase_start_usec = monotonic_usec();
+        u->phase_start_bytes = u->progress.done_bytes;
+        u->rate_bytes = u->left_seconds = 0;
+}
+
+void update_set_rate(Update *u) {
+        const DriverProgress *p = &u->progress;
+        uint64_t spent = monotonic_usec() - u->phase_start_usec;
+
+        u->rate_bytes = u->left_seconds = 0;
+        if (spent <= FACE_INTERVAL_USEC || p->done_bytes < u->phase_start_bytes)
+                return;
+        u->rate_bytes = (p->done_bytes - u->phase_start_bytes) * USEC_PER_SEC / spent;
+        if (u->rate_bytes > 0 && p->total_bytes > p->done_bytes)
+                u->left_seconds = (p->total_bytes - p->done_bytes + u->rate_bytes - 1) /
+                                  u->rate_bytes;
+}
+
 static void on_progress(Exchange *x, const DriverProgress *p, void *userdata) {
         Update *u = userdata;
-        uint64_t now = monotonic_usec(), spent;
-        unsigned what = DEVICE_CHANGED_PROGRESS;
+        bool is_new = p->phase != u->progress.phase;
 
-        if (p->phase != u->progress.phase) {
-                u->phase_start_usec = now;
-                u->phase_start_bytes = p->done_bytes;
-                what |= DEVICE_CHANGED_STATE;
-        }
         u->progress = *p;
         set_permille(u, p);
-        spent = now - u->phase_start_usec;
-        u->rate_bytes = spent > FACE_INTERVAL_USEC ? (p->done_bytes - u->phase_start_bytes) *
-                                                                     USEC_PER_SEC / spent
-                                                   : 0;
-        u->left_seconds = u->rate_bytes > 0 && p->total_bytes >= p->done_bytes
-                                          ? (p->total_bytes - p->done_bytes) / u->rate_bytes
-                                          : 0;
-        device_changed(u->device, what);
+        if (is_new)
+                update_begin_rate(u);
+        else
+                update_set_rate(u);
+        device_changed(u->device, DEVICE_CHANGED_PROGRESS | (is_new ? DEVICE_CHANGED_STATE : 0));
 }
 
 static void on_done(Exchange *x, const DriverResult *result, void *userdata) {

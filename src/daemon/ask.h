@@ -15,6 +15,10 @@ void update_ask(Update *u, DriverOp op, AskFunc func);
  * device has open may be replaced. */
 void update_ask_push(Update *u, bool ours, AskFunc func);
 
+/* Rate and time left of the phase whose bytes u->progress counts. */
+void update_begin_rate(Update *u);
+void update_set_rate(Update *u);
+
 /* True when the line or the unit, not the program, is to blame; then the update waits for its
  * device and comes back to the state it is in. */
 bool update_parked(Update *u, const DriverResult *result);

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 
 #include "basic/log.h"
-#include "daemon/device.h"
+#include "daemon/ask.h"
 #include "daemon/update.h"
 #include "daemon/verify.h"
 
@@ -57,6 +57,7 @@ static int on_body(FetchCall *call, unsigned status, bool resumed, const void *b
                 return r;
         }
         u->progress.done_bytes = store_writer_offset(d->writer);
+        update_set_rate(u);
         device_changed(u->device, DEVICE_CHANGED_PROGRESS);
         return 0;
 }
@@ -216,6 +217,7 @@ void download_start(Update *u) {
         }
         u->progress.total_bytes = u->candidate->file_length;
         u->progress.done_bytes = store_writer_offset(d->writer);
+        update_begin_rate(u);
         u->download = TAKE_PTR(d);
         if (u->progress.done_bytes == u->candidate->file_length) {
                 complete(u->download);
