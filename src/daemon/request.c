@@ -126,6 +126,9 @@ Outcome device_request_restore(Device *d, Why *w) {
                 return refuse(w, OUTCOME_IDENTITY_CHANGED, "another unit answers in place of %s",
                                 device_id(d));
         if (d->update && d->update->state == UPDATE_STRANDED && !r->hold) {
+                /* If it succeeds, that is what was asked for. */
+                d->update->by_request = true;
+                d->update->text[0] = '\0';
                 stranded_wake(d->update);
                 return OUTCOME_DONE;
         }

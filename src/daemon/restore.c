@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "basic/backoff.h"
+#include "basic/log.h"
 #include "daemon/ask.h"
 #include "daemon/event.h"
 
@@ -215,7 +216,7 @@ void stranded_heard(Update *u, const DriverIdentity *id) {
 
 void stranded_start(Update *u) {
         Record *record = u->device->record;
-        uint64_t first_usec = u->manager->config->stranded_pause_usec;
+        uint64_t first_usec = u->manager->config->stranded_pause_usec, pause_usec;
         Backoff pause = BACKOFF_INIT(first_usec, STRANDED_MAX_USEC);
         int r;
 
@@ -234,7 +235,11 @@ void stranded_start(Update *u) {
         if (record->hold)
                 return; /* somebody works on it: nothing happens by itself until `unhold` */
         update_want_port(u);
-        r = update_set_timer(u, backoff_next(&pause, random_u32()), on_pause_over);
+        pause_usec = backoff_next(&pause, random_u32());
+        (void)log_full(LOG_NOTICE, device_id(u->device), 0,
+                        "stranded; try %" PRIu64 " begins in %" PRIu64 " s", u->stranded_tries + 1,
+                        pause_usec / USEC_PER_SEC);
+        r = update_set_timer(u, pause_usec, on_pause_over);
         if (r < 0)
                 manager_fatal(u->manager, r, "a timer could not be set");
 }
