@@ -129,6 +129,96 @@ static void a_journal_without_sense_is_set_aside(void **state) {
         assert_int_equal(faccessat(w->manager->updates_fd, "boiler.journal.damaged", F_OK, 0), 0);
 }
 
+/* ---- killed after each turn of the loop ---- */
+
+typedef struct Story {
+        const char *name;
+        Program sick[2];
+        Program runs; /* in the end */
+        Outcome outcome;
+} Story;
+
+static bool is_over(World *w) {
+        return !w->device->update && !w->device->saving && sync_is_idle(w->manager->sync);
+}
+
+/* Runs the story and kills the daemon after so many turns; false: it was over before. */
+static bool run_and_kill(World *w, const Story *s, unsigned turns) {
+        for (size_t i = 0; i < ELEMENTSOF(s->sick); i++)
+                w->unit.sick[s->sick[i]] = true;
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        for (unsigned i = 0; i < turns; i++) {
+                if (is_over(w))
+                        return false;
+                world_turns(w, 1);
+        }
+        world_restart(w);
+        return true;
+}
+
+static void check_end(World *w, const Story *s, unsigned turns) {
+        bool begun = w->unit.asked[DRIVER_PUSH] > 0 || world_results(w, s->outcome) > 0;
+        const Record *r = w->device->record;
+        Sha256 digest;
+
+        program_digest(begun ? s->runs : PROGRAM_BACKUP, &digest);
+        if (w->unit.id.state != DEVICE_CONFIRMED || !sha256_equal(&w->unit.id.digest, &digest) ||
+                        !r->backup.known || !sha256_equal(&r->backup.digest, &digest) ||
+                        r->foreign_push || r->stranded_since > 0 ||
+                        world_results(w, s->outcome) != begun ||
+                        r->n_bad != (begun ? s->outcome == OUTCOME_DONE ? 0
+                                                                    : s->outcome == OUTCOME_RESTORED
+                                                                                    ? 1
+                                                                                    : 2
+                                           : 0))
+                fail_msg("%s, killed after %u turns: the unit is %s with %s, backup %s, %zu bad, %zu "
+                         "results",
+                                s->name, turns, device_state_to_string(w->unit.id.state),
+                                w->unit.id.version, r->backup.version, r->n_bad,
+                                world_results(w, s->outcome));
+}
+
+static void kill_everywhere(const Story *s) {
+        unsigned turns = 0;
+        bool killed = true;
+
+        while (killed) {
+                void *state = NULL;
+
+                turns++;
+                assert_int_equal(world_setup(&state), 0);
+                killed = run_and_kill(state, s, turns);
+                world_until_over(state);
+                world_turns(state, 10);
+                world_until_over(state);
+                check_end(state, s, turns);
+                world_teardown(&state);
+                assert_true(turns < 1000);
+        }
+        print_message("%s: killed %u times\n", s->name, turns - 1);
+        assert_true(turns > 20);
+}
+
+static void a_good_update_survives_every_kill(void **state) {
+        const Story s = { "good update", { 0 }, PROGRAM_CANDIDATE, OUTCOME_DONE };
+
+        kill_everywhere(&s);
+}
+
+static void a_restore_survives_every_kill(void **state) {
+        const Story s = { "bad candidate", { PROGRAM_CANDIDATE }, PROGRAM_BACKUP,
+                OUTCOME_RESTORED };
+
+        kill_everywhere(&s);
+}
+
+static void a_restore_of_the_previous_survives_every_kill(void **state) {
+        const Story s = { "bad backup", { PROGRAM_CANDIDATE, PROGRAM_BACKUP }, PROGRAM_PREVIOUS,
+                OUTCOME_RESTORED_PREVIOUS };
+
+        kill_everywhere(&s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(
@@ -141,6 +231,9 @@ int main(void) {
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(
                                 a_journal_without_sense_is_set_aside, world_setup, world_teardown),
+                cmocka_unit_test(a_good_update_survives_every_kill),
+                cmocka_unit_test(a_restore_survives_every_kill),
+                cmocka_unit_test(a_restore_of_the_previous_survives_every_kill),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

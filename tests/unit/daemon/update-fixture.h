@@ -31,8 +31,8 @@ typedef struct Script {
 typedef struct Unit {
         Driver driver; /* first: it is the device's driver */
         DriverIdentity id;
-        DeviceHealth health;        /* of a program once it is started */
-        unsigned boots_each_asking; /* the program starts again between two questions */
+        DeviceHealth health;     /* of a program once it is started */
+        bool sick[_PROGRAM_MAX]; /* programs that say so when they run */
         Script scripts[SCRIPTS_MAX];
         size_t n_scripts;
         DriverResult result;
