@@ -258,3 +258,13 @@ int folder_sweep_temporaries(int dirfd) {
                         r = -errno;
         }
 }
+
+int path_clear(const char *path, unsigned kind) {
+        struct stat st;
+
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if ((st.st_mode & S_IFMT) != kind)
+                return -EEXIST;
+        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}

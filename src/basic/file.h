@@ -34,5 +34,9 @@ int fd_sync_folder(int dirfd);
  * first error is told, the rest is swept nevertheless. */
 int folder_sweep_temporaries(int dirfd);
 
+/* Removes what a program that was killed has left at its path, if it is of this kind (S_IFSOCK,
+ * S_IFLNK); nothing there is fine. -EEXIST: something else is there, and stays. */
+int path_clear(const char *path, unsigned kind);
+
 /* Bytes available to unprivileged writers on the file system that holds dirfd. */
 int folder_free_bytes(int dirfd, uint64_t *ret);

@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "basic/file.h"
+
 #define LISTEN_FD 3 /* SD_LISTEN_FDS_START */
 #define BACKLOG   32
 
@@ -131,11 +133,17 @@ static int spawn(Fetcher *f, Why *w) {
 /* A listening socket at the path; what lies there without a listener is a leftover. */
 static int listen_at(Fetcher *f, Why *w) {
         _cleanup_close_ int fd = -1;
+        int r;
 
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return why(w, -errno, "cannot make a socket: %m");
-        (void)unlink(f->address.sun_path);
+        r = path_clear(f->address.sun_path, S_IFSOCK);
+        if (r == -EEXIST)
+                return why(w, r, "%s is there and no socket; it is not replaced",
+                                f->address.sun_path);
+        if (r < 0)
+                return why(w, r, "cannot listen at %s: %s", f->address.sun_path, strerror(-r));
         if (fchmod(fd, 0600) < 0 ||
                         bind(fd, (struct sockaddr *)&f->address, sizeof f->address) < 0 ||
                         listen(fd, BACKLOG) < 0)

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include "basic/file.h"
 #include "basic/log.h"
 #include "build-config.h"
 #include "fetch/server.h"
@@ -95,9 +96,8 @@ static void on_note(const char *text, void *userdata) {
 /* The socket of the service manager, or one at the given path. */
 static int take_socket(const Options *o, Why *w) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        struct stat st;
         _cleanup_close_ int fd = -1;
-        int n = sd_listen_fds(1);
+        int n = sd_listen_fds(1), r;
 
         if (!o->socket) {
                 if (n != 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_SEQPACKET, 1, NULL, 0) <=
@@ -110,12 +110,9 @@ static int take_socket(const Options *o, Why *w) {
                 return why(w, -ENAMETOOLONG, "the path of the socket is too long: %s", o->socket);
         (void)stpcpy(address.sun_path, o->socket);
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (lstat(o->socket, &st) >= 0) {
-                if (!S_ISSOCK(st.st_mode))
-                        return why(w, -EEXIST, "%s is there and no socket; it is not replaced",
-                                        o->socket);
-                (void)unlink(o->socket);
-        }
+        r = path_clear(o->socket, S_IFSOCK);
+        if (r == -EEXIST)
+                return why(w, r, "%s is there and no socket; it is not replaced", o->socket);
         if (fd < 0 || fchmod(fd, 0600) < 0 ||
                         bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
                         listen(fd, FETCH_CONNECTIONS_MAX) < 0)

@@ -295,6 +295,21 @@ static void a_folder_is_made_once(void **state) {
         assert_int_equal(folder_open(f->dirfd, "file"), -ENOTDIR);
 }
 
+static void a_path_is_cleared_of_its_own_kind_only(void **state) {
+        Fixture *f = *state;
+
+        make(f->dirfd, "file", "x");
+        assert_int_equal(symlinkat("nowhere", f->dirfd, "link"), 0);
+        assert_int_equal(fchdir(f->dirfd), 0);
+        assert_int_equal(path_clear("file", S_IFSOCK), -EEXIST);
+        assert_int_equal(path_clear("file", S_IFLNK), -EEXIST);
+        assert_int_equal(path_clear("link", S_IFSOCK), -EEXIST);
+        assert_int_equal(faccessat(f->dirfd, "file", F_OK, 0), 0);
+        assert_int_equal(path_clear("link", S_IFLNK), 0);
+        assert_int_equal(faccessat(f->dirfd, "link", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+        assert_int_equal(path_clear("link", S_IFLNK), 0);
+}
+
 static void free_room_is_told(void **state) {
         Fixture *f = *state;
         uint64_t bytes = 0;
@@ -322,6 +337,7 @@ int main(void) {
                 TEST(temporaries_lie_beside_their_file),
                 TEST(the_sweep_takes_temporaries_only),
                 TEST(a_folder_is_made_once),
+                TEST(a_path_is_cleared_of_its_own_kind_only),
                 TEST(free_room_is_told),
         };
 

@@ -65,6 +65,19 @@ class Hardware(SimTest):
         self.assertFalse(os.path.lexists(sim.line))
         self.assertFalse(os.path.lexists(sim.control_path))
 
+    def test_files_of_others_are_never_replaced(self):
+        for line, name in (('pty', 'line'), ('unix', 'line'), ('pty', 'control')):
+            with self.subTest(line=line, name=name):
+                sim = self.sim(line=line)
+                path = os.path.join(sim.folder, name)
+                with open(path, 'w', encoding='ascii') as file:
+                    file.write('kept')
+                with self.assertRaisesRegex(RuntimeError, 'says'):
+                    sim.start()
+                self.assertEqual(sim.process.wait(20), 1)
+                with open(path, encoding='ascii') as file:
+                    self.assertEqual(file.read(), 'kept')
+
     def test_flash_in_use_is_refused(self):
         sim = self.sim()
         sim.start()

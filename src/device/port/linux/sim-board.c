@@ -299,6 +299,7 @@ static int board_complain(int r, const char *what, const char *path) {
                                 path ? path : "",
                                 r == -EWOULDBLOCK ? "in use by another process"
                                 : r == -EINVAL    ? "of another size or kind"
+                                : r == -EEXIST    ? "is there and not ours; it is not replaced"
                                                   : strerror(-r));
         return r;
 }

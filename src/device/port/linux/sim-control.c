@@ -28,6 +28,7 @@ typedef struct ControlClient {
 struct SimControl {
         char *path;
         int listen_fd;
+        bool is_bound; /* the path is ours */
         ControlClient clients[SIM_CONTROL_CLIENTS];
         SimControlFunc on_command;
         void *userdata;
@@ -96,6 +97,7 @@ static void control_accept(SimControl *control) {
 
 static int control_listen(SimControl *control) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int r;
 
         if (strlen(control->path) >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
@@ -103,10 +105,13 @@ static int control_listen(SimControl *control) {
         control->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (control->listen_fd < 0)
                 return -errno;
-        (void)unlink(control->path);
+        r = sim_clear_path(control->path, S_IFSOCK);
+        if (r < 0)
+                return r;
         if (bind(control->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
                         listen(control->listen_fd, SIM_CONTROL_CLIENTS) < 0)
                 return -errno;
+        control->is_bound = true;
         return 0;
 }
 
@@ -143,7 +148,7 @@ SimControl *sim_control_free(SimControl *control) {
                 return NULL;
         for (i = 0; i < SIM_CONTROL_CLIENTS; i++)
                 (void)sim_close(control->clients[i].fd);
-        if (control->listen_fd >= 0)
+        if (control->is_bound)
                 (void)unlink(control->path);
         (void)sim_close(control->listen_fd);
         free(control->path);

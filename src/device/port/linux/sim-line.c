@@ -113,6 +113,7 @@ static void line_hang_up(SimLine *line) {
 
 static int line_listen(SimLine *line) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int r;
 
         if (strlen(line->config.path) >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
@@ -121,7 +122,9 @@ static int line_listen(SimLine *line) {
         line->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (line->listen_fd < 0)
                 return -errno;
-        (void)unlink(line->config.path);
+        r = sim_clear_path(line->config.path, S_IFSOCK);
+        if (r < 0)
+                return r;
         if (bind(line->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
                         listen(line->listen_fd, 4) < 0)
                 return -errno;

@@ -74,7 +74,8 @@ static int sim_loop(Sim *sim) {
 }
 
 static int sim_complain(const char *what, int r) {
-        (void)fprintf(stderr, "rekindle-sim: %s: %s\n", what, strerror(-r));
+        (void)fprintf(stderr, "rekindle-sim: %s: %s\n", what,
+                        r == -EEXIST ? "is there and not ours; it is not replaced" : strerror(-r));
         return r;
 }
 

@@ -129,6 +129,28 @@ static int option_string(const char *text, uint32_t min) {
         return i >= min && i <= STRING_MAX ? 0 : -EINVAL;
 }
 
+/* What would have been right. */
+static void option_allowed(const OptionSpec *spec, char *ret, size_t size) {
+        switch (spec->kind) {
+        case OPTION_NUMBER:
+                (void)snprintf(ret, size, "%u to %u", (unsigned)spec->min, (unsigned)spec->max);
+                break;
+        case OPTION_STRING:
+                (void)snprintf(ret, size, "%u to %d printable ASCII characters",
+                                (unsigned)spec->min, STRING_MAX);
+                break;
+        case OPTION_SPEEDS:
+                (void)snprintf(ret, size, "1 to %d speeds of 300 to 20000000, commas between",
+                                SIM_SPEEDS_MAX);
+                break;
+        case OPTION_YES_NO:
+                (void)snprintf(ret, size, "%s", spec->argument);
+                break;
+        default:
+                (void)snprintf(ret, size, "not empty");
+        }
+}
+
 static int option_set(SimOptions *options, const OptionSpec *spec, const char *text) {
         void *member = (char *)options + spec->offset;
 
@@ -233,7 +255,8 @@ int sim_options_parse(SimOptions *ret, int argc, char **argv) {
         names[i] = (struct option){ NULL, 0, NULL, 0 };
 
         option_defaults(&options);
-        while ((c = getopt_long(argc, argv, "h", names, NULL)) >= 0) {
+        opterr = 0;
+        while ((c = getopt_long(argc, argv, ":h", names, NULL)) >= 0) {
                 if (c == 'h') {
                         option_help();
                         return 1;
@@ -242,17 +265,23 @@ int sim_options_parse(SimOptions *ret, int argc, char **argv) {
                         (void)puts("rekindle-sim " REKINDLE_VERSION);
                         return 1;
                 }
-                if (c < OPTION_FIRST)
+                if (c < OPTION_FIRST) {
+                        (void)fprintf(stderr, "rekindle-sim: %s %s; see --help\n", argv[optind - 1],
+                                        c == ':' ? "needs a value" : "is no option here");
                         return -EINVAL;
+                }
                 if (option_set(&options, &option_table[c - OPTION_FIRST], optarg ? optarg : "") <
                                 0) {
-                        (void)fprintf(stderr, "rekindle-sim: --%s does not take \"%s\"\n",
-                                        option_table[c - OPTION_FIRST].name, optarg);
+                        char allowed[80];
+
+                        option_allowed(&option_table[c - OPTION_FIRST], allowed, sizeof(allowed));
+                        (void)fprintf(stderr, "rekindle-sim: --%s is \"%s\"; it has to be %s\n",
+                                        option_table[c - OPTION_FIRST].name, optarg, allowed);
                         return -EINVAL;
                 }
         }
         if (optind < argc)
-                return option_complain("it takes options only");
+                return option_complain("it takes options only; see --help");
         if (option_check(&options) < 0)
                 return -EINVAL;
         *ret = options;

@@ -103,16 +103,19 @@ void sim_tty_flush(int slave_fd) {
 
 int sim_tty_link(const char *path, const char *target) {
         char temporary[PATH_MAX];
-        int n;
+        int n, r;
 
         n = snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
         if (n < 0 || (size_t)n >= sizeof(temporary))
                 return -ENAMETOOLONG;
+        r = sim_clear_path(path, S_IFLNK);
+        if (r < 0)
+                return r;
         (void)unlink(temporary);
         if (symlink(target, temporary) < 0)
                 return -errno;
         if (rename(temporary, path) < 0) {
-                int r = -errno;
+                r = -errno;
 
                 (void)unlink(temporary);
                 return r;

@@ -6,9 +6,11 @@
  * descriptors. The simulator lies below the host libraries, so it brings its own.
  */
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +35,18 @@ static inline uint32_t sim_random(uint64_t *state) {
 
 static inline bool sim_one_in(uint64_t *state, uint32_t n) {
         return n > 0 && sim_random(state) % n == 0;
+}
+
+/* Removes what a simulator that was killed has left at its path, if it is of this kind (S_IFSOCK,
+ * S_IFLNK). -EEXIST: something else is there, and stays. */
+static inline int sim_clear_path(const char *path, mode_t kind) {
+        struct stat st;
+
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if ((st.st_mode & S_IFMT) != kind)
+                return -EEXIST;
+        return unlink(path) < 0 ? -errno : 0;
 }
 
 static inline int sim_close(int fd) {
