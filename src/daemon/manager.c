@@ -489,7 +489,10 @@ static int make_parts(Manager *m, const ManagerOptions *o, Why *w) {
         r = fetch_client_new(
                         m->event, o->fetch_socket, o->fetch_program, o->fetch_config, &m->fetch);
         if (r < 0)
-                return why(w, r, "the fetcher cannot be reached: %s", strerror(-r));
+                return why(w, r, "the fetcher cannot be used: socket %s, program %s: %s",
+                                o->fetch_socket, o->fetch_program,
+                                r == -EINVAL ? "the program's path has to begin with a slash"
+                                             : strerror(-r));
         r = plan_child_init(m->event, m->store, &m->planner);
         return r < 0 ? why_oom(w) : 0;
 }
