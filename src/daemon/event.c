@@ -14,13 +14,6 @@
 #define TOLD_USEC    (3600 * USEC_PER_SEC) /* … in this time */
 #define LOOK_BACK    64 /* events among which the result of a killed run is looked for */
 
-typedef struct EventWrite {
-        SyncFunc func;
-        void *userdata;
-        unsigned open;
-        int error;
-} EventWrite;
-
 static json_t *event_new(
                 Manager *m, const Device *d, const char *kind, Outcome outcome, const char *text) {
         char time[RFC3339_MAX];
@@ -72,17 +65,6 @@ void event_state(const Update *u) {
 
         device_state_text(u->device, &text);
         (void)log_full(LOG_INFO, device_id(u->device), 0, "%s", text.text);
-}
-
-static void on_part(int error, void *userdata) {
-        EventWrite *write = userdata;
-
-        if (error < 0)
-                write->error = error;
-        if (--write->open > 0)
-                return;
-        write->func(write->error, write->userdata);
-        free(write);
 }
 
 static json_t *result_event(const Update *u) {
@@ -166,11 +148,10 @@ static int find_told(const Update *u, const json_t *e, bool *ret_report, bool *r
         return r < 0 ? r : find_in_history(u, e, ret_history);
 }
 
-int event_result(const Update *u, SyncFunc func, void *userdata) {
+int event_result(const Update *u, SyncFunc func, void *userdata, unsigned *ret_writes) {
         History *h = u->manager->history;
         _cleanup_json_ json_t *e = NULL;
         bool in_outbox, in_history;
-        EventWrite *write;
         int r;
 
         e = result_event(u);
@@ -181,27 +162,16 @@ int event_result(const Update *u, SyncFunc func, void *userdata) {
                 return r;
         if (in_outbox && in_history)
                 return EVENT_E_TOLD;
-        write = new0(EventWrite, 1);
-        if (!write)
-                return -ENOMEM;
-        *write = (EventWrite){ func, userdata, 0, 0 };
         log_json(level_of(u->outcome), u->device, e);
         if (u->manager->bus)
                 bus_event(u->manager->bus, e);
         if (!in_outbox)
-                r = outbox_put(h, e, on_part, write);
-        if (r >= 0 && !in_outbox)
-                write->open++;
+                r = outbox_put(h, e, func, userdata);
         if (r >= 0 && !in_history)
-                r = history_append(h, e, on_part, write);
-        if (r >= 0 && !in_history)
-                write->open++;
-        if (r < 0 && write->open == 0) {
-                free(write);
+                r = history_append(h, e, func, userdata);
+        if (r < 0)
                 return r;
-        }
-        /* Once the first write is under way, the second one's failure is its result. */
-        write->error = MIN(r, 0);
+        *ret_writes = !in_outbox + !in_history;
         return 0;
 }
 

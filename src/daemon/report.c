@@ -6,17 +6,16 @@
 static void on_written(int error, void *userdata) {
         Update *u = userdata;
 
-        if (error < 0) {
+        if (error < 0)
                 manager_fatal(u->manager, error, "a result could not be written");
-                return;
-        }
-        update_finish(u);
+        else if (--u->writes == 0)
+                update_finish(u);
 }
 
 void reporting_start(Update *u) {
         int r;
 
-        r = event_result(u, on_written, u);
+        r = event_result(u, on_written, u, &u->writes);
         if (r == EVENT_E_TOLD)
                 update_finish(u);
         else if (r < 0)

@@ -80,6 +80,7 @@ struct Update {
         size_t image_length;
         Release *image_release;
         uint64_t stream_left; /* what the device lacked when the push was cut last; 0: not known */
+        unsigned writes;      /* of its result, under way */
         bool storing;         /* the store has a callback of ours */
         ManagerPort *wanted;  /* the line that is kept open for it; NULL: none */
         unsigned pauses;      /* waits in a row, for growing pauses */
