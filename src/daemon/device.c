@@ -320,6 +320,21 @@ static void claim(Device *d, const DriverIdentity *id) {
                         id->model, id->serial);
 }
 
+void device_claimed_twice(Device *d, const char *port) {
+        Record *r = d->record;
+
+        if (record_is_claimed_twice(r))
+                return;
+        (void)set_text(r->claimed_model, sizeof(r->claimed_model), r->model);
+        (void)set_text(r->claimed_serial, sizeof(r->claimed_serial), r->serial);
+        r->identity_changed = true;
+        device_save_told(d);
+        event_device(d, "identity-changed", OUTCOME_IDENTITY_CHANGED,
+                        "a second unit, on port %s, says that it is %s serial %s; nothing is sent to either until accepted",
+                        port, r->model, r->serial);
+        device_changed(d, DEVICE_CHANGED_STATE);
+}
+
 static bool take_running(Record *r, const DriverIdentity *id) {
         RecordImage *running = &r->running;
         const char *version = version_is_valid(id->version) ? id->version : "";
@@ -390,7 +405,7 @@ static bool take_identity(Device *d, const DriverIdentity *id) {
                 r->capabilities = capabilities_of(r, id);
                 changed = true;
         }
-        if (r->identity_changed) {
+        if (r->identity_changed && !record_is_claimed_twice(d->record)) {
                 /* The unit that was expected is back. */
                 r->identity_changed = false;
                 r->claimed_model[0] = r->claimed_serial[0] = '\0';
@@ -484,7 +499,8 @@ bool device_heard(Device *d, const DriverResult *result) {
 
 /* ---- faces ---- */
 
-/* Also with a program that nobody will ever confirm: that of a push of ours whose update is over. */
+/* Also with a program that nobody will ever confirm: that of a push of ours whose update is
+ * over. */
 static bool is_blank(const Device *d) {
         const DriverIdentity *id = &d->identity;
 
@@ -581,8 +597,10 @@ void device_state_text(const Device *d, Why *ret) {
                                 r->stranded_tries);
                 break;
         case DEVICE_FACE_IDENTITY_CHANGED:
-                (void)why(ret, 0, "%s serial %s answers in its place: rekindlectl accept %s",
-                                r->claimed_model, r->claimed_serial, r->id);
+                (void)why(ret, 0, "%s serial %s answers %s: rekindlectl accept %s",
+                                r->claimed_model, r->claimed_serial,
+                                record_is_claimed_twice(r) ? "on two ports" : "in its place",
+                                r->id);
                 break;
         default:
                 (void)why(ret, 0, "runs %s", r->running.version);

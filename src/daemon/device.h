@@ -92,6 +92,8 @@ void device_saved_forget(Device *d, void *userdata);
  * unit is another one than expected. */
 bool device_heard(Device *d, const DriverResult *result);
 void device_lost(Device *d);
+/* A second unit says on that port that it is this one. */
+void device_claimed_twice(Device *d, const char *port);
 /* Fills what every request to the driver has in common. */
 void device_request(const Device *d, DriverOp op, DriverRequest *ret);
 /* The releases are fresh: an update that still waits goes on, or ends when its candidate is no

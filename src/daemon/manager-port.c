@@ -60,15 +60,37 @@ static int id_of(const ManagerPort *p, const DriverIdentity *id,
         return n > NAME_MAX_LENGTH || !name_is_valid(ret) ? -EINVAL : 0;
 }
 
-static void on_other_port(Device *d, ManagerPort *p, const DriverResult *result) {
-        if (d->port && d->port != p && d->present) {
-                /* Two units cannot be one device. */
-                DriverResult claim = *result;
+/* The unit that has been pinned to this device; it may bear the name of its section. */
+static Device *find_pinned(Manager *m, const DriverIdentity *id) {
+        for (size_t i = 0; i < m->n_devices; i++) {
+                const Record *r = m->devices[i]->record;
 
-                claim.code = DRIVER_E_OTHER_UNIT;
-                (void)device_heard(d, &claim);
-                return;
+                if (r->model[0] && streq(r->model, id->model) && streq(r->serial, id->serial))
+                        return m->devices[i];
         }
+        return NULL;
+}
+
+/* Two units cannot be one device. But it may just have been plugged in here, and its own port not
+ * know yet: only when it has answered there since it answered here are there two. */
+static bool is_elsewhere(Device *d, ManagerPort *p) {
+        uint64_t before = p->rival == d ? p->rival_usec : 0;
+
+        if (!d->port || d->port == p || !d->present) {
+                p->rival = NULL;
+                return false;
+        }
+        if (before > 0 && d->seen_usec > before)
+                device_claimed_twice(d, p->config->name);
+        p->rival = d;
+        p->rival_usec = monotonic_usec();
+        device_ask_soon(d, 0);
+        return true;
+}
+
+static void on_other_port(Device *d, ManagerPort *p, const DriverResult *result) {
+        if (is_elsewhere(d, p))
+                return;
         d->port = p;
         if (device_heard(d, result))
                 device_ask_soon(d, 0);
@@ -102,6 +124,14 @@ static bool met(ManagerPort *p, const DriverResult *result) {
                 set_refused(p, &w);
                 return false;
         }
+        d = find_pinned(m, identity);
+        if (d && d->config && !streq(d->config->port, p->config->name)) {
+                if (!is_elsewhere(d, p))
+                        (void)why(&w, 0, "%s answers here, but its section says Port=%s",
+                                        device_id(d), d->config->port);
+                set_refused(p, &w);
+                return false;
+        }
         set_refused(p, &w);
         d = manager_find_device(m, id);
         if (!d) {
@@ -125,8 +155,10 @@ static void on_scouted(Exchange *x, const DriverResult *result, void *userdata) 
         else
                 p->scout_pause_usec =
                                 CLAMP(p->scout_pause_usec * 2, SCOUT_MIN_USEC, SCOUT_MAX_USEC);
-        if (!result->has_identity)
+        if (!result->has_identity) {
                 set_refused(p, &(const Why){});
+                p->rival = NULL;
+        }
         if (may_scout(p))
                 scout_later(p, p->scout_pause_usec);
 }

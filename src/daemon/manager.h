@@ -41,8 +41,10 @@ struct ManagerPort {
         char *problem;
         Why refused; /* a unit that answers and cannot be taken up; empty: none */
         uint64_t scout_pause_usec;
-        bool wanted;    /* on-demand: by the scout */
-        bool announced; /* PortWanted was sent */
+        const Device *rival; /* answered here while it was present on its own port … */
+        uint64_t rival_usec; /* … then */
+        bool wanted;         /* on-demand: by the scout */
+        bool announced;      /* PortWanted was sent */
 };
 
 struct Inhibitor {

@@ -356,6 +356,11 @@ char *record_print(const Record *r) {
         return o ? json_print(o) : NULL;
 }
 
+bool record_is_claimed_twice(const Record *r) {
+        return r->identity_changed && streq(r->claimed_model, r->model) &&
+               streq(r->claimed_serial, r->serial);
+}
+
 bool record_is_bad(const Record *r, const Sha256 *digest) {
         for (size_t i = 0; i < r->n_bad; i++)
                 if (sha256_equal(&r->bad[i].digest, digest))

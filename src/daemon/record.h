@@ -45,7 +45,8 @@ typedef struct Record {
         bool identity_changed;
         char claimed_model[65], claimed_serial[65];
         bool foreign_push; /* a foreign push is open: until accepted */
-        uint64_t push_id; /* of the last push of ours that the device told of, or accepted; 0: none */
+        /* of the last push of ours that the device told of, or accepted; 0: none */
+        uint64_t push_id;
         char approved[VERSION_MAX + 1]; /* version that a person approved; "": none */
         /* stranded and wear */
         int64_t stranded_since; /* 0: not */
@@ -64,6 +65,8 @@ int record_parse(const char *bytes, size_t n, Record **ret,
                 Why *w);             /* strict; -EBADMSG, -EOPNOTSUPP (newer format) */
 char *record_print(const Record *r); /* JSON text; NULL: out of memory */
 
+/* A second unit says that it is this one: identity_changed, and what it claims is the same. */
+bool record_is_claimed_twice(const Record *r);
 bool record_is_bad(const Record *r, const Sha256 *digest);
 int record_add_bad(Record *r, const Sha256 *digest, const char *version, const char *reason,
                 int64_t now);

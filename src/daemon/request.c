@@ -92,8 +92,10 @@ Outcome device_request_update(Device *d, const char *version, Why *w) {
         Outcome o;
 
         if (d->record->identity_changed)
-                return refuse(w, OUTCOME_IDENTITY_CHANGED,
-                                "another unit answers in place of %s: rekindlectl accept %s",
+                return refuse(w, OUTCOME_IDENTITY_CHANGED, "%s %s: rekindlectl accept %s",
+                                record_is_claimed_twice(d->record)
+                                                ? "two units say that they are"
+                                                : "another unit answers in place of",
                                 device_id(d), device_id(d));
         if (!d->record->model[0])
                 return refuse(w, OUTCOME_WAIT_DEVICE,
@@ -256,6 +258,13 @@ Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w) {
 static void accept_unit(Device *d) {
         Record *r = d->record;
 
+        if (record_is_claimed_twice(r)) {
+                r->claimed_model[0] = r->claimed_serial[0] = '\0';
+                r->identity_changed = false;
+                event_device(d, "accepted", OUTCOME_DONE, "%s serial %s stays this device",
+                                r->model, r->serial);
+                return;
+        }
         if (!streq(r->model, r->claimed_model)) {
                 /* Another kind of device: nothing that was kept fits it. */
                 r->backup = r->previous = r->running = (RecordImage){};
@@ -288,8 +297,10 @@ Outcome device_request_accept(Device *d, Why *w) {
         if (d->update && d->update->entering)
                 return refuse(w, OUTCOME_BUSY, "%s is between two steps; try again", device_id(d));
         if (r->identity_changed) {
+                bool same = record_is_claimed_twice(r);
+
                 accept_unit(d);
-                if (d->update && d->update->state != UPDATE_REPORTING)
+                if (!same && d->update && d->update->state != UPDATE_REPORTING)
                         end_for_other_unit(d->update);
         }
         if (r->foreign_push) {

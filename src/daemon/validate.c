@@ -60,6 +60,11 @@ static Outcome rule_identity(const ValidateInput *in, Why *w) {
 
         if (!r->identity_changed)
                 return OUTCOME_DONE;
+        if (record_is_claimed_twice(r))
+                return OBJECT(w, OUTCOME_IDENTITY_CHANGED,
+                                "two units say that they are model %s, serial %s; take the wrong "
+                                "one away, then accept the other",
+                                r->model, r->serial);
         return OBJECT(w, OUTCOME_IDENTITY_CHANGED,
                         "model %s, serial %s answers where model %s, serial %s is known; look at "
                         "the unit, then accept it",

@@ -101,12 +101,14 @@ StatusInterval=1s
 {updates}
 '''
 
-DEVICE_CONF = '''
+PORT_CONF = '''
 [Port {port}]
 Path={path}
 Baud=115200
 {port_keys}
+'''
 
+DEVICE_CONF = '''
 [Device {name}]
 Port={port}
 Model={model}
@@ -299,6 +301,7 @@ class Simulator:
         self.control_path = os.path.join(self.folder, 'control')
         self.options = list(options)
         self.serial = f'SN-{name}'
+        self.section = True
         self.simulator = None
 
     @property
@@ -432,8 +435,11 @@ class World:
         wait_for('bus', lambda: os.path.exists(address), alive=[self.bus])
         self.environment['DBUS_SYSTEM_BUS_ADDRESS'] = f'unix:path={address}'
 
-    def add_device(self, name='boiler', model='boiler-ctl', *options, start=True, port_keys='', device_keys='', line='--link'):
+    def add_device(self, name='boiler', model='boiler-ctl', *options, start=True, port_keys='', device_keys='', line='--link',
+                   section=True):
+        """section: whether the configuration has a [Device] section for it, not only one for its port."""
         device = Simulator(self, name, model, options, line)
+        device.section = section
         self.devices[name] = device
         self.port_keys[name] = port_keys
         self.device_keys[name] = device_keys
@@ -449,8 +455,10 @@ class World:
     def write_config(self):
         text = GATEWAY_CONF.format(poll=self.poll, provision=self.provision, updates=self.updates_keys)
         for name, device in self.devices.items():
-            text += DEVICE_CONF.format(port=f'line-{name}', path=device.port_path, name=name, model=device.model,
-                                       port_keys=self.port_keys[name], device_keys=self.device_keys[name])
+            text += PORT_CONF.format(port=f'line-{name}', path=device.port_path, port_keys=self.port_keys[name])
+            if device.section:
+                text += DEVICE_CONF.format(port=f'line-{name}', name=name, model=device.model,
+                                           device_keys=self.device_keys[name])
         self.write('etc/rekindled.conf', text)
         self.write('etc/fetch.conf', FETCH_CONF.format(origin=self.server.url))
 
@@ -482,7 +490,7 @@ class World:
     def start_daemon(self, wait=True):
         self.daemon = self.spawn('rekindled', [*self.daemon_wrapper, *self.daemon_command()])
         if wait:
-            wait_for('rekindled on the bus', self.objects, alive=[self.daemon])
+            wait_for('rekindled on the bus', lambda: self.objects() is not None, alive=[self.daemon])
 
     def kill_daemon(self):
         """kill -9, as a crash or a power cut of the gateway would."""
@@ -527,13 +535,13 @@ class World:
         return self.spawn('rekindlectl', self.ctl_command(*arguments))
 
     def objects(self):
-        """Every object of the daemon: {path: {property: value}}; {} while it does not answer."""
+        """Every object of the daemon: {path: {property: value}}; None while it does not answer."""
         done = subprocess.run([*self.inside, 'busctl', '--system', '--json=short', '--timeout=5', 'call', BUS_NAME, BUS_PATH,
                                'org.freedesktop.DBus.ObjectManager', 'GetManagedObjects'], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding='utf-8', env=self.environment,
                               check=False)
         if done.returncode:
-            return {}
+            return None
         objects = {}
         for path, interfaces in unwrap(json.loads(done.stdout))[0].items():
             objects[path] = {}
@@ -544,7 +552,7 @@ class World:
 
     def device(self, name='boiler'):
         """The properties of one device; {} when it is not known."""
-        for properties in self.objects().values():
+        for properties in (self.objects() or {}).values():
             if properties.get('Id') == name:
                 return properties
         return {}

@@ -170,6 +170,7 @@ static void what_makes_sense_is_let_through(void **state) {
 static void each_refusal_has_its_case(void **state) {
         static const Case cases[] = {
                 { "changed", OUTCOME_IDENTITY_CHANGED, "serial 43 answers" },
+                { "claimed-twice", OUTCOME_IDENTITY_CHANGED, "two units say" },
                 { "foreign", OUTCOME_FOREIGN_PUSH, "accept" },
                 { "model=heater", OUTCOME_WRONG_MODEL, "the device is heater" },
                 { "model= live", OUTCOME_WRONG_MODEL, "the device is unknown" },
@@ -552,6 +553,12 @@ static void claim_other(World *x, const char *v) {
         strcpy(x->record->claimed_serial, "43");
 }
 
+static void claim_same(World *x, const char *v) {
+        x->record->identity_changed = true;
+        strcpy(x->record->claimed_model, x->record->model);
+        strcpy(x->record->claimed_serial, x->record->serial);
+}
+
 static void set_image(RecordImage *to, const char *v) {
         *to = streq(v, "none") ? (RecordImage){ 0 } : image(v);
 }
@@ -630,5 +637,6 @@ static const Word words[] = {
         { "parts", add_part },
         { "fits", set_fits_to },
         { "changed", claim_other },
+        { "claimed-twice", claim_same },
         { NULL, NULL },
 };
