@@ -259,7 +259,8 @@ void config_key_allowed(const ConfigKey *key, char ret[static CONFIG_ALLOWED_MAX
         static const char *const texts[_CONFIG_TYPE_MAX] = {
                 [CONFIG_TYPE_NAME] = "1 to 64 of letters, digits, '.', '_' and '-', no dot first",
                 [CONFIG_TYPE_TEXT] = "1 to 64 printable ASCII characters",
-                [CONFIG_TYPE_URL] = "a path from / on or an https:// address, without / at its end",
+                [CONFIG_TYPE_URL] =
+                                "a path from / on, or an https:// (http:// if fetch.conf allows it) address, without / at its end",
                 [CONFIG_TYPE_PATH] = "an absolute path, or unix: and an absolute path",
                 [CONFIG_TYPE_UNIT] = "left out",
                 [CONFIG_TYPE_SWITCH] = "yes | no",

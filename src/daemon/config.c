@@ -41,12 +41,20 @@ static void parse_done(Parse *p) {
         config_free(p->config);
 }
 
-static void warn(Parse *p, const IniLine *line, const char *text, const char *what) {
+/* An unknown key, or an unknown section where the line has no key. */
+static void warn(Parse *p, const IniLine *line) {
         Why w;
 
         if (!p->on_warning)
                 return;
-        (void)why(&w, 0, "%s:%u: %s %s; it is ignored", line->file, line->line, text, what);
+        if (line->key)
+                (void)why(&w, 0, "%s:%u: there is no key %s in [%s]; it is ignored", line->file,
+                                line->line, line->key, line->section);
+        else
+                (void)why(&w, 0,
+                                "%s:%u: there is no section %s, only Server, Updates, Port NAME and "
+                                "Device NAME; it is ignored",
+                                line->file, line->line, line->section);
         p->on_warning(w.text, p->userdata);
 }
 
@@ -165,7 +173,7 @@ static int begin_section(Parse *p, const IniLine *line, Why *w) {
                 return line->name ? begin_named(p, line, w) : note(p, line, NULL, w);
         }
         p->skip = true;
-        warn(p, line, "there is no section", line->section);
+        warn(p, line);
         return 0;
 }
 
@@ -190,7 +198,7 @@ static int on_line(const IniLine *line, void *userdata, Why *w) {
                 return 0;
         key = config_key_find(p->section, line->key);
         if (!key) {
-                warn(p, line, "there is no key", line->key);
+                warn(p, line);
                 return 0;
         }
         if (key->type == CONFIG_TYPE_UNIT && *line->value)

@@ -294,9 +294,13 @@ static void unknown_keys_and_sections_are_warned_of(void **state) {
         static const struct {
                 const char *text, *says;
         } cases[] = {
-                { "[Updates]\nColour=red\n", "a.conf:2: there is no key Colour; it is ignored" },
-                { "[Server]\nChannel=x\n", "a.conf:2: there is no key Channel; it is ignored" },
-                { "[Paint]\nColour=red\n", "a.conf:1: there is no section Paint; it is ignored" },
+                { "[Updates]\nColour=red\n",
+                                "a.conf:2: there is no key Colour in [Updates]; it is ignored" },
+                { "[Server]\nChannel=x\n",
+                                "a.conf:2: there is no key Channel in [Server]; it is ignored" },
+                { "[Paint]\nColour=red\n",
+                                "a.conf:1: there is no section Paint, only Server, Updates, Port NAME and Device NAME; "
+                                "it is ignored" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
