@@ -18,7 +18,7 @@
 #include "sync.h"
 
 #define JOBS_SENT_MAX 32
-#define JOBS_OPEN_MAX 256
+#define JOBS_OPEN_MAX 4096 /* 512 devices that all come to an end at once */
 #define CHILD_SOCKET  3
 
 typedef enum SyncKind {

@@ -11,9 +11,9 @@
  * -EIO.
  *
  * Names are those of entries of the folder, without slash. Submitting fails with -EINVAL or
- * -ENAMETOOLONG for other names, with -ENOBUFS when 256 jobs are open, and with -EIO when the
- * child is gone; then no callback runs. Callbacks run from the loop only, never inside the
- * submitting call, and must not free the Sync. */
+ * -ENAMETOOLONG for other names, with -ENOBUFS when 4096 jobs are open, and with -EIO when the
+ * child is gone; then no callback runs. An open job holds up to two descriptors. Callbacks run
+ * from the loop only, never inside the submitting call, and must not free the Sync. */
 #pragma once
 
 #include <systemd/sd-event.h>

@@ -2,11 +2,14 @@
 /* rekindled: options, log, signals, manager, bus, READY, loop. */
 #include <getopt.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
 #include "basic/log.h"
 #include "build-config.h"
 #include "daemon/bus.h"
+
+#define FILES_MAX 16384
 
 typedef struct Options {
         ManagerOptions manager;
@@ -146,12 +149,25 @@ static int block_signals(sd_event *event) {
         return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
 }
 
+/* All devices may have something to write at once, and what waits for the disk holds
+ * descriptors. */
+static void raise_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_MAX)
+                return;
+        limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)FILES_MAX);
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                log_warning("the number of open files stays small: %s", strerror(errno));
+}
+
 static int run(const Options *o) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(manager_freep) Manager *m = NULL;
         Why w;
         int r;
 
+        raise_limit();
         r = sd_event_default(&event);
         if (r >= 0)
                 r = block_signals(event);

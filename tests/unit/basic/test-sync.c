@@ -12,13 +12,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "basic/file.h"
 #include "basic/sync.h"
 
-#define ENDS_MAX   300
+#define ENDS_MAX   4200
 #define GUARD_USEC (60 * USEC_PER_SEC) /* longer than anything here takes; its end is a failure */
 
 typedef struct Fixture Fixture;
@@ -222,19 +223,23 @@ static void many_jobs_end_in_the_order_of_submission(void **state) {
 
 static void too_many_open_jobs_are_refused(void **state) {
         Fixture *f = *state;
+        struct rlimit limit;
         int n = 0, r;
 
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        limit.rlim_cur = limit.rlim_max; /* an open job holds descriptors */
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
         hold(f);
         while ((r = sync_unlink(f->sync, f->dirfd, "a", on_end, &f->jobs[n], NULL)) == 0 &&
                         n < ENDS_MAX - 1)
                 n++;
         assert_int_equal(r, -ENOBUFS);
-        assert_int_equal(n, 256);
+        assert_int_equal(n, 4096);
         assert_int_equal(sync_write(f->sync, f->dirfd, "b", "x", 1, on_end, &f->jobs[n], NULL),
                         -ENOBUFS);
         let_go(f);
         run_until_idle(f);
-        assert_ends(f, 256, 0);
+        assert_ends(f, 4096, 0);
         /* Neither the file nor its temporary: the folder is empty, it can be removed. */
         assert_int_equal(rmdir(f->path), 0);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "update-fixture.h"
@@ -293,6 +294,31 @@ static void a_serial_that_changes_each_time_is_not_saved_each_time(void **state)
         assert_string_equal(w->device->record->serial, "SN-1");
 }
 
+/* ---- many at once ---- */
+
+#define MANY 200
+
+static void two_hundred_devices_may_write_at_once(void **state) {
+        World *w = *state;
+        char keys[MANY * 64] = "[Port bus]\nPath=unix:/nonexistent\n";
+        struct rlimit limit;
+        Why text;
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        limit.rlim_cur = limit.rlim_max;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        for (unsigned i = 1; i <= MANY; i++)
+                (void)snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys),
+                                "[Device d%u]\nPort=bus\nAddress=%u\n", i, i);
+        w->port_keys = keys;
+        world_restart(w);
+        for (size_t i = 0; i < w->manager->n_devices; i++)
+                assert_int_equal(device_request_hold(w->manager->devices[i], true, &text),
+                                OUTCOME_DONE);
+        world_until_over(w);
+        assert_int_equal(w->manager->n_devices, MANY + 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_line_on_demand_is_wanted_until_the_end,
@@ -327,6 +353,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                                 a_serial_that_changes_each_time_is_not_saved_each_time, world_setup,
                                 world_teardown),
+                cmocka_unit_test_setup_teardown(
+                                two_hundred_devices_may_write_at_once, world_setup, world_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
