@@ -6,6 +6,7 @@
 
 #include "daemon/ask.h"
 #include "daemon/event.h"
+#include "daemon/stages.h"
 
 #define CONFIRMS_MAX  3 /* a device that passes the trial each time and takes no confirm */
 #define ASK_USEC      USEC_PER_SEC

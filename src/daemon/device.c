@@ -10,6 +10,7 @@
 #include "daemon/ask.h"
 #include "daemon/bus.h"
 #include "daemon/event.h"
+#include "daemon/stages.h"
 
 #define ABSENT_MIN_USEC USEC_PER_SEC
 #define ABSENT_MAX_USEC (30 * USEC_PER_SEC)

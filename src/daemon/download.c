@@ -6,6 +6,7 @@
 
 #include "basic/log.h"
 #include "daemon/ask.h"
+#include "daemon/stages.h"
 #include "daemon/update.h"
 #include "daemon/verify.h"
 

@@ -124,7 +124,7 @@ void manager_recall_results(Manager *m) {
         json_array_foreach(events, i, e) recall_result(m, e);
 }
 
-/* What a newer program wrote, or what there is no memory for now, is not damaged. */
+/* What a newer program wrote, or what memory does not suffice for, is not damaged. */
 static int refuse_journal(const char *id, int error, const Why *w) {
         log_error("%s.journal: %s", id, error == -ENOMEM ? "not enough memory" : w->text);
         return error;

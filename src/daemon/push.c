@@ -7,6 +7,7 @@
 #include "basic/backoff.h"
 #include "basic/log.h"
 #include "daemon/ask.h"
+#include "daemon/stages.h"
 
 #define STALLS_MAX 3
 

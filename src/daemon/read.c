@@ -4,6 +4,7 @@
  * the digest that the device reports. */
 #include "basic/log.h"
 #include "daemon/ask.h"
+#include "daemon/stages.h"
 
 static void on_stored(int error, void *userdata) {
         Update *u = userdata;

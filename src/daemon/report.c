@@ -2,6 +2,7 @@
 /* Reporting: the end of every update: result into history and outbox, durable, before the
  * journal goes. */
 #include "daemon/event.h"
+#include "daemon/stages.h"
 
 static void on_written(int error, void *userdata) {
         Update *u = userdata;

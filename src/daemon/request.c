@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "daemon/ask.h"
 #include "daemon/event.h"
+#include "daemon/stages.h"
 
 static Outcome refuse(Why *w, Outcome o, const char *format, ...) _printf_(3, 4);
 

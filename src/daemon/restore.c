@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "daemon/ask.h"
 #include "daemon/event.h"
+#include "daemon/stages.h"
 
 #define STRANDED_MAX_USEC (6 * 3600 * USEC_PER_SEC)
 
@@ -44,7 +45,8 @@ static bool cap_reached(const Update *u) {
                record->erases >= u->manager->config->pushes_per_day;
 }
 
-/* No push of ours is open on it, so nothing was erased since it ran; it runs, or will be started. */
+/* No push of ours is open on it, so nothing was erased since it ran; it runs, or will be
+ * started. */
 static bool is_intact(const DriverIdentity *id) {
         return id->state == DEVICE_CONFIRMED || id->state == DEVICE_UNMANAGED;
 }

@@ -9,11 +9,13 @@
 
 #include "daemon/ask.h"
 #include "daemon/event.h"
+#include "daemon/stages.h"
 
-#define ASK_USEC      (USEC_PER_SEC / 2)
-#define RESTARTS_MAX  3
-#define RESTART       3 /* a start that the program brought about weighs as much as … */
-#define POWER_UP      1 /* … three that it did not: nobody has to keep the plug in, but it has to end */
+#define ASK_USEC     (USEC_PER_SEC / 2)
+#define RESTARTS_MAX 3
+#define RESTART      3 /* a start that the program brought about weighs as much as … */
+/* … three that it did not: nobody has to keep the plug in, but it has to end */
+#define POWER_UP      1
 #define SILENCE_MAX   20 /* questions in a row */
 #define DEVICE_STARTS 5  /* more than any device makes before it gives a program up */
 

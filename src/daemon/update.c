@@ -10,8 +10,8 @@
  *                                           stranded ► restoring ► …
  *
  * update_enter() waits until the record is on disk as it is, writes the journal, waits for that
- * too, tells everybody, and starts the stage. So every stage can be the first one after a crash, and each begins by asking the device
- * what is true. WAITING parks: it remembers where to go on. */
+ * too, tells everybody, and starts the stage. So every stage can be the first one after a crash,
+ * and each begins by asking the device what is true. WAITING parks: it remembers where to go on. */
 #include "daemon/update.h"
 
 #include <stdarg.h>
@@ -21,6 +21,7 @@
 #include "basic/names.h"
 #include "daemon/device.h"
 #include "daemon/event.h"
+#include "daemon/stages.h"
 #include "daemon/update-journal.h"
 
 typedef struct UpdateStage {

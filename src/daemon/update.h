@@ -121,10 +121,6 @@ void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format
                 _printf_(4, 5);
 /* The reason of the wait may be gone: tries again now. */
 void update_wake(Update *u);
-/* A stranded device is tried again now. */
-void stranded_wake(Update *u);
-/* It answers: ends what is over, and only that. */
-void stranded_heard(Update *u, const DriverIdentity *id);
 /* Nothing can have been erased by it yet, whatever was cut in between. */
 bool update_is_untouched(const Update *u);
 /* Before the first erase: ends it; -EBUSY later. */
@@ -150,18 +146,3 @@ int update_set_timer(Update *u, uint64_t usec, sd_event_time_handler_t handler);
 const char *update_state_to_string(UpdateState s);
 const char *update_kind_to_string(UpdateKind k);
 const char *update_role_to_string(UpdateRole r);
-
-/* Stages: entered by update_enter(), each must be able to start again after a crash. */
-void download_start(Update *u);
-void reading_start(Update *u);
-void validating_start(Update *u);
-void pushing_start(Update *u);
-void trial_start(Update *u);
-void confirming_start(Update *u);
-void adopting_start(Update *u);
-void restoring_start(Update *u);
-void stranded_start(Update *u);
-void waiting_start(Update *u);
-void reporting_start(Update *u);
-
-Download *download_free(Download *d); /* NULL does nothing; keeps the part file */

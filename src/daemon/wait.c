@@ -5,6 +5,7 @@
  * looks again. */
 #include "basic/backoff.h"
 #include "daemon/device.h"
+#include "daemon/stages.h"
 
 #define SERVER_MIN_USEC (5 * USEC_PER_SEC)
 #define SERVER_MAX_USEC (3600 * USEC_PER_SEC)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Native: what the files native*.c share: the object, its steps, and how a step says what comes
- * next.
+/* Native: what the files native*.c share: the object and its steps.
  *
  * At most one command is under way. A step sets it with native_ask(); the answer, the device's
  * refusal or silence after all tries go to the step's row in the table of native.c.

@@ -29,7 +29,8 @@ typedef enum NativeWindowNews {
         NATIVE_WINDOW_NOTHING,
         NATIVE_WINDOW_PROGRESS, /* the device took more, or grants more */
         NATIVE_WINDOW_BACK,     /* something was lost; `next` went back */
-        NATIVE_WINDOW_FORGOTTEN, /* the device counts or grants less than it did: it has started anew */
+        /* the device counts or grants less than it did: it has started anew */
+        NATIVE_WINDOW_FORGOTTEN,
 } NativeWindowNews;
 
 typedef struct NativeWindowLimits {

@@ -143,7 +143,8 @@ void native_lost(Native *n, const char *doing) {
         native_listen(n, RECOVER_LISTEN_USEC);
 }
 
-/* A program does not know what only bootloaders do: the device has started since it was asked last. */
+/* A program does not know what only bootloaders do: the device has started since it was asked
+ * last. */
 void native_refuse_or_lost(Native *n, const RkdAnswer *a) {
         if (a->result == RKD_UNKNOWN)
                 native_lost(n, rows[n->step].name);
@@ -263,7 +264,8 @@ static void identified_push(Native *n) {
 }
 
 void native_identified(Native *n) {
-        if (n->result.identity.in_bootloader) { /* it may start meanwhile, and be asked to leave again */
+        /* it may start meanwhile, and be asked to leave again */
+        if (n->result.identity.in_bootloader) {
                 n->entered = false;
                 n->enter_until_usec = 0;
         }

@@ -21,7 +21,8 @@ typedef struct DriverRequest {
         DriverOp op;
         uint8_t address;             /* 0: point to point */
         uint32_t baud, program_baud; /* 0: the port's */
-        uint32_t push_baud; /* speed for the push; 0: stay; DRIVER_BAUD_FASTEST: of the device's speeds */
+        /* speed for the push; 0: stay; DRIVER_BAUD_FASTEST: of the device's speeds */
+        uint32_t push_baud;
         bool half_duplex;
         uint32_t turnaround_usec;
         bool expect_unit; /* refuse any unit but this: */

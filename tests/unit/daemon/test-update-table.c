@@ -99,8 +99,9 @@ static void check_row(const Row *row) {
 
 /* clang-format off */
 #define PARKED         { UPDATE_WAITING, OUTCOME_WAIT_DEVICE }
-#define SILENT         [DRIVER_E_NO_ANSWER] = PARKED, [DRIVER_E_LINE] = PARKED, [DRIVER_E_PORT] = PARKED, \
-                       [DRIVER_E_OTHER_UNIT] = PARKED, [DRIVER_E_CANCELED] = PARKED, \
+#define SILENT         [DRIVER_E_NO_ANSWER] = PARKED, [DRIVER_E_LINE] = PARKED, \
+                       [DRIVER_E_PORT] = PARKED, [DRIVER_E_OTHER_UNIT] = PARKED, \
+                       [DRIVER_E_CANCELED] = PARKED, \
                        [DRIVER_E_UNCONFIRMED_END] = PARKED, [DRIVER_E_PROTOCOL] = PARKED
 #define SAYS_NO(...)   [DRIVER_E_REFUSED] = __VA_ARGS__, [DRIVER_E_SIGNATURE] = __VA_ARGS__, \
                        [DRIVER_E_STATE] = __VA_ARGS__, [DRIVER_E_UNSUPPORTED] = __VA_ARGS__
@@ -112,7 +113,8 @@ static const Row validating = { UPDATE_UPGRADE, UPDATE_VALIDATING, DRIVER_IDENTI
         SAYS_NO({ UPDATE_REPORTING, OUTCOME_DEVICE_REFUSED }),
         OTHERS({ UPDATE_REPORTING, OUTCOME_DEVICE_REFUSED }) } };
 
-static const Row asking_before_the_push = { UPDATE_UPGRADE, UPDATE_PUSHING, DRIVER_IDENTIFY, pushing, {
+static const Row asking_before_the_push = {
+        UPDATE_UPGRADE, UPDATE_PUSHING, DRIVER_IDENTIFY, pushing, {
         [DRIVER_OK] = { UPDATE_TRIAL, OUTCOME_DONE }, SILENT,
         SAYS_NO({ UPDATE_RESTORING, OUTCOME_DEVICE_REFUSED }),
         OTHERS({ UPDATE_RESTORING, OUTCOME_DEVICE_REFUSED }) } };
@@ -135,7 +137,8 @@ static const Row a_confirm = { UPDATE_UPGRADE, UPDATE_CONFIRMING, DRIVER_CONFIRM
         SAYS_NO({ UPDATE_TRIAL, OUTCOME_DONE }),
         OTHERS({ UPDATE_TRIAL, OUTCOME_DONE }) } };
 
-static const Row asking_for_the_way_back = { UPDATE_RESTORE, UPDATE_RESTORING, DRIVER_IDENTIFY, pushing, {
+static const Row asking_for_the_way_back = {
+        UPDATE_RESTORE, UPDATE_RESTORING, DRIVER_IDENTIFY, pushing, {
         [DRIVER_OK] = { UPDATE_PUSHING, OUTCOME_DONE }, SILENT,
         SAYS_NO({ UPDATE_STRANDED, OUTCOME_DONE }),
         OTHERS({ UPDATE_STRANDED, OUTCOME_DONE }) } };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Running detection from the gateway's side: what is evidence against a program, and what is not. */
+/* Running detection from the gateway's side: what is evidence against a program, and what is
+ * not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -69,7 +69,8 @@ static int teardown(void **state) {
                 (void)kill(holder, SIGKILL);
                 (void)waitpid(holder, NULL, 0);
                 holder = 0;
-                /* An orphan cannot be waited for; the next test may get a pty of the same number. */
+                /* An orphan cannot be waited for; the next test may get a pty of the same
+                 * number. */
                 for (int i = 0; i < 1000 && port_holder(link_path, text) == 1; i++)
                         (void)usleep(1000);
         }
