@@ -10,6 +10,7 @@
 #include "ctl/follow.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 
 #include "basic/clock.h"
@@ -352,6 +353,25 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
+/* ---- interrupted ---- */
+
+/* Only what may be called in a handler. The update is the daemon's: it does not end with us. */
+static void interrupted(int number, const char *text) {
+        (void)!write(STDERR_FILENO, text, strlen(text));
+        (void)signal(number, SIG_DFL);
+        (void)raise(number);
+}
+
+#define GOES_ON "rekindlectl: no longer watched; the update goes on\n"
+
+static void on_signal_plain(int number) {
+        interrupted(number, GOES_ON);
+}
+
+static void on_signal_bar(int number) {
+        interrupted(number, "\r\033[K" GOES_ON);
+}
+
 /* ---- life ---- */
 
 int follow_new(Ctl *c, FollowSet **ret) {
@@ -469,8 +489,11 @@ static uint64_t next_usec(const FollowSet *f, uint64_t now) {
 }
 
 int follow_run(FollowSet *f) {
+        void (*on_signal)(int) = f->ctl->bar && f->n == 1 ? on_signal_bar : on_signal_plain;
         int r;
 
+        (void)signal(SIGINT, on_signal);
+        (void)signal(SIGTERM, on_signal);
         while (is_open(f)) {
                 uint64_t now;
 

@@ -214,6 +214,15 @@ class Verbs:
         self.same(started.process.returncode, 1)
         self.has(started.tail(), 'rekindled was started again meanwhile')
 
+    def test_interrupted_watching_says_that_the_update_goes_on(self):
+        started = self.bus.spawn('ctl', [self.bus.ctl_path, 'update', 'stuck'])
+        wait_for('pushing', lambda: 'stuck: pushing' in started.tail(), alive=[started])
+        os.kill(started.pid, signal.SIGINT)
+        wait_for('end', lambda: not started.is_alive())
+        self.same(started.process.returncode, -signal.SIGINT)
+        self.has(started.tail(), 'rekindlectl: no longer watched; the update goes on')
+        self.same(self.json('show', 'stuck')['state'], 'pushing')
+
     def test_update_that_is_given_up_for_something_else_is_left(self):
         started = self.bus.spawn('ctl', [self.bus.ctl_path, 'update', 'stuck'])
         wait_for('pushing', lambda: 'stuck: pushing' in started.tail(), alive=[started])
