@@ -16,8 +16,9 @@
 #include "fetch/fetcher.h"
 #include "fetch/message.h"
 
-#define CHUNK_BYTES  (32 * 1024)
-#define REVIVALS_MAX 3 /* without an answer in between */
+#define CHUNK_BYTES   (32 * 1024)
+#define REVIVALS_MAX  3                     /* without an answer in between */
+#define PATIENCE_USEC (5400 * USEC_PER_SEC) /* fetch.conf allows a little more than an hour */
 
 struct FetchCall {
         FetchClient *client; /* NULL: ended or cancelled */
@@ -25,7 +26,8 @@ struct FetchCall {
         uint8_t *message; /* while waiting */
         size_t message_bytes;
         int socket, pipe;
-        sd_event_source *socket_source, *pipe_source;
+        sd_event_source *socket_source, *pipe_source, *silence;
+        bool is_stream;
         uint64_t byte_limit, received;
         FetchBodyFunc on_body;
         FetchDoneFunc on_done;
@@ -49,6 +51,7 @@ struct FetchClient {
                         start;
         FetchCall *first, *last;
         unsigned open, revivals;
+        uint64_t patience_usec;
         Why exit_text;
         uint8_t chunk[CHUNK_BYTES];
 };
@@ -58,6 +61,7 @@ struct FetchClient {
 static void call_close(FetchCall *call) {
         call->socket_source = sd_event_source_disable_unref(call->socket_source);
         call->pipe_source = sd_event_source_disable_unref(call->pipe_source);
+        call->silence = sd_event_source_disable_unref(call->silence);
         call->pipe = close_fd(call->pipe);
         if (call->socket >= 0) {
                 call->socket = close_fd(call->socket);
@@ -184,10 +188,25 @@ static void call_broken(FetchCall *call, const char *text) {
                 call_finish(call, -EPIPE, text);
 }
 
+static void call_heard(FetchCall *call) {
+        if (call->silence)
+                (void)sd_event_source_set_time_relative(call->silence, call->client->patience_usec);
+}
+
+static int on_silence(sd_event_source *source, uint64_t usec, void *userdata) {
+        FetchCall *call = userdata;
+
+        call->busy = true;
+        call_finish(call, -ETIMEDOUT, "rekindle-fetch says nothing any more");
+        call_release(call);
+        return 0;
+}
+
 static int on_pipe(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         FetchCall *call = userdata;
 
         call->busy = true;
+        call_heard(call);
         (void)call_read_pipe(call);
         call_release(call);
         return 0;
@@ -254,6 +273,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
         FetchCall *call = userdata;
 
         call->busy = true;
+        call_heard(call);
         (void)call_read_socket(call);
         call_release(call);
         return 0;
@@ -294,6 +314,9 @@ static int call_watch(FetchCall *call) {
                 r = sd_event_add_io(event, &call->pipe_source, call->pipe, EPOLLIN, on_pipe, call);
         if (r >= 0)
                 r = sd_event_source_set_enabled(call->pipe_source, SD_EVENT_OFF);
+        if (r >= 0 && !call->is_stream)
+                r = sd_event_add_time_relative(event, &call->silence, CLOCK_MONOTONIC,
+                                call->client->patience_usec, USEC_PER_SEC, on_silence, call);
         return r;
 }
 
@@ -389,6 +412,7 @@ int fetch_client_new(sd_event *event, const char *socket_path, const char *progr
         if (!client)
                 return -ENOMEM;
         client->event = sd_event_ref(event);
+        client->patience_usec = PATIENCE_USEC;
         r = fetcher_new(event, socket_path, program, config_path, &client->fetcher);
         if (r < 0)
                 return r;
@@ -401,6 +425,10 @@ int fetch_client_new(sd_event *event, const char *socket_path, const char *progr
                 return r;
         *ret = TAKE_PTR(client);
         return 0;
+}
+
+void fetch_client_set_patience(FetchClient *client, uint64_t usec) {
+        client->patience_usec = usec;
 }
 
 FetchClient *fetch_client_free(FetchClient *client) {
@@ -432,6 +460,7 @@ int fetch_client_call(FetchClient *client, const FetchRequest *request, FetchBod
                 return r;
         }
         call->byte_limit = request->byte_limit;
+        call->is_stream = request->kind == FETCH_STREAM;
         call->on_body = on_body;
         call->on_done = on_done;
         call->userdata = userdata;

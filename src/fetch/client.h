@@ -67,6 +67,10 @@ typedef void (*FetchDoneFunc)(FetchCall *call, const FetchResult *result, void *
  * config_path. */
 int fetch_client_new(sd_event *event, const char *socket_path, const char *program,
                 const char *config_path, FetchClient **ret);
+/* How long the fetcher may say nothing of a transfer before it ends with
+ * -ETIMEDOUT. Its own time limits are shorter; this is for a fetcher that keeps none. Default
+ * 90 minutes; counts for calls that are opened from now on, streams have no limit. */
+void fetch_client_set_patience(FetchClient *client, uint64_t usec);
 FetchClient *fetch_client_free(FetchClient *client); /* open calls end without callback */
 DEFINE_TRIVIAL_CLEANUP_FUNC(FetchClient *, fetch_client_free);
 

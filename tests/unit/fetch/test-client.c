@@ -248,6 +248,23 @@ static void client_may_be_freed_in_the_callback_of_the_end(void **state) {
         assert_null(s->client);
 }
 
+/* It takes the request, and that is the last that is heard of it. */
+static void fetcher_that_says_nothing_any_more_is_given_up(void **state) {
+        FetchRequest request = { .method = "GET", .url = "/", .byte_limit = 100 };
+        Stage *s = *state;
+
+        s->call = fetch_call_cancel(s->call);
+        fetch_client_set_patience(s->client, USEC_PER_MSEC);
+        assert_int_equal(
+                        fetch_client_call(s->client, &request, on_body, on_done, s, &s->call, NULL),
+                        0);
+        for (unsigned i = 0; i < 100 && !s->done; i++)
+                assert_true(sd_event_run(s->event, USEC_PER_SEC) >= 0);
+        assert_true(s->done);
+        assert_int_equal(s->error, -ETIMEDOUT);
+        assert_non_null(strstr(s->text, "says nothing"));
+}
+
 static void cancelled_call_closes_both_its_ends(void **state) {
         Stage *s = *state;
         char c;
@@ -276,6 +293,7 @@ int main(void) {
                 ON_STAGE(error_comes_after_the_bytes_before_it),
                 ON_STAGE(client_may_be_freed_in_the_callback_of_the_body),
                 ON_STAGE(client_may_be_freed_in_the_callback_of_the_end),
+                ON_STAGE(fetcher_that_says_nothing_any_more_is_given_up),
                 ON_STAGE(cancelled_call_closes_both_its_ends),
         };
 
