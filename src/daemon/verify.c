@@ -163,11 +163,13 @@ static void fetch(Verify *v, const UpdaterStep *s) {
         Why w;
 
         larger = realloc(v->body, MAX(s->limit, 1U));
+        if (larger)
+                v->body = larger;
         if (!larger || asprintf(&url, "%s/%s", v->manager->config->metadata_url, s->name) < 0) {
+                url = NULL;
                 finish(v, OUTCOME_INTERNAL, "not enough memory");
                 return;
         }
-        v->body = larger;
         v->length = 0;
         v->limit = s->limit;
         request.url = url;
