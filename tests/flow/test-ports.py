@@ -19,10 +19,12 @@ class Holder:
         self.w = w
         self.device = device
         self.process = None
+        self.times = 0
 
     def open(self):
         self.process = self.w.spawn('application', ['/usr/bin/python3', '-c', HOLD_LINE, self.device.line])
-        self.w.wait_for('the application has the line', lambda: 'held' in self.process.tail(1))
+        self.times += 1
+        self.w.wait_for('the application has the line', lambda: self.process.tail(1000).count('held') == self.times)
 
     def close(self):
         self.process.kill()
