@@ -3,11 +3,12 @@
  * answered with a NOP, whose answer tells for sure what the device has. */
 #include "driver/native-private.h"
 
-#define STALL_USEC      (30 * USEC_PER_SEC) /* no progress, though the device answers */
-#define ROOM_PAUSE_USEC (5 * USEC_PER_MSEC)
-#define QUIET_DOUBLINGS 3u
-#define END_GRACE_USEC  (1 * USEC_PER_SEC) /* a device that hashes before it answers */
-#define STREAM_TRIES    3
+#define STALL_USEC       (30 * USEC_PER_SEC) /* no progress, though the device answers */
+#define ROOM_PAUSE_USEC  (5 * USEC_PER_MSEC)
+#define QUIET_DOUBLINGS  3u
+#define STALE_GRACE_USEC (5 * USEC_PER_MSEC)
+#define END_GRACE_USEC   (1 * USEC_PER_SEC) /* a device that hashes before it answers */
+#define STREAM_TRIES     3
 
 void stream_enter(Native *n) {
         n->stream_id++;
@@ -36,6 +37,7 @@ void stream_answer(Native *n, const RkdAnswer *a) {
                                         .max_payload = i->max_payload,
                                         .latency_bytes = native_link_latency_bytes(&n->link),
                                         .bursts = n->link.half_duplex,
+                                        .whole = n->link.blocks && !n->link.half_duplex,
                         });
         n->window.credit = MIN(a->credit, n->window.length);
         n->progress_usec = n->now_usec;
@@ -107,8 +109,9 @@ void send_status(Native *n, const RkdAnswer *a, bool sure) {
         uint64_t queue_usec;
 
         note_left(n, &a->status, sure);
-        queue_usec = native_link_deadline(&n->link, RKD_STATUS_BYTES, 0, n->now_usec) +
-                     NATIVE_STATUS_USEC;
+        queue_usec = native_link_deadline(
+                                     &n->link, RKD_STATUS_BYTES, STALE_GRACE_USEC, n->now_usec) +
+                     MIN(n->link.latency_usec, (uint64_t)NATIVE_STATUS_USEC);
         if (a->status.error != RKD_OK) {
                 native_refuse(n, a->status.error, "DATA");
                 return;

@@ -5,6 +5,10 @@
  * is busy; when it is about to be idle a quarter of the buffer (what a device grants at a time)
  * goes as a shorter piece.
  *
+ * What is on its way when a loss is noticed is sent in vain. So after a loss pieces are shorter, no
+ * more of them are out than keep the line busy, and each is asked about at once, until some have
+ * come through. Not so to a device that goes deaf after a POLL: it gets all that is granted first.
+ *
  * On a bus there are bursts: all that is granted, then the answer. The last piece of a burst is
  * short, so that the device has taken in what came before when it answers, and grants that much
  * again. */
@@ -17,9 +21,19 @@
 #define PIECES_TO_GROW 8
 #define LAST_PIECE     64 /* of a burst */
 
+static bool is_lossy(const NativeWindow *w) {
+        return w->piece_bytes < w->piece_max_bytes && !w->whole;
+}
+
+static uint32_t send_limit(const NativeWindow *w) {
+        return is_lossy(w) ? MIN(w->credit, w->received + 2 * w->piece_bytes + w->latency_bytes)
+                           : w->credit;
+}
+
 /* Bytes of the piece at `next`; 0: none may go now. */
 static uint32_t piece_at(const NativeWindow *w, uint32_t next, bool hurry) {
-        uint32_t left = w->length - next, granted = w->credit > next ? w->credit - next : 0;
+        uint32_t end = send_limit(w);
+        uint32_t left = w->length - next, granted = end > next ? end - next : 0;
         uint32_t want = MIN(left, w->piece_bytes);
 
         if (granted >= want)
@@ -54,6 +68,8 @@ void native_window_init(NativeWindow *w, const void *stream, uint32_t length,
                 .piece_bytes = piece,
                 .piece_max_bytes = piece,
                 .bursts = limits->bursts,
+                .whole = limits->whole,
+                .latency_bytes = limits->latency_bytes,
                 .least_bytes = MAX(limits->window_bytes / 4, PIECE_MIN),
         };
 }
@@ -80,12 +96,12 @@ bool native_window_next(NativeWindow *w, bool hurry, RkdRequest *ret, bool *ret_
                 .n_bytes = n,
         };
         w->next += n;
-        *ret_poll = piece_at(w, w->next, false) == 0;
+        *ret_poll = piece_at(w, w->next, false) == 0 || (is_lossy(w) && !w->bursts);
         return true;
 }
 
 static void shrink(NativeWindow *w) {
-        w->piece_bytes = MAX(w->piece_bytes / 2, MIN(w->piece_max_bytes, 4 * PIECE_MIN));
+        w->piece_bytes = MAX(w->piece_bytes / 2, MIN(w->piece_max_bytes, 2 * PIECE_MIN));
         w->n_good = 0;
 }
 

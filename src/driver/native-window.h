@@ -19,7 +19,8 @@ typedef struct NativeWindow {
         uint32_t credit;
         uint32_t piece_bytes, piece_max_bytes;
         uint32_t least_bytes; /* of a piece, while others are out */
-        bool bursts;
+        bool bursts, whole;
+        uint32_t latency_bytes;
         unsigned n_good;           /* pieces taken since the last loss */
         uint32_t back_to;          /* where the last step back went */
         uint64_t stale_until_usec; /* NAKs for it until then are about pieces sent before */
@@ -38,6 +39,7 @@ typedef struct NativeWindowLimits {
         uint16_t max_payload;   /* of one DATA frame */
         uint32_t latency_bytes; /* that the line carries while an answer is late */
         bool bursts;            /* half duplex */
+        bool whole;             /* full duplex, and flash stops the device's core */
 } NativeWindowLimits;
 
 void native_window_init(NativeWindow *w, const void *stream, uint32_t length,

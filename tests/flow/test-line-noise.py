@@ -42,7 +42,7 @@ def one_in_10000(w):
 
 def one_in_1000(w):
     """1 byte in 1000 flipped and 1 in 1000 lost: hardly a frame of full length gets through."""
-    noisy(w, 1000, 24 * 1024)
+    noisy(w, 1000, 96 * 1024)
 
 
 run(one_in_10000, one_in_1000)

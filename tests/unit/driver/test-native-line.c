@@ -58,6 +58,37 @@ static void noise_never_stops_a_push(void **state) {
         }
 }
 
+static void noise_costs_bytes_by_its_strength(void **state) {
+        static const struct {
+                unsigned one_in, percent;
+        } cases[] = { { 10000, 150 }, { 3000, 180 }, { 1000, 240 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                VirtualConfig config = virtual_config();
+
+                build(&config);
+                world->line.flip_in = world->line.drop_in = cases[i].one_in;
+                world->line.seed = 7919;
+                assert_pushed();
+                assert_true(world->line.bytes_sent < IMAGE_BYTES * cases[i].percent / 100);
+        }
+}
+
+static void noise_never_stops_a_push_to_a_device_that_goes_deaf(void **state) {
+        for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+                VirtualConfig config = virtual_config();
+
+                config.capabilities |= RKD_CAN_FLASH_BLOCKS_CPU;
+                config.erase_usec = 22000;
+                config.write_usec = 6000;
+                build(&config);
+                world->line.flip_in = world->line.drop_in = 3000;
+                world->line.seed = seed * 7919;
+                assert_pushed();
+                assert_true(world->line.bytes_sent < IMAGE_BYTES * 8);
+        }
+}
+
 static void noise_never_stops_a_push_on_a_bus(void **state) {
         for (uint32_t seed = 1; seed <= SEEDS; seed++) {
                 VirtualConfig config = virtual_config();
@@ -220,6 +251,8 @@ static void line_that_damages_everything_is_told(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(noise_never_stops_a_push),
+                TEST(noise_costs_bytes_by_its_strength),
+                TEST(noise_never_stops_a_push_to_a_device_that_goes_deaf),
                 TEST(noise_never_stops_a_push_on_a_bus),
                 TEST(half_duplex_hears_itself_and_gets_through),
                 TEST(other_address_on_the_bus_does_not_answer),
