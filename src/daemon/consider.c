@@ -291,6 +291,14 @@ static void consider_release(Device *d) {
         }
         if (is_paused(d, &releases[i]->image_digest))
                 return;
+        if (device_cap_reached(d)) {
+                d->verdict.outcome = OUTCOME_WAIT_WINDOW;
+                (void)why(&d->verdict.why, 0,
+                                "%s waits for tomorrow: %" PRIu64
+                                " pushes today, PushesPerDay= allows no more",
+                                releases[i]->version, d->record->erases);
+                return;
+        }
         if (d->verdict.outcome == OUTCOME_DONE)
                 begin(d, UPDATE_UPGRADE, UPDATE_DOWNLOADING, releases[i]);
         else if (d->verdict.may_download &&

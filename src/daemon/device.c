@@ -272,6 +272,26 @@ void device_ask_soon(Device *d, uint64_t usec) {
                 manager_fatal(d->manager, r, "a timer could not be set");
 }
 
+/* ---- wear ---- */
+
+static int64_t today(const Device *d) {
+        return clock_now(d->manager->clock) / (24 * 3600);
+}
+
+void device_count_erase(Device *d) {
+        if (d->record->erase_day != today(d)) {
+                d->record->erase_day = today(d);
+                d->record->erases = 0;
+        }
+        d->record->erases++;
+        device_save(d);
+}
+
+bool device_cap_reached(const Device *d) {
+        return d->record->erase_day == today(d) &&
+               d->record->erases >= d->manager->config->pushes_per_day;
+}
+
 /* ---- hearing ---- */
 
 void device_lost(Device *d) {
@@ -369,8 +389,8 @@ bool device_push_is_foreign(const Device *d, const DriverIdentity *id) {
         return device_push_is_open(id) && id->push_id != 0 && id->push_id != d->record->push_id;
 }
 
-/* Which push is ours outlives its update; and one of somebody else is over when it is confirmed.
- * Of a push that failed nobody can tell whether it was. */
+/* Which push is ours outlives its update; and one of somebody else is over when the device says
+ * so, or holds one of ours. */
 static bool take_push(Device *d, const DriverIdentity *id) {
         Record *r = d->record;
         bool changed = false;
@@ -379,7 +399,9 @@ static bool take_push(Device *d, const DriverIdentity *id) {
                 r->push_id = id->push_id;
                 changed = true;
         }
-        if (r->foreign_push && !device_push_is_foreign(d, id) && id->state != DEVICE_FAILED) {
+        if (r->foreign_push && (id->state == DEVICE_CONFIRMED || id->state == DEVICE_UNMANAGED ||
+                                               id->state == DEVICE_EMPTY ||
+                                               (id->push_id != 0 && id->push_id == r->push_id))) {
                 r->foreign_push = false;
                 changed = true;
         }

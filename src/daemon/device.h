@@ -102,6 +102,9 @@ void device_refreshed(Device *d);
 /* A push was begun on it that nobody has confirmed; it is not ours and nobody has accepted it. */
 bool device_push_is_open(const DriverIdentity *id);
 bool device_push_is_foreign(const Device *d, const DriverIdentity *id);
+/* Pushes that erased are counted by the day; how many of them happen by themselves is bounded. */
+void device_count_erase(Device *d);
+bool device_cap_reached(const Device *d);
 /* Looks whether there is anything to do, and starts it. */
 void device_consider(Device *d);
 /* Reports no program that could run, and nothing is kept to restore. */

@@ -11,17 +11,6 @@
 
 #define STALLS_MAX 3
 
-static void count_erase(Device *d) {
-        int64_t day = clock_now(d->manager->clock) / 86400;
-
-        if (d->record->erase_day != day) {
-                d->record->erase_day = day;
-                d->record->erases = 0;
-        }
-        d->record->erases++;
-        device_save(d);
-}
-
 static void validated(Update *u, const Verdict *verdict, const DriverIdentity *id) {
         const OutcomeInfo *info = outcome_info(verdict->outcome);
 
@@ -135,7 +124,7 @@ static void push_broken(Update *u, const DriverResult *result) {
 
 static void on_pushed(Update *u, const DriverResult *result) {
         if (result->erased)
-                count_erase(u->device);
+                device_count_erase(u->device);
         if (!device_heard(u->device, result)) {
                 (void)update_parked(u, result);
                 return;
@@ -192,6 +181,12 @@ static void on_asked(Update *u, const DriverResult *result) {
         }
         if (id->push_id == u->push_id && id->state != DEVICE_PUSHING) {
                 update_success(u);
+                return;
+        }
+        /* One that has begun is finished; whoever holds the device minds one that has not. */
+        if (u->device->record->hold && id->push_id != u->push_id) {
+                update_wait(u, UPDATE_PUSHING, OUTCOME_WAIT_HOLD, "%s is on hold",
+                                device_id(u->device));
                 return;
         }
         u->touched = true;

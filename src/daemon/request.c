@@ -278,6 +278,11 @@ static void accept_unit(Device *d) {
         r->identity_changed = false;
         r->capabilities = 0; /* it tells */
         r->push_id = 0;
+        r->foreign_push = false;
+        r->stranded_since = 0;
+        r->stranded_tries = 0;
+        r->erases = 0;
+        d->known = false;
         event_device(d, "accepted", OUTCOME_DONE, "%s serial %s is this device from now on",
                         r->model, r->serial);
 }
@@ -297,6 +302,10 @@ Outcome device_request_accept(Device *d, Why *w) {
                                 device_id(d));
         if (d->update && d->update->entering)
                 return refuse(w, OUTCOME_BUSY, "%s is between two steps; try again", device_id(d));
+        if (r->foreign_push && !r->identity_changed && !d->known)
+                return refuse(w, OUTCOME_WAIT_DEVICE,
+                                "%s did not answer since the start: which push is meant?",
+                                device_id(d));
         if (r->identity_changed) {
                 bool same = record_is_claimed_twice(r);
 
@@ -304,7 +313,7 @@ Outcome device_request_accept(Device *d, Why *w) {
                 if (!same && d->update && d->update->state != UPDATE_REPORTING)
                         end_for_other_unit(d->update);
         }
-        if (r->foreign_push) {
+        if (r->foreign_push && d->known) {
                 /* From now on it is as if it were ours. */
                 r->foreign_push = false;
                 r->push_id = d->identity.push_id;

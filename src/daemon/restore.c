@@ -39,10 +39,7 @@ static bool is_asked_for(const Update *u) {
 }
 
 static bool cap_reached(const Update *u) {
-        const Record *record = u->device->record;
-
-        return !is_asked_for(u) && record->erase_day == clock_now(u->manager->clock) / 86400 &&
-               record->erases >= u->manager->config->pushes_per_day;
+        return !is_asked_for(u) && device_cap_reached(u->device);
 }
 
 /* No push of ours is open on it, so nothing was erased since it ran; it runs, or will be

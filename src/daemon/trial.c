@@ -167,7 +167,10 @@ static void judge(Update *u, const DriverIdentity *id) {
         case DEVICE_TRIAL:
         case DEVICE_CONFIRMED:
                 /* Our questions keep a bootloader from starting the program by itself. */
-                if (id->in_bootloader)
+                if (id->in_bootloader && monotonic_usec() >= u->trial_limit_usec)
+                        update_failure(u, OUTCOME_DEVICE_REFUSED,
+                                        "the bootloader does not start the program");
+                else if (id->in_bootloader)
                         update_ask(u, DRIVER_START, on_started);
                 else
                         watch_program(u, id);

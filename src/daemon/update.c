@@ -19,6 +19,7 @@
 #include "basic/backoff.h"
 #include "basic/log.h"
 #include "basic/names.h"
+#include "daemon/ask.h"
 #include "daemon/device.h"
 #include "daemon/event.h"
 #include "daemon/stages.h"
@@ -213,8 +214,11 @@ void update_drop(Update *u, const char *format, ...) {
 bool update_is_untouched(const Update *u) {
         UpdateState s = u->state == UPDATE_WAITING ? u->resume : u->state;
 
-        return !u->touched && (s == UPDATE_DOWNLOADING || s == UPDATE_VALIDATING ||
-                                              s == UPDATE_READING || s == UPDATE_ADOPTING);
+        if (u->touched)
+                return false;
+        return s == UPDATE_DOWNLOADING || s == UPDATE_VALIDATING || s == UPDATE_READING ||
+               s == UPDATE_ADOPTING ||
+               (s == UPDATE_RESTORING && u->kind == UPDATE_RESTORE && u->push_id == 0);
 }
 
 int update_cancel(Update *u) {
@@ -294,7 +298,8 @@ Update *update_free(Update *u) {
 }
 
 void update_new_push(Update *u, const DriverIdentity *id) {
-        u->last_push_id = id->push_id;
+        /* It may hold the one before, whichever of ours got so far, until this one is taken. */
+        u->last_push_id = update_is_ours(u, id) ? id->push_id : 0;
         u->push_id = random_u64();
         u->stalls = 0;
         u->stream_left = 0;

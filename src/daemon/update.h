@@ -130,7 +130,7 @@ void update_drop(Update *u, const char *format, ...) _printf_(2, 3);
 /* After REPORTING: closes the journal, frees the update, looks at the device again. */
 void update_finish(Update *u);
 
-/* Chooses the id of the next push; `id`: what the device holds until then, and that is ours. */
+/* Chooses the id of the next push; `id`: what the device holds until then. */
 void update_new_push(Update *u, const DriverIdentity *id);
 /* The image of the present role: what its record or candidate says. */
 const Sha256 *update_digest(const Update *u);
