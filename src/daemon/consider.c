@@ -151,8 +151,51 @@ static const Release *release_by_digest(const Device *d, const Sha256 *digest) {
         return NULL;
 }
 
-static bool is_paused(const Device *d, const Sha256 *digest) {
-        return d->retry_usec > monotonic_usec() && sha256_equal(&d->retry_candidate, digest);
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
+        Device *d = userdata;
+
+        d->look_timer = sd_event_source_disable_unref(d->look_timer);
+        device_consider(d);
+        return 0;
+}
+
+/* Nothing else would tell that time was all it needed. */
+static void look_again(Device *d, uint64_t usec) {
+        int r;
+
+        d->look_timer = sd_event_source_disable_unref(d->look_timer);
+        r = sd_event_add_time_relative(d->manager->event, &d->look_timer, CLOCK_BOOTTIME, usec,
+                        USEC_PER_SEC, on_look, d);
+        if (r < 0)
+                manager_fatal(d->manager, r, "a timer could not be set");
+}
+
+static bool is_paused(Device *d, const Sha256 *digest) {
+        uint64_t now = monotonic_usec();
+
+        if (d->retry_usec <= now || !sha256_equal(&d->retry_candidate, digest))
+                return false;
+        look_again(d, d->retry_usec - now);
+        return true;
+}
+
+/* A release that fits may have to wait for reasons that say nothing about it. */
+static bool has_to_pause(Device *d, const Release *release) {
+        if (is_paused(d, &release->image_digest)) {
+                d->verdict.outcome = OUTCOME_WAIT_PAUSE;
+                (void)why(&d->verdict.why, 0, "%s is tried again after a pause; the last time: %s",
+                                release->version, d->last_text.text);
+                return true;
+        }
+        if (!device_cap_reached(d))
+                return false;
+        d->verdict.outcome = OUTCOME_WAIT_PAUSE;
+        (void)why(&d->verdict.why, 0,
+                        "%s waits for tomorrow (UTC): %" PRIu64
+                        " pushes today, PushesPerDay= allows no more",
+                        release->version, d->record->erases);
+        look_again(d, device_cap_left_usec(d));
+        return true;
 }
 
 static bool consider_foreign(Device *d) {
@@ -289,20 +332,11 @@ static void consider_release(Device *d) {
                         stranded_without_release(d);
                 return;
         }
-        if (is_paused(d, &releases[i]->image_digest))
+        if (d->verdict.outcome != OUTCOME_DONE &&
+                        (!d->verdict.may_download ||
+                                        store_has(d->manager->store, &releases[i]->image_digest)))
                 return;
-        if (device_cap_reached(d)) {
-                d->verdict.outcome = OUTCOME_WAIT_WINDOW;
-                (void)why(&d->verdict.why, 0,
-                                "%s waits for tomorrow: %" PRIu64
-                                " pushes today, PushesPerDay= allows no more",
-                                releases[i]->version, d->record->erases);
-                return;
-        }
-        if (d->verdict.outcome == OUTCOME_DONE)
-                begin(d, UPDATE_UPGRADE, UPDATE_DOWNLOADING, releases[i]);
-        else if (d->verdict.may_download &&
-                        !store_has(d->manager->store, &releases[i]->image_digest))
+        if (!has_to_pause(d, releases[i]))
                 begin(d, UPDATE_UPGRADE, UPDATE_DOWNLOADING, releases[i]);
 }
 

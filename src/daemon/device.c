@@ -16,6 +16,7 @@
 #define ABSENT_MAX_USEC (30 * USEC_PER_SEC)
 #define SILENT_MAX      3
 #define TOLD_SAVE_USEC  (10 * USEC_PER_SEC)
+#define DAY_SECONDS     (24 * 3600)
 
 typedef struct DeviceSaved {
         SyncFunc func;
@@ -148,6 +149,7 @@ Device *device_free(Device *d) {
         d->update = update_free(d->update);
         d->status = exchange_cancel(d->status);
         sd_event_source_disable_unref(d->status_timer);
+        sd_event_source_disable_unref(d->look_timer);
         d->saving = sync_job_forget(d->saving);
         while (d->saved) {
                 DeviceSaved *s = d->saved;
@@ -275,7 +277,7 @@ void device_ask_soon(Device *d, uint64_t usec) {
 /* ---- wear ---- */
 
 static int64_t today(const Device *d) {
-        return clock_now(d->manager->clock) / (24 * 3600);
+        return clock_now(d->manager->clock) / DAY_SECONDS;
 }
 
 void device_count_erase(Device *d) {
@@ -290,6 +292,12 @@ void device_count_erase(Device *d) {
 bool device_cap_reached(const Device *d) {
         return d->record->erase_day == today(d) &&
                d->record->erases >= d->manager->config->pushes_per_day;
+}
+
+uint64_t device_cap_left_usec(const Device *d) {
+        int64_t spent = clock_now(d->manager->clock) % DAY_SECONDS;
+
+        return (uint64_t)(DAY_SECONDS - spent) * USEC_PER_SEC;
 }
 
 /* ---- hearing ---- */
@@ -616,8 +624,11 @@ void device_state_text(const Device *d, Why *ret) {
                                 r->running.version);
                 break;
         case DEVICE_FACE_STRANDED:
-                (void)why(ret, 0, "no program that is kept runs on it; tried %" PRIu64 " times",
-                                r->stranded_tries);
+                (void)why(ret, 0, "no program that is kept runs on it; tried %" PRIu64 " times%s",
+                                r->stranded_tries,
+                                device_cap_reached(d)
+                                                ? "; PushesPerDay= allows no more before tomorrow (UTC)"
+                                                : "");
                 break;
         case DEVICE_FACE_IDENTITY_CHANGED:
                 (void)why(ret, 0, "%s serial %s answers %s: rekindlectl accept %s",

@@ -65,6 +65,7 @@ struct Device {
         Backoff retry;       /* pauses between automatic tries of the same candidate */
         uint64_t retry_usec; /* not before this monotonic time; 0: now */
         Sha256 retry_candidate;
+        sd_event_source *look_timer; /* when a pause or the day is over */
 };
 
 /* Makes the object for an id, with the record given (consumed) or a new one. */
@@ -105,6 +106,7 @@ bool device_push_is_foreign(const Device *d, const DriverIdentity *id);
 /* Pushes that erased are counted by the day; how many of them happen by themselves is bounded. */
 void device_count_erase(Device *d);
 bool device_cap_reached(const Device *d);
+uint64_t device_cap_left_usec(const Device *d); /* until the next day begins, in UTC */
 /* Looks whether there is anything to do, and starts it. */
 void device_consider(Device *d);
 /* Reports no program that could run, and nothing is kept to restore. */

@@ -21,11 +21,13 @@ typedef enum Outcome {
         OUTCOME_RESTORED_BY_REQUEST,
         /* nothing to do */
         OUTCOME_ALREADY_RUNNING,
-        OUTCOME_NO_RELEASE, /* no release for this model and channel */
+        OUTCOME_NO_RELEASE,  /* no release for this model and channel */
+        OUTCOME_PASSED_OVER, /* a person did not want it; it is not installed by itself */
         /* waits (validation) */
         OUTCOME_WAIT_DEVICE,
         OUTCOME_WAIT_APPROVAL,
         OUTCOME_WAIT_WINDOW,
+        OUTCOME_WAIT_PAUSE, /* the same was tried, or enough for today */
         OUTCOME_WAIT_HOLD,
         OUTCOME_WAIT_INHIBIT,
         OUTCOME_WAIT_CLOCK,

@@ -159,6 +159,23 @@ static void on_pushed(Update *u, const DriverResult *result) {
         }
 }
 
+/* The device knows of the push; or the power went while it wrote that into the record of its
+ * life. */
+static bool has_begun(const Update *u, const DriverIdentity *id) {
+        return id->push_id == u->push_id || (id->push_id == 0 && id->state == DEVICE_PUSHING);
+}
+
+/* What was decided before the hold and has not begun is decided anew after it. */
+static void wait_for_unhold(Update *u) {
+        bool forward = u->role == ROLE_CANDIDATE;
+
+        if (!forward && u->tries[u->role] > 0)
+                u->tries[u->role]--;
+        update_wait(u, forward ? UPDATE_VALIDATING : UPDATE_RESTORING, OUTCOME_WAIT_HOLD,
+                        "%s is on hold; the push of %s %s has not begun", device_id(u->device),
+                        update_role_to_string(u->role), update_version(u));
+}
+
 /* What the device says of our push decides whether there is anything left to push. */
 static void on_asked(Update *u, const DriverResult *result) {
         const DriverIdentity *id = &result->identity;
@@ -183,10 +200,8 @@ static void on_asked(Update *u, const DriverResult *result) {
                 update_success(u);
                 return;
         }
-        /* One that has begun is finished; whoever holds the device minds one that has not. */
-        if (u->device->record->hold && id->push_id != u->push_id) {
-                update_wait(u, UPDATE_PUSHING, OUTCOME_WAIT_HOLD, "%s is on hold",
-                                device_id(u->device));
+        if (u->device->record->hold && !has_begun(u, id)) {
+                wait_for_unhold(u);
                 return;
         }
         u->touched = true;

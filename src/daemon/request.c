@@ -241,6 +241,9 @@ Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w) {
                                 device_id(d));
         if (fd >= 0)
                 return declare(d, fd, version, w);
+        if (r->hold)
+                return refuse(w, OUTCOME_WAIT_HOLD, "%s is on hold: rekindlectl unhold %s",
+                                device_id(d), device_id(d));
         if (!d->present)
                 return refuse(w, OUTCOME_WAIT_DEVICE, "%s does not answer", device_id(d));
         if (sha256_is_zero(&d->identity.digest) || d->identity.in_bootloader)

@@ -238,6 +238,8 @@ static int get_all(Update *u, const json_t *e, Why *w) {
         u->state = (UpdateState)state;
         u->resume = (UpdateState)resume;
         u->role = (UpdateRole)role;
+        /* This entry was written before the device was asked, and nobody knows how far it came. */
+        u->touched |= u->state == UPDATE_PUSHING;
         if (u->role == ROLE_CANDIDATE && u->kind == UPDATE_UPGRADE && !u->candidate)
                 return why(w, -EBADMSG, "journal: an upgrade without \"candidate\"");
         return 0;

@@ -217,8 +217,8 @@ bool update_is_untouched(const Update *u) {
         if (u->touched)
                 return false;
         return s == UPDATE_DOWNLOADING || s == UPDATE_VALIDATING || s == UPDATE_READING ||
-               s == UPDATE_ADOPTING ||
-               (s == UPDATE_RESTORING && u->kind == UPDATE_RESTORE && u->push_id == 0);
+               s == UPDATE_ADOPTING || s == UPDATE_PUSHING ||
+               (s == UPDATE_RESTORING && u->kind == UPDATE_RESTORE);
 }
 
 int update_cancel(Update *u) {

@@ -244,15 +244,13 @@ static void unit_init(Unit *u) {
 
 /* ---- the gateway ---- */
 
-static int64_t noon(void *userdata) {
-        return 1780000000;
+static int64_t now(void *userdata) {
+        return ((const World *)userdata)->now;
 }
 
 static bool synchronised(void *userdata) {
         return true;
 }
-
-static const Clock clock_noon = { noon, synchronised, NULL };
 
 static void write_config(World *w) {
         char path[128];
@@ -292,7 +290,8 @@ void world_start(World *w) {
         (void)snprintf(state, sizeof(state), "%s/state", w->path);
         (void)snprintf(fetch, sizeof(fetch), "%s/fetch", w->path);
         write_config(w);
-        if (manager_new(w->event, &clock_noon, &options, &w->manager, &text) < 0)
+        w->clock = (Clock){ now, synchronised, w };
+        if (manager_new(w->event, &w->clock, &options, &w->manager, &text) < 0)
                 fail_msg("%s", text.text);
         w->device = manager_find_device(w->manager, "boiler");
         assert_non_null(w->device);
@@ -347,6 +346,7 @@ int world_setup(void **state) {
         if (w->line < 0)
                 return -1;
         unit_init(&w->unit);
+        w->now = WORLD_NOON;
         w->unit.off = true;
         world_start(w);
         for (Program p = PROGRAM_BACKUP; p < _PROGRAM_MAX; p++)

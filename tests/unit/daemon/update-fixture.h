@@ -27,6 +27,7 @@ typedef struct Script {
 } Script;
 
 #define SCRIPTS_MAX 8
+#define WORLD_NOON  INT64_C(1779969600) /* of a day in UTC */
 
 typedef struct Unit {
         Driver driver; /* first: it is the device's driver */
@@ -53,6 +54,8 @@ typedef struct World {
         const char *config; /* more keys of [Updates] */
         const char *port_keys;
         bool patient; /* timers take their time */
+        Clock clock;
+        int64_t now; /* what the clock says */
 } World;
 
 int world_setup(void **state); /* a unit that runs its backup, which is held; a previous one too */

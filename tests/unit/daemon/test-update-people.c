@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What people ask for, in the middle of what goes on by itself: it is done, or refused with a
+ * word, and never waits in silence. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "update-fixture.h"
+
+static void assert_runs(World *w, Program p) {
+        Sha256 digest;
+
+        program_digest(p, &digest);
+        assert_true(sha256_equal(&w->unit.id.digest, &digest));
+        assert_int_equal(w->unit.id.state, DEVICE_CONFIRMED);
+}
+
+static void hold(World *w, bool on) {
+        Why text;
+
+        assert_int_equal(device_request_hold(w->device, on, &text), OUTCOME_DONE);
+}
+
+static bool was_pushed(World *w, void *userdata) {
+        return w->unit.asked[DRIVER_PUSH] == *(unsigned *)userdata;
+}
+
+/* ---- hold ---- */
+
+static void what_a_person_asks_for_under_hold_is_refused(void **state) {
+        World *w = *state;
+        Why text;
+
+        world_turns(w, 20);
+        hold(w, true);
+        assert_int_equal(device_request_restore(w->device, &text), OUTCOME_WAIT_HOLD);
+        assert_int_equal(device_request_update(w->device, NULL, &text), OUTCOME_NO_RELEASE);
+        w->device->record->backup = (RecordImage){};
+        assert_int_equal(device_request_adopt(w->device, -1, NULL, &text), OUTCOME_WAIT_HOLD);
+        assert_non_null(strstr(text.text, "rekindlectl unhold boiler"));
+        assert_null(w->device->update);
+}
+
+/* Decided before the hold, and not begun: it can be taken back. */
+static void a_held_push_that_has_not_begun_can_be_canceled(void **state) {
+        World *w = *state;
+        Why text;
+
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_state(w, UPDATE_PUSHING);
+        hold(w, true);
+        world_until_state(w, UPDATE_WAITING);
+        assert_int_equal(device_request_cancel(w->device, &text), OUTCOME_DONE);
+        world_until_over(w);
+        assert_int_equal(world_results(w, OUTCOME_CANCELED), 1);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 0);
+}
+
+static void a_push_to_a_device_that_went_silent_can_be_canceled(void **state) {
+        World *w = *state;
+        Why text;
+
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_state(w, UPDATE_PUSHING);
+        w->unit.off = true;
+        world_until_state(w, UPDATE_WAITING);
+        assert_int_equal(w->device->update->resume, UPDATE_PUSHING);
+        assert_int_equal(device_request_cancel(w->device, &text), OUTCOME_DONE);
+        world_until_over(w);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 0);
+}
+
+/* Nobody knows how far a push came that was under way when the gateway lost its power. */
+static void a_push_of_a_former_run_cannot_be_canceled(void **state) {
+        World *w = *state;
+        Why text;
+
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_state(w, UPDATE_PUSHING);
+        world_stop(w);
+        w->unit.off = true;
+        world_start(w);
+        assert_int_equal(device_request_cancel(w->device, &text), OUTCOME_TOO_LATE);
+}
+
+static void a_hold_stops_a_restore_that_has_not_begun(void **state) {
+        World *w = *state;
+        unsigned one = 1;
+
+        w->unit.health = DEVICE_HEALTH_SICK;
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until(w, was_pushed, &one);
+        world_until_state(w, UPDATE_RESTORING);
+        w->unit.health = DEVICE_HEALTH_HEALTHY;
+        world_until_state(w, UPDATE_PUSHING);
+        hold(w, true);
+        world_until_state(w, UPDATE_WAITING);
+        assert_int_equal(w->device->update->wait, OUTCOME_WAIT_HOLD);
+        assert_int_equal(w->device->update->tries[ROLE_BACKUP], 0);
+        world_turns(w, 50);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 1);
+        hold(w, false);
+        world_until_over(w);
+        assert_runs(w, PROGRAM_BACKUP);
+}
+
+static void a_requested_restore_that_is_held_can_be_canceled(void **state) {
+        World *w = *state;
+        Why text;
+
+        world_turns(w, 20);
+        assert_int_equal(device_request_restore(w->device, &text), OUTCOME_DONE);
+        world_until_state(w, UPDATE_PUSHING);
+        hold(w, true);
+        world_until_state(w, UPDATE_WAITING);
+        assert_int_equal(device_request_cancel(w->device, &text), OUTCOME_DONE);
+        world_until_over(w);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 0);
+}
+
+/* The power went in the first write of the record of its life: the push has begun, and is
+ * finished. */
+static void a_hold_finishes_a_push_that_was_cut_at_its_first_write(void **state) {
+        const Script cut = {
+                .op = DRIVER_PUSH, .code = DRIVER_E_NO_ANSWER, .heard = true, .erased = true
+        };
+        World *w = *state;
+        unsigned two = 2;
+
+        unit_script(&w->unit, &cut);
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_state(w, UPDATE_WAITING);
+        w->unit.id.state = DEVICE_PUSHING;
+        w->unit.id.in_bootloader = true;
+        w->unit.id.push_id = 0;
+        w->unit.confirmed = false;
+        hold(w, true);
+        world_until(w, was_pushed, &two);
+        world_until_state(w, UPDATE_WAITING);
+        assert_int_equal(w->device->update->resume, UPDATE_TRIAL);
+}
+
+/* ---- the day's pushes ---- */
+
+static void use_up_the_day(World *w) {
+        w->manager->config->pushes_per_day = 1;
+        device_count_erase(w->device);
+}
+
+static bool has_update(World *w, void *userdata) {
+        return w->device->update != NULL;
+}
+
+static void the_next_day_has_pushes_again(void **state) {
+        const Program offer[] = { PROGRAM_CANDIDATE, PROGRAM_NONE };
+        World *w = *state;
+        uint64_t due, now;
+
+        world_turns(w, 20);
+        use_up_the_day(w);
+        world_offer(w, offer);
+        world_turns(w, 50);
+        assert_int_equal(w->device->verdict.outcome, OUTCOME_WAIT_PAUSE);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 0);
+        assert_non_null(w->device->look_timer);
+        assert_int_equal(sd_event_now(w->event, CLOCK_BOOTTIME, &now), 0);
+        assert_int_equal(sd_event_source_get_time(w->device->look_timer, &due), 0);
+        assert_in_range(due - now, 12 * 3600 * USEC_PER_SEC - 60 * USEC_PER_SEC,
+                        12 * 3600 * USEC_PER_SEC + USEC_PER_SEC);
+        w->patient = true; /* no answer of the device looks for us */
+        w->now += 12 * 3600;
+        assert_int_equal(sd_event_source_set_time(w->device->look_timer, 0), 0);
+        world_until(w, has_update, NULL);
+}
+
+/* It was counted in a future that has gone: it bounds nothing. */
+static void a_clock_that_was_set_back_does_not_block(void **state) {
+        const Program offer[] = { PROGRAM_CANDIDATE, PROGRAM_NONE };
+        World *w = *state;
+
+        world_turns(w, 20);
+        w->now += 1000 * 24 * 3600;
+        use_up_the_day(w);
+        w->now = 5; /* 1970 */
+        world_offer(w, offer);
+        world_until(w, has_update, NULL);
+        world_until_over(w);
+        assert_runs(w, PROGRAM_CANDIDATE);
+        assert_int_equal(w->device->record->erase_day, 0);
+        assert_int_equal(w->device->record->erases, 1);
+}
+
+static void what_a_person_asks_for_is_not_bounded_by_the_day(void **state) {
+        World *w = *state;
+        Why text;
+
+        world_turns(w, 20);
+        use_up_the_day(w);
+        assert_int_equal(device_request_restore(w->device, &text), OUTCOME_DONE);
+        world_until_over(w);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 1);
+        assert_int_equal(world_results(w, OUTCOME_RESTORED_BY_REQUEST), 1);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(what_a_person_asks_for_under_hold_is_refused),
+                TEST(a_held_push_that_has_not_begun_can_be_canceled),
+                TEST(a_push_to_a_device_that_went_silent_can_be_canceled),
+                TEST(a_push_of_a_former_run_cannot_be_canceled),
+                TEST(a_hold_stops_a_restore_that_has_not_begun),
+                TEST(a_requested_restore_that_is_held_can_be_canceled),
+                TEST(a_hold_finishes_a_push_that_was_cut_at_its_first_write),
+                TEST(the_next_day_has_pushes_again),
+                TEST(a_clock_that_was_set_back_does_not_block),
+                TEST(what_a_person_asks_for_is_not_bounded_by_the_day),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
