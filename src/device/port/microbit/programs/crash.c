@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include "program.h"
+
+const ProgramBehaviour program_behaviour = { .crashes = true };
