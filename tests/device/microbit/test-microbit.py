@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The device library on an emulated Cortex-M0, over its serial line, as an independent second implementation of the link
+sees it. Usage: test-microbit.py FOLDER [TEST...], FOLDER being that of the bootloader and its programs."""
+
+import os
+import shutil
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'lib'))
+
+import qemu    # noqa: E402
+import rklink  # noqa: E402
+
+PROGRAMS = ''
+PUSH = 0x1122334455667788
+PAD = 20000  # bytes of data in an image: so much that a push can be caught in the middle
+
+
+def is_program(health):
+    return lambda identity: identity['who'] == 'program' and identity['health'] == health
+
+
+def is_state(state):
+    return lambda identity: identity['who'] == 'bootloader' and identity['state'] == state
+
+
+class Enough(Exception):
+    """The push has come as far as the test wanted."""
+
+
+class MicrobitTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='rkmb-')
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.device = qemu.Microbit(self.folder, os.path.join(PROGRAMS, 'microbit-boot.elf'))
+        self.device.start()
+        self.addCleanup(self.device.stop)
+        self.link = None
+        self.connect()
+
+    def connect(self):
+        if self.link:
+            self.link.close()
+        self.link = rklink.Link(self.device.socket)
+        self.addCleanup(self.link.close)
+
+    def image(self, behaviour='healthy', version='1.0.0', pad=0):
+        return qemu.make_image(os.path.join(PROGRAMS, f'microbit-{behaviour}.bin'), version, pad)
+
+    def push(self, image, version='1.0.0', push_id=PUSH, **kwargs):
+        return self.link.push(image, push_id, version, model='microbit', **kwargs)
+
+    def push_half(self, image):
+        """Stops a push in the middle of its stream."""
+        def progress(received):
+            if received > len(image) // 2:
+                raise Enough
+
+        with self.assertRaises(Enough):
+            self.push(image, progress=progress)
+
+    def fail_trial(self, behaviour, cause, trial):
+        self.push(self.image(behaviour), trial=trial)
+        self.link.start(PUSH)
+        identity = self.link.wait(is_state('failed'), f'{behaviour} failed', 40)
+        self.assertEqual(identity['cause'], cause)
+        self.assertEqual(identity['attempts_left'], 0)
+        self.assertEqual(identity['boots'], 3)
+
+    def flash_is(self, image):
+        path = os.path.join(self.folder, 'wanted')
+        with open(path, 'wb') as file:
+            file.write(image)
+        self.assertTrue(self.device.holds(path))
+
+
+class Good(MicrobitTest):
+    def test_blank_device_tells_what_it_is(self):
+        identity = self.link.identify()
+        self.assertEqual((identity['who'], identity['state'], identity['model']), ('bootloader', 'empty', 'microbit'))
+        self.assertEqual((identity['program_base'], identity['program_space'], identity['unit_size']), (0x8000, 0x37800, 1024))
+        self.assertIn('flash-blocks-cpu', identity['capabilities'])
+
+    def test_program_is_pushed_started_and_confirmed(self):
+        image = self.image()
+        self.push(image)
+        self.assertEqual(self.link.identify()['state'], 'verified')
+        self.link.start(PUSH)
+        identity = self.link.wait(is_program('healthy'), 'the program')
+        self.assertEqual((identity['version'], identity['state'], identity['boots']), ('1.0.0', 'trial', 1))
+        self.link.confirm(PUSH)
+        self.assertEqual(self.link.identify()['state'], 'confirmed')
+        self.flash_is(image)
+
+    def test_confirmed_program_starts_by_itself(self):
+        self.push(self.image())
+        self.link.start(PUSH)
+        self.link.wait(is_program('healthy'), 'the program')
+        self.link.confirm(PUSH)
+        for again in (self.device.reset, self.restart):
+            again()
+            identity = self.link.wait(is_program('healthy'), 'the program after a reset')
+            self.assertEqual(identity['state'], 'confirmed')
+
+    def restart(self):
+        self.device.cut_power()
+        self.device.start()
+        self.connect()
+
+    def test_program_leaves_for_the_bootloader_and_another_is_pushed(self):
+        self.push(self.image())
+        self.link.start(PUSH)
+        self.link.wait(is_program('healthy'), 'the program')
+        self.link.confirm(PUSH)
+        self.link.enter()
+        identity = self.link.wait(is_state('confirmed'), 'the bootloader')
+        self.assertEqual(identity['cause'], 'software')
+        self.assertGreater(self.push(self.image(version='1.1.0', pad=3000), '1.1.0', PUSH + 1), 0)
+        self.link.start(PUSH + 1)
+        self.assertEqual(self.link.wait(is_program('healthy'), '1.1.0')['version'], '1.1.0')
+
+    def test_program_that_was_flashed_by_other_means_is_known_by_its_descriptor(self):
+        image = self.image(version='0.9.0')
+        self.device.cut_power()
+        with open(self.device.flash, 'r+b') as file:
+            file.write(image)
+        self.device.start()
+        self.connect()
+        identity = self.link.wait(is_program('healthy'), 'the program')
+        self.assertEqual((identity['state'], identity['version'], identity['source']), ('unmanaged', '0.9.0', 'descriptor'))
+        self.link.enter()
+        identity = self.link.wait(is_state('unmanaged'), 'the bootloader')
+        self.assertEqual((identity['version'], identity['image_length']), ('0.9.0', len(image)))
+
+    def test_longest_image_fills_the_program_space(self):
+        program = len(self.image())
+        image = self.image(pad=0x37800 - program)
+        self.assertEqual(self.push(image), 0x37800 // 1024)
+        self.link.start(PUSH)
+        self.link.wait(is_program('healthy'), 'the program')
+        self.flash_is(image)
+
+
+class Bad(MicrobitTest):
+    def test_crash_uses_up_its_starts(self):
+        self.fail_trial('crash', 'crash', 10)
+
+    def test_hang_is_reset_by_the_watchdog(self):
+        self.fail_trial('hang', 'watchdog', 10)
+
+    def test_silent_program_is_reset_when_its_trial_is_over(self):
+        self.fail_trial('silent', 'trial', 1)
+
+    def test_failed_program_is_replaced(self):
+        self.fail_trial('crash', 'crash', 10)
+        good = self.image()
+        self.push(good, push_id=PUSH + 1)
+        self.link.start(PUSH + 1)
+        self.link.wait(is_program('healthy'), 'the good program')
+        self.flash_is(good)
+
+    def test_image_without_vectors_is_never_started(self):
+        with self.assertRaises(rklink.Refused) as refused:
+            self.push(b'\x55' * 4096)
+        self.assertEqual(refused.exception.result, 'bad-digest')
+        with self.assertRaises(rklink.Refused) as refused:
+            self.link.start(PUSH)
+        self.assertEqual(refused.exception.result, 'not-runnable')
+
+
+class Cuts(MicrobitTest):
+    def go_on(self, image):
+        identity = self.link.wait(is_state('pushing'), 'the open push')
+        self.assertEqual(identity['push_id'], PUSH)
+        units = -(-len(image) // 1024)
+        sent = self.push(image)
+        self.assertTrue(0 < sent < units, f'{sent} of {units} units were sent again')
+        self.link.start(PUSH)
+        self.link.wait(is_program('healthy'), 'the program')
+        self.flash_is(image)
+
+    def test_reset_in_mid_push_is_resumed(self):
+        image = self.image(pad=PAD)
+        self.push_half(image)
+        self.device.reset()
+        self.go_on(image)
+
+    def test_power_cut_in_mid_push_is_resumed(self):
+        image = self.image(pad=PAD)
+        self.push_half(image)
+        self.device.cut_power()
+        self.device.start()
+        self.connect()
+        self.go_on(image)
+
+    def test_power_cut_in_trial_uses_up_one_start(self):
+        self.push(self.image('silent'), trial=60)
+        self.link.start(PUSH)
+        self.link.wait(is_program('starting'), 'the program')
+        self.device.cut_power()
+        self.device.start()
+        self.connect()
+        identity = self.link.wait(is_program('starting'), 'the program again')
+        self.assertEqual((identity['boots'], identity['attempts_left']), (2, 1))
+
+
+if __name__ == '__main__':
+    PROGRAMS = sys.argv.pop(1)
+    unittest.main(verbosity=2)

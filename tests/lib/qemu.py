@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The micro:bit port of the device library in QEMU: a real Cortex-M0 bootloader behind a UNIX socket.
+
+QEMU keeps no flash of its own, so this does: the flash is a file (program area and record pages, as flash-read.py reads
+them) that is put into the machine through its debugger before it runs, and taken out again before it is killed. The bootloader
+comes from the ELF file, at every reset anew. RAM survives reset(), as it does on the chip, and is lost with cut_power().
+"""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+from process import Failure, Program, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAM_BASE = 0x8000
+FLASH_END = 0x40000
+DESCRIPTOR = b'RKDESC\xb7\x01'
+GDB_PIECE = 1024
+
+
+class _Lines:
+    """A socket of QEMU's, read to a limit in time."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
+        self.socket.connect(path)
+        self.read = self.socket.makefile('rb').read1
+        self.inbox = b''
+
+    def until(self, mark):
+        while mark not in self.inbox:
+            data = self.read(65536)
+            if not data:
+                raise Failure('QEMU has closed its socket')
+            self.inbox += data
+        line, self.inbox = self.inbox.split(mark, 1)
+        return line
+
+    def close(self):
+        self.socket.close()
+
+
+class Debugger(_Lines):
+    """As much of GDB's remote protocol as writing memory takes."""
+
+    def ask(self, text):
+        self.socket.sendall(b'$%s#%02x' % (text, sum(text) % 256))
+        self.until(b'$')
+        answer = self.until(b'#')
+        self.socket.sendall(b'+')
+        return answer
+
+    def write(self, address, data):
+        for at in range(0, len(data), GDB_PIECE):
+            piece = data[at:at + GDB_PIECE]
+            answer = self.ask(b'M%x,%x:%s' % (address + at, len(piece), piece.hex().encode()))
+            if answer != b'OK':
+                raise Failure(f'QEMU does not write {address + at:#x}: {answer}')
+
+
+class Monitor(_Lines):
+    """QMP."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.until(b'\n')
+        self('qmp_capabilities')
+
+    def __call__(self, command, **arguments):
+        self.socket.sendall(json.dumps({'execute': command, 'arguments': arguments}).encode() + b'\n')
+        while True:
+            answer = json.loads(self.until(b'\n'))
+            if 'error' in answer:
+                raise Failure(f'QEMU: {command}: {answer["error"]}')
+            if 'return' in answer:
+                return answer['return']
+
+
+class Microbit:
+    """One device. spawn(name, command): starts a process (a world's, or process.Program)."""
+
+    def __init__(self, folder, bootloader, spawn=None):
+        self.folder = folder
+        self.bootloader = bootloader
+        self.spawn = spawn or (lambda name, command: Program(name, command, os.path.join(folder, 'qemu.log')))
+        self.flash = os.path.join(folder, 'flash')
+        self.socket = os.path.join(folder, 'line')
+        self.qemu = self.monitor = None
+
+    @property
+    def line(self):
+        """For Path= of a port."""
+        return 'unix:' + self.socket
+
+    def start(self):
+        """Switches the power on; a new device is blank."""
+        if not os.path.exists(self.flash):
+            self.store(b'\xff' * (FLASH_END - PROGRAM_BASE))
+        paths = {name: os.path.join(self.folder, name) for name in ('line', 'monitor', 'debugger')}
+        command = ['qemu-system-arm', '-M', 'microbit', '-display', 'none', '-nodefaults', '-monitor', 'none', '-S',
+                   '-kernel', self.bootloader]
+        for name, path in paths.items():
+            if os.path.lexists(path):
+                os.unlink(path)
+            command += ['-chardev', f'socket,id={name},path={path},server=on,wait=off']
+        command += ['-serial', 'chardev:line', '-mon', 'chardev=monitor,mode=control', '-gdb', 'chardev:debugger']
+        self.qemu = self.spawn('qemu', command)
+        wait_for('QEMU', lambda: all(os.path.exists(path) for path in paths.values()), alive=[self.qemu])
+        self.monitor = Monitor(paths['monitor'])
+        debugger = Debugger(paths['debugger'])
+        with open(self.flash, 'rb') as file:
+            debugger.write(PROGRAM_BASE, file.read())
+        debugger.close()
+        self.monitor('cont')
+
+    def store(self, data):
+        with open(self.flash, 'wb') as file:
+            file.write(data)
+
+    def save(self):
+        """Takes the flash out of the machine as it is at this moment."""
+        self.monitor('memsave', val=PROGRAM_BASE, size=FLASH_END - PROGRAM_BASE, filename=self.flash)
+
+    def reset(self):
+        """The reset pin: at once, in the middle of whatever it does, RAM stays."""
+        self.monitor('system_reset')
+
+    def cut_power(self):
+        """At once, between two instructions; start() brings the power back."""
+        self.monitor('stop')
+        self.save()
+        self.monitor.close()
+        self.qemu.kill()
+        self.qemu = None
+
+    def stop(self):
+        if self.qemu:
+            self.cut_power()
+
+    def read_flash(self, *arguments):
+        """(exit status, answer) of the independent reader."""
+        if self.qemu:
+            self.save()
+        done = subprocess.run([sys.executable, os.path.join(HERE, 'flash-read.py'), self.flash, *arguments],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', check=False)
+        if done.returncode not in (0, 1):
+            raise Failure(f'flash-read: {done.stdout}')
+        return done.returncode, json.loads(done.stdout)
+
+    def holds(self, image):
+        """Whether the program area is exactly this image."""
+        return self.read_flash('--image', image)[0] == 0
+
+    def record(self):
+        """The device's own record, {} when it has none."""
+        return self.read_flash()[1]['record'] or {}
+
+
+def add_microbit(world, name='boiler', **keys):
+    """A micro:bit among the devices of a story's world (world.py). QEMU has one serial number for all: one in each world."""
+    folder = os.path.join(os.environ['REKINDLE_BUILD'], 'src', 'device', 'port', 'microbit')
+    device = Microbit(world.folder(f'device-{name}'), os.path.join(folder, 'microbit-boot.elf'),
+                      lambda what, command: world.spawn(f'{what}-{name}', command))
+    device.name, device.model = name, 'microbit'
+    world.devices[name] = device
+    world.port_keys[name] = keys.get('port_keys', '')
+    world.device_keys[name] = keys.get('device_keys', '')
+    device.start()
+    return device
+
+
+def publish(world, version, behaviour='healthy', pad=0, trial=5):
+    """Publishes an example program for the micro:bit as this version; the path of the image."""
+    program = os.path.join(os.environ['REKINDLE_BUILD'], 'src', 'device', 'port', 'microbit', f'microbit-{behaviour}.bin')
+    path = os.path.join(world.folder('images'), f'microbit-{version}-{behaviour}.bin')
+    with open(path, 'wb') as file:
+        file.write(make_image(program, version, pad))
+    world.publisher.add(version, path, model='microbit', trial=trial)
+    world.publisher.publish()
+    return path
+
+
+def make_image(program, version, pad=0):
+    """An example program that says this version of itself; pad: bytes of data behind it, the same for each version."""
+    with open(program, 'rb') as file:
+        image = bytearray(file.read())
+    at = image.index(DESCRIPTOR)  # the library that is in the program holds the magic, too, to search for it
+    while image[at + 80:at + 82] != b'?\0':
+        at = image.index(DESCRIPTOR, at + 1)
+    image += bytes(i * i >> 3 & 0xff for i in range(pad))
+    length, = struct.unpack_from('<I', image, at + 8)
+    if length != len(image) - pad:
+        raise Failure(f'{program}: the linker counted {length} bytes, the file has {len(image) - pad}')
+    struct.pack_into('<I', image, at + 8, len(image))
+    struct.pack_into('64s', image, at + 80, version.encode())
+    return bytes(image)
