@@ -119,8 +119,9 @@ typedef enum RkdInstructionSet {
 } RkdInstructionSet;
 
 enum {
-        RKD_CODEC_RAW = 0
-}; /* STREAM codec; bit 0 of identity.codecs */
+        RKD_CODEC_RAW = 0,
+        RKD_CODEC_PATCH = 1 /* rekindle-patch(7) */
+};                          /* STREAM codec; bits of identity.codecs */
 enum {
         RKD_IDENTIFY_IDENTITY = 0,
         RKD_IDENTIFY_RELEASE = 1

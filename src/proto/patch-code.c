@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Branches of Thumb, RISC-V and AVR, see patch-code.h. */
+
+#include "proto/patch-code.h"
+
+#include "proto/numbers.h"
+
+#ifdef RKD_PATCH_ISA
+#define ISA(isa) ((void)(isa), RKD_PATCH_ISA)
+#else
+#define ISA(isa) (isa)
+#endif
+
+/* BL and B.W with both J bits set: 4 MiB each way, which is all a microcontroller has. */
+#define THUMB_MASK   UINT32_C(0xb800f800)
+#define THUMB_BRANCH UINT32_C(0xb800f000)
+#define THUMB_KEPT   UINT32_C(0xf800f800)
+
+/* JAL */
+#define RISCV_MASK   UINT32_C(0x7f)
+#define RISCV_BRANCH UINT32_C(0x6f)
+#define RISCV_KEPT   UINT32_C(0xfff)
+
+/* CALL and JMP */
+#define AVR_MASK   UINT32_C(0xfe0c)
+#define AVR_BRANCH UINT32_C(0x940c)
+#define AVR_KEPT   UINT32_C(0xfe0e)
+
+static uint32_t thumb_target(uint32_t word, uint32_t at) {
+        uint32_t halfwords = (word & 0x3ff) << 11 | ((word >> 16) & 0x7ff);
+
+        if (word & 0x400)
+                halfwords |= UINT32_C(0xffe00000);
+        return at + 4 + halfwords * 2;
+}
+
+static uint32_t thumb_retarget(uint32_t word, uint32_t at, uint32_t target) {
+        uint32_t bytes = target - at - 4;
+
+        return (word & THUMB_KEPT) | ((bytes >> 12) & 0x3ff) | (bytes >> 31 << 10) |
+               ((bytes >> 1) & 0x7ff) << 16;
+}
+
+static uint32_t riscv_target(uint32_t word, uint32_t at) {
+        uint32_t bytes = (word & 0xff000) | (word >> 20 & 1) << 11 | (word >> 21 & 0x3ff) << 1;
+
+        if (word >> 31)
+                bytes |= UINT32_C(0xfff00000);
+        return at + bytes;
+}
+
+static uint32_t riscv_retarget(uint32_t word, uint32_t at, uint32_t target) {
+        uint32_t bytes = target - at;
+
+        return (word & RISCV_KEPT) | (bytes & 0xff000) | (bytes >> 11 & 1) << 20 |
+               (bytes >> 1 & 0x3ff) << 21 | (bytes >> 20 & 1) << 31;
+}
+
+static uint32_t avr_target(uint32_t word) {
+        return (word >> 16 | (word & 1) << 16 | (word & 0x1f0) << 13) * 2;
+}
+
+static uint32_t avr_retarget(uint32_t word, uint32_t target) {
+        uint32_t words = target / 2;
+
+        return (word & AVR_KEPT) | words << 16 | (words >> 16 & 1) | (words >> 13 & 0x1f0);
+}
+
+bool rkd_code_is_branch(uint8_t isa, uint32_t word) {
+        switch (ISA(isa)) {
+        case RKD_ISA_THUMB:
+                return (word & THUMB_MASK) == THUMB_BRANCH;
+        case RKD_ISA_RISCV:
+                return (word & RISCV_MASK) == RISCV_BRANCH;
+        case RKD_ISA_AVR:
+                return (word & AVR_MASK) == AVR_BRANCH;
+        default:
+                return false;
+        }
+}
+
+uint32_t rkd_code_target(uint8_t isa, uint32_t word, uint32_t at) {
+        switch (ISA(isa)) {
+        case RKD_ISA_THUMB:
+                return thumb_target(word, at);
+        case RKD_ISA_RISCV:
+                return riscv_target(word, at);
+        default:
+                return avr_target(word);
+        }
+}
+
+uint32_t rkd_code_retarget(uint8_t isa, uint32_t word, uint32_t at, uint32_t target) {
+        switch (ISA(isa)) {
+        case RKD_ISA_THUMB:
+                return thumb_retarget(word, at, target);
+        case RKD_ISA_RISCV:
+                return riscv_retarget(word, at, target);
+        default:
+                return avr_retarget(word, target);
+        }
+}
+
+/* By the first byte of an instruction: what its other byte is likely to be. */
+static unsigned thumb_class(uint8_t high) {
+        if (high >= 0xe8)
+                return 5; /* 32 bits long */
+        if (high >= 0xd0)
+                return 4;              /* branch */
+        return high >> 3 == 9 ? 3 : 6; /* load from a literal pool, or another */
+}
+
+static unsigned avr_class(uint8_t high) {
+        switch (high >> 4) {
+        case 0xe:
+                return 3; /* LDI */
+        case 0xf:
+                return 4; /* conditional branch */
+        case 0xc:
+        case 0xd:
+                return 5; /* RJMP, RCALL */
+        default:
+                return 6;
+        }
+}
+
+unsigned rkd_code_class(uint8_t isa, uint32_t from, uint32_t to, uint8_t low, uint8_t high) {
+        if (from & to & 1)
+                return 0;
+        if ((from | to) & 1)
+                return 1 + (to & 1);
+        switch (ISA(isa)) {
+        case RKD_ISA_THUMB:
+                return thumb_class(high);
+        case RKD_ISA_RISCV:
+                return 3 + (low & 3);
+        case RKD_ISA_AVR:
+                return avr_class(high);
+        default:
+                return 3;
+        }
+}
