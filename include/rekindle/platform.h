@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "proto/message.h"
+#include "proto/patch-model.h"
 
 #define RKD_RETAINED_BYTES  32u
 #define RKD_ATTEMPTS        3u   /* when platform.start_attempts is 0 */
@@ -84,6 +85,12 @@ typedef struct RkdPlatform {
         /* optional: without it ENTER cannot leave a program, and starts are not counted after
          * confirm */
         uint8_t *retained;
+
+        /* Bootloader, optional: memory for the decoder of patches (an RkdPatch); NULL: whole pages
+         * only. patch_profile: RkdPatchProfile, of those that the library was built for. unit_size
+         * must be a power of two then, and RKD_PATCH_UNITS_MAX of them the whole program space. */
+        struct RkdPatch *patch;
+        uint8_t patch_profile;
 
         /* Flash. erase: the erase unit that begins at `address`; write: address and n are
          * multiples of the write size, the data stays untouched until poll has answered. Both

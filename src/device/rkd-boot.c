@@ -16,6 +16,7 @@
 #include "device/rkd-flash.h"
 #include "device/rkd-identity.h"
 #include "device/rkd-link.h"
+#include "device/rkd-patch.h"
 #include "device/rkd-record.h"
 #include "device/rkd-retained.h"
 #include "device/rkd-stream.h"
@@ -48,7 +49,8 @@ static bool is_bootloader_valid(const RkdPlatform *p) {
                (p->unit_size % p->page_bytes == 0 || p->page_bytes % p->unit_size == 0) &&
                p->ring && p->ring_bytes >= 128 && p->max_payload >= RKD_PAYLOAD_MIN &&
                p->max_payload <= RKD_PAYLOAD_MAX && p->max_payload <= p->ring_bytes &&
-               p->flash_erase && p->start_program;
+               p->flash_erase && p->start_program &&
+               (!p->patch || (RKD_PATCH_IS_BUILT && rkd_patch_fits(p)));
 }
 
 int rkd_boot_init(RkdBoot *b, const RkdPlatform *p, uint8_t cause) {

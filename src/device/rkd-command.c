@@ -329,7 +329,7 @@ static uint8_t on_sums(RkdBoot *b, const RkdRequest *q, RkdAnswer *a) {
 static uint8_t on_stream(RkdBoot *b, const RkdRequest *q, RkdAnswer *a) {
         RkdStream *s = &b->stream;
 
-        if (q->codec != RKD_CODEC_RAW)
+        if (q->codec != RKD_CODEC_RAW && (q->codec != RKD_CODEC_PATCH || !b->platform->patch))
                 return RKD_UNKNOWN;
         if (b->record.status != RKD_RECORD_GOOD || b->record.verified)
                 return RKD_BAD_STATE;
@@ -337,7 +337,7 @@ static uint8_t on_stream(RkdBoot *b, const RkdRequest *q, RkdAnswer *a) {
                 if (!is_at_rest(b))
                         return RKD_LATER;
                 b->begin_total = b->begin_have = 0;
-                rkd_stream_begin(s, q->stream_id, q->length, b->record.image_length);
+                rkd_stream_begin(s, q->stream_id, q->codec, q->length, b->record.image_length);
         }
         a->credit = s->credit;
         rkd_stream_note_told(s, false);

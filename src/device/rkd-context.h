@@ -7,6 +7,7 @@
  */
 
 #include "device/rkd-parts.h"
+#include "device/rkd-patch-state.h"
 
 /* rkd-boot.c, rkd-command.c: the bootloader engine. */
 typedef struct RkdBoot {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "device/rkd-flash.h"
+#include "device/rkd-patch.h"
 #include "device/rkd-record.h"
 #include "proto/frame.h"
 
@@ -25,6 +26,10 @@ static void fill_platform(RkdIdentity *id, const RkdPlatform *p) {
         id->protocol = RKD_PROTOCOL;
         id->instruction_set = p->instruction_set;
         id->codecs = 1 << RKD_CODEC_RAW;
+        if (p->patch) {
+                id->codecs |= 1 << RKD_CODEC_PATCH;
+                id->codec_profile = rkd_patch_profile(p);
+        }
         id->capabilities = capabilities(p);
         id->max_payload = p->max_payload;
         id->buffer = p->ring_bytes;

@@ -91,7 +91,7 @@ typedef struct RkdRetained {
         uint16_t boots; /* starts that flash does not count */
 } RkdRetained;
 
-/* rkd-stream.c: receive ring, credit, raw codec, page buffer. */
+/* rkd-stream.c: receive ring, credit, codecs, page buffer. */
 typedef struct RkdStream {
         const RkdPlatform *platform;
         RkdFlash *flash;
@@ -109,12 +109,14 @@ typedef struct RkdStream {
         uint16_t id;
         uint8_t phase;
         uint8_t error;
+        uint8_t codec;
         uint8_t n_run;
         uint8_t run[8];
         bool erase_due;
-        bool dirty;    /* flash was touched since this was last cleared */
-        bool gap;      /* noticed since the last progress */
-        bool nak_told; /* a NAK was sent since then */
+        bool erase_early; /* before its page is full */
+        bool dirty;       /* flash was touched since this was last cleared */
+        bool gap;         /* noticed since the last progress */
+        bool nak_told;    /* a NAK was sent since then */
         bool ack_due;
         bool polled;      /* a POLL said that nothing more comes under this credit */
         uint8_t blocking; /* phase of a platform whose flash blocks the CPU */

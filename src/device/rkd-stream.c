@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "device/rkd-flash.h"
+#include "device/rkd-patch.h"
 #include "proto/bytes.h"
 
 enum {
@@ -36,6 +37,10 @@ void rkd_stream_init(RkdStream *s, const RkdPlatform *p, RkdFlash *flash) {
         *s = (RkdStream){ .platform = p, .flash = flash };
 }
 
+static bool is_patch(const RkdStream *s) {
+        return RKD_PATCH_IS_BUILT && s->codec == RKD_CODEC_PATCH;
+}
+
 static bool is_blocking(const RkdStream *s) {
         return (s->platform->capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0;
 }
@@ -49,16 +54,20 @@ static void raise_credit(RkdStream *s) {
                 s->ack_due = true;
 }
 
-void rkd_stream_begin(RkdStream *s, uint16_t id, uint32_t length, uint32_t image_length) {
+void rkd_stream_begin(
+                RkdStream *s, uint16_t id, uint8_t codec, uint32_t length, uint32_t image_length) {
         rkd_flash_forgive(s->flash);
         rkd_stream_init(s, s->platform, s->flash);
         s->phase = PHASE_OPEN;
         s->id = id;
+        s->codec = codec;
         s->length = length;
         s->image_length = image_length;
         s->frame_offset = UINT32_MAX;
         raise_credit(s);
         s->ack_due = false;
+        if (is_patch(s))
+                rkd_patch_begin(s->platform->patch, s->platform, image_length, length);
 }
 
 void rkd_stream_stop(RkdStream *s) {
@@ -163,6 +172,13 @@ static void enter_unit(RkdStream *s) {
         s->unit_at = 0;
         s->unit_bytes = left < p->unit_size ? left : p->unit_size;
         s->erase_due = true;
+        /* A patch copies from the unit itself, until its page is full. */
+        s->erase_early = !is_patch(s) || p->page_bytes < p->unit_size;
+}
+
+static void end_stream(RkdStream *s) {
+        s->phase = PHASE_ENDED;
+        s->ack_due = true;
 }
 
 static void begin_run(RkdStream *s) {
@@ -174,10 +190,8 @@ static void begin_run(RkdStream *s) {
         if (count == 0) {
                 if (s->taken != s->length)
                         stop_with(s, RKD_BAD_STREAM);
-                else {
-                        s->phase = PHASE_ENDED;
-                        s->ack_due = true;
-                }
+                else
+                        end_stream(s);
         } else if (first >= units || count > units - first)
                 stop_with(s, RKD_RANGE);
         else {
@@ -185,6 +199,61 @@ static void begin_run(RkdStream *s) {
                 s->unit_address = p->program_base + first * p->unit_size;
                 enter_unit(s);
         }
+}
+
+static bool read_run(RkdStream *s) {
+        uint32_t n = take(s, s->run + s->n_run, RUN_BYTES - s->n_run);
+
+        s->n_run = (uint8_t)(s->n_run + n);
+        if (s->n_run == RUN_BYTES)
+                begin_run(s);
+        return n > 0;
+}
+
+/* The decoder may take from the ring, and did. */
+static void offer_ring(RkdStream *s) {
+        rkd_patch_offer(s->platform->patch, s->ring_out, s->received - s->taken);
+}
+
+static bool note_patch(RkdStream *s, RkdPatchEvent event) {
+        uint32_t have = s->received - s->taken, n = have - rkd_patch_left(s->platform->patch);
+
+        s->taken += n;
+        s->ring_out += n;
+        if (s->ring_out >= s->platform->ring_bytes)
+                s->ring_out -= s->platform->ring_bytes;
+        if (event == RKD_PATCH_BAD)
+                stop_with(s, RKD_BAD_STREAM);
+        if (event == RKD_PATCH_FAULT)
+                stop_with(s, RKD_FLASH);
+        return event != RKD_PATCH_MORE;
+}
+
+static bool next_unit(RkdStream *s) {
+        const RkdPlatform *p = s->platform;
+        RkdPatchEvent event;
+
+        offer_ring(s);
+        event = rkd_patch_next(p->patch);
+        if (event == RKD_PATCH_DONE) {
+                s->units_left = 1;
+                s->unit_address = p->program_base + rkd_patch_unit(p->patch) * p->unit_size;
+                enter_unit(s);
+        } else if (event == RKD_PATCH_END)
+                end_stream(s);
+        return note_patch(s, event);
+}
+
+/* Flash is only read while it rests. */
+static bool fill_by_patch(RkdStream *s) {
+        RkdPatchEvent event;
+
+        if (rkd_flash_is_busy(s->flash) || (s->erase_due && s->erase_early))
+                return false;
+        offer_ring(s);
+        event = rkd_patch_fill(s->platform->patch, piece_bytes(s));
+        s->page_fill = rkd_patch_filled(s->platform->patch);
+        return note_patch(s, event);
 }
 
 static bool may_flash(const RkdStream *s) {
@@ -213,6 +282,8 @@ static void write_piece(RkdStream *s) {
                 s->platform->page[n] = 0xff;
         s->dirty = true;
         rkd_flash_write(s->flash, RKD_AREA_PROGRAM, address, s->platform->page, n);
+        if (is_patch(s))
+                rkd_patch_written(s->platform->patch);
         s->unit_at += s->page_fill;
         s->page_fill = 0;
         if (s->unit_at < s->unit_bytes)
@@ -222,41 +293,56 @@ static void write_piece(RkdStream *s) {
                 enter_unit(s);
 }
 
+static bool is_full(const RkdStream *s) {
+        return s->page_fill == piece_bytes(s);
+}
+
+static bool may_erase(const RkdStream *s) {
+        return s->erase_due && (s->erase_early || is_full(s));
+}
+
 /* Whether a whole piece, or an erase, waits for flash. */
 static bool wants_flash(const RkdStream *s) {
-        return s->phase == PHASE_OPEN && s->units_left > 0 &&
-               (s->erase_due || s->page_fill == piece_bytes(s));
+        return s->phase == PHASE_OPEN && s->units_left > 0 && (may_erase(s) || is_full(s));
+}
+
+static bool fill_raw(RkdStream *s) {
+        uint32_t n = take(s, s->platform->page + s->page_fill, piece_bytes(s) - s->page_fill);
+
+        s->page_fill += n;
+        return n > 0;
 }
 
 /* One thing; false when there is nothing that can be done now. */
 static bool step(RkdStream *s) {
-        uint32_t n;
-
         if (s->phase != PHASE_OPEN || rkd_flash_is_writing(s->flash))
                 return false;
-        if (s->units_left == 0) {
-                n = take(s, s->run + s->n_run, RUN_BYTES - s->n_run);
-                s->n_run = (uint8_t)(s->n_run + n);
-                if (s->n_run == RUN_BYTES)
-                        begin_run(s);
-                return n > 0;
-        }
-        if (s->erase_due && may_flash(s)) {
+        if (s->units_left == 0)
+                return is_patch(s) ? next_unit(s) : read_run(s);
+        if (may_erase(s) && may_flash(s)) {
                 erase_unit(s);
                 return true;
         }
-        n = take(s, s->platform->page + s->page_fill, piece_bytes(s) - s->page_fill);
-        s->page_fill += n;
-        if (!s->erase_due && s->page_fill == piece_bytes(s) && may_flash(s)) {
-                write_piece(s);
-                return true;
-        }
-        return n > 0;
+        if (!is_full(s))
+                return is_patch(s) ? fill_by_patch(s) : fill_raw(s);
+        if (s->erase_due || !may_flash(s))
+                return false;
+        write_piece(s);
+        return true;
 }
 
 static bool is_starved(const RkdStream *s) {
-        return s->phase == PHASE_OPEN && s->taken == s->length && !wants_flash(s) &&
+        return s->phase == PHASE_OPEN && !is_patch(s) && s->taken == s->length && !wants_flash(s) &&
                !rkd_flash_is_busy(s->flash);
+}
+
+/* Whether what the ring holds takes the stream further. */
+static bool can_go_on(const RkdStream *s) {
+        uint32_t have = s->received - s->taken;
+
+        if (is_patch(s))
+                return have >= RKD_PATCH_STEP_BYTES || s->received == s->length;
+        return have > 0;
 }
 
 static bool is_quiet(const RkdStream *s) {
@@ -271,6 +357,9 @@ static void poll_blocking(RkdStream *s) {
         if (s->blocking != BLOCKING_RECEIVE)
                 return;
         if (!wants) {
+                /* As long as a few bytes make pages, nobody needs to send more. */
+                if (is_patch(s) && can_go_on(s))
+                        return;
                 s->polled = false;
                 raise_credit(s);
         } else if (is_quiet(s)) {
@@ -307,19 +396,18 @@ bool rkd_stream_has_id(const RkdStream *s, uint16_t id) {
 }
 
 bool rkd_stream_is_working(const RkdStream *s) {
-        bool can_take;
-
         if (s->phase != PHASE_OPEN || rkd_flash_is_busy(s->flash))
                 return false;
         if (s->blocking == BLOCKING_TOLD)
                 return true;
-        can_take = s->units_left == 0 || s->page_fill < piece_bytes(s);
-        return (can_take && s->received != s->taken) || (wants_flash(s) && may_flash(s));
+        if (wants_flash(s) && may_flash(s))
+                return true;
+        return (s->units_left == 0 || !is_full(s)) && can_go_on(s);
 }
 
 uint16_t rkd_stream_busy_ms(const RkdStream *s) {
         const RkdPlatform *p = s->platform;
-        uint32_t n = s->received - s->taken + s->page_fill, ms;
+        uint32_t n = s->page_fill + (is_patch(s) ? 0 : s->received - s->taken), ms;
 
         if (!is_blocking(s) || s->blocking == BLOCKING_RECEIVE || s->phase != PHASE_OPEN)
                 return 0;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The stream of one push: DATA frames into the ring, the raw codec out of it, through the page
- * buffer into flash.
+ * The stream of one push: DATA frames into the ring, whole pages or a patch out of it, through
+ * the page buffer into flash.
  *
  * Credit is always what the ring can still take; it only grows. Where flash blocks the CPU it
  * grows only while nothing waits for flash: then everything that was granted is awaited (or a
@@ -13,7 +13,8 @@
 #include "device/rkd-context.h"
 
 void rkd_stream_init(RkdStream *stream, const RkdPlatform *platform, RkdFlash *flash);
-void rkd_stream_begin(RkdStream *stream, uint16_t id, uint32_t length, uint32_t image_length);
+void rkd_stream_begin(RkdStream *stream, uint16_t id, uint8_t codec, uint32_t length,
+                uint32_t image_length);
 /* Forgets the stream; what flash does goes on to its end. */
 void rkd_stream_stop(RkdStream *stream);
 
