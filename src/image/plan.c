@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Plan of literal pages: which flash units differ, and the raw stream (rekindle-link(7), codec
- * 0) that carries them as runs. A device fills the last unit behind the image with 0xff, so
+/* What the flash holds, which units differ, and the raw stream (rekindle-link(7), codec 0) that
+ * carries them as runs. A device fills the last unit behind the image with 0xff, so
  * units are compared with that fill on both sides. Checksums that the device told count more
  * than what the gateway believes; a unit of which nothing is known is sent. */
+#include "image/plan.h"
+
 #include <assert.h>
 
-#include "image/plan.h"
+#include "image/patch.h"
 #include "proto/crc.h"
 
 #define UNIT_MIN  64
@@ -25,15 +27,15 @@ static size_t unit_bytes(size_t length, uint32_t unit_size, uint32_t i) {
         return at >= length ? 0 : MIN(length - at, unit_size);
 }
 
-/* CRC of the unit as a device holds it. */
-static uint32_t unit_sum(const PlanInput *in, uint32_t i) {
+/* CRC of an image's unit as a device holds it. */
+static uint32_t unit_sum(PlanImage image, uint32_t unit_size, uint32_t i) {
         static const uint8_t fill[UNIT_MIN] = { [0 ... UNIT_MIN - 1] = 0xff };
-        size_t n = unit_bytes(in->wanted_length, in->unit_size, i);
+        size_t n = unit_bytes(image.length, unit_size, i);
         uint32_t running = RKD_CRC32_START;
 
-        running = rkd_crc32_add(running, in->wanted + (size_t)i * in->unit_size, n);
-        for (size_t k; n < in->unit_size; n += k) {
-                k = MIN(in->unit_size - n, sizeof(fill));
+        running = rkd_crc32_add(running, n > 0 ? image.bytes + (size_t)i * unit_size : fill, n);
+        for (size_t k; n < unit_size; n += k) {
+                k = MIN(unit_size - n, sizeof(fill));
                 running = rkd_crc32_add(running, fill, k);
         }
         return rkd_crc32_finish(running);
@@ -58,12 +60,57 @@ static bool unit_is_present(const PlanInput *in, uint32_t i) {
                is_filled(in->present + at, MIN(want, have), have);
 }
 
-static bool unit_is_kept(const PlanInput *in, uint32_t i) {
+static PlanImage wanted_image(const PlanInput *in) {
+        return (PlanImage){ in->wanted, in->wanted_length };
+}
+
+bool plan_unit_is_kept(const PlanInput *in, uint32_t i) {
         if (in->trust_nothing)
                 return false;
         if (in->sums && i < in->n_sums)
-                return unit_sum(in, i) == in->sums[i];
+                return unit_sum(wanted_image(in), in->unit_size, i) == in->sums[i];
         return unit_is_present(in, i);
+}
+
+static void copy_unit(PlanImage image, uint32_t unit_size, uint32_t i, uint8_t *out) {
+        size_t n = unit_bytes(image.length, unit_size, i);
+
+        if (n > 0)
+                memcpy(out, image.bytes + (size_t)i * unit_size, n);
+        memset(out + n, 0xff, unit_size - n);
+}
+
+/* An image ends in its last unit; behind it anything may be, an erased unit too. */
+static bool find_by_sum(const PlanInput *in, uint32_t i, PlanImage *ret) {
+        const PlanImage empty = { NULL, 0 }, present = { in->present, in->present_length };
+        const PlanImage wanted = wanted_image(in);
+
+        for (size_t k = 0; k < in->n_held + 3; k++) {
+                const PlanImage image = k < in->n_held        ? in->held[k]
+                                        : k == in->n_held     ? wanted
+                                        : k == in->n_held + 1 ? present
+                                                              : empty;
+
+                if (unit_sum(image, in->unit_size, i) != in->sums[i])
+                        continue;
+                *ret = image;
+                return true;
+        }
+        return false;
+}
+
+bool plan_unit_content(const PlanInput *in, uint32_t i, uint8_t *ret) {
+        PlanImage image = { in->present, in->present_length };
+
+        if (in->trust_nothing)
+                return false;
+        if (in->sums && i < in->n_sums) {
+                if (!find_by_sum(in, i, &image))
+                        return false;
+        } else if (unit_bytes(image.length, in->unit_size, i) == 0)
+                return false;
+        copy_unit(image, in->unit_size, i, ret);
+        return true;
 }
 
 static void put_u32(uint8_t *p, uint32_t v) {
@@ -121,7 +168,7 @@ int plan_literal(const PlanInput *in, PlanOutput *ret, Why *w) {
         if (!kept)
                 return why_oom(w);
         for (uint32_t i = 0; i < n_units; i++) {
-                kept[i] = unit_is_kept(in, i);
+                kept[i] = plan_unit_is_kept(in, i);
                 out.units_kept += kept[i];
         }
         out.units_sent = n_units - out.units_kept;
@@ -140,5 +187,28 @@ int plan_literal(const PlanInput *in, PlanOutput *ret, Why *w) {
         out.length = writer.length;
         out.stream = TAKE_PTR(stream);
         *ret = out;
+        return 0;
+}
+
+int plan_make(const PlanInput *in, PlanOutput *ret, Why *w) {
+        PlanOutput literal, patch;
+        int r;
+
+        r = plan_literal(in, &literal, w);
+        if (r < 0)
+                return r;
+        if (literal.units_sent == 0 || !plan_patch_is_possible(in)) {
+                *ret = literal;
+                return 0;
+        }
+        r = plan_patch(in, &patch, w);
+        if (r < 0 || patch.length >= literal.length) {
+                if (r >= 0)
+                        free(patch.stream);
+                *ret = literal;
+                return 0;
+        }
+        free(literal.stream);
+        *ret = patch;
         return 0;
 }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Plan: the cheapest stream known that turns what a device's flash holds into the wanted image
- * (rekindle-link(7), stream codecs). This one writes literal pages (codec 0). Pure; the daemon
+ * (rekindle-link(7), stream codecs): whole units here, patches in image/patch.h. Pure; the daemon
  * runs it in a child process. */
 #pragma once
 
 #include "basic/error.h"
+
+typedef struct PlanImage {
+        const uint8_t *bytes;
+        size_t length;
+} PlanImage;
 
 typedef struct PlanInput {
         const uint8_t *wanted; /* the image to install */
@@ -14,8 +19,14 @@ typedef struct PlanInput {
         size_t present_length;
         const uint32_t *sums; /* CRC-32 of each flash unit as the device told (NULL: not asked) */
         size_t n_sums;
+        /* images that units may belong to whose checksum was told */
+        const PlanImage *held;
+        size_t n_held;
         uint32_t unit_size; /* bytes, power of two, 64..65536 */
         bool trust_nothing; /* all units as literals */
+        /* of the device: identity of rekindle-link(7); all zero: raw only */
+        uint8_t codecs, codec_profile, instruction_set;
+        uint32_t program_base, program_space, ram_base, ram_size;
 } PlanInput;
 
 typedef struct PlanOutput {
@@ -25,4 +36,12 @@ typedef struct PlanOutput {
         uint32_t units_sent, units_kept;
 } PlanOutput;
 
+/* The shortest stream that the device can take. */
+int plan_make(const PlanInput *in, PlanOutput *ret, Why *w);
+/* Codec 0: every unit that differs, whole. */
 int plan_literal(const PlanInput *in, PlanOutput *ret, Why *w);
+
+/* Whether the unit of the wanted image need not be sent. */
+bool plan_unit_is_kept(const PlanInput *in, uint32_t i);
+/* What the unit holds, unit_size bytes; false when that is not known (nothing is written then). */
+bool plan_unit_content(const PlanInput *in, uint32_t i, uint8_t *ret);

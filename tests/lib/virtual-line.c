@@ -74,6 +74,13 @@ static void make_plan(VirtualLine *l, const DriverRequest *request, const Driver
                 .n_sums = p->n_sums,
                 .unit_size = p->unit_size,
                 .trust_nothing = p->trust_nothing,
+                .codecs = p->codecs,
+                .codec_profile = p->codec_profile,
+                .instruction_set = p->instruction_set,
+                .program_base = p->program_base,
+                .program_space = p->program_space,
+                .ram_base = p->ram_base,
+                .ram_size = p->ram_size,
         };
         PlanOutput out = { 0 };
 
@@ -83,7 +90,7 @@ static void make_plan(VirtualLine *l, const DriverRequest *request, const Driver
         l->plan_trusted_nothing = p->trust_nothing;
         free(l->stream);
         l->stream = NULL;
-        if (!l->plan_fails && plan_literal(&in, &out, NULL) < 0)
+        if (!l->plan_fails && plan_make(&in, &out, NULL) < 0)
                 abort();
         l->stream = out.stream;
         l->kept_units = out.units_kept;
