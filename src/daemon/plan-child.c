@@ -10,6 +10,8 @@
 
 #include "image/plan.h"
 
+#define HELD_MAX 8 /* images that a half-written device may hold units of */
+
 /* Header of the memfd: the codec, then the stream. */
 #define PLAN_HEADER_BYTES 16
 
@@ -62,13 +64,46 @@ static int write_plan(int fd, const PlanOutput *out) {
         return 0;
 }
 
-static void run_child(PlanJob *job, const PlanInput *in) {
+static const StoreEntry *find_entry(const StoreEntry *entries, size_t n, const PlanInput *in) {
+        Sha256 digest;
+
+        if (sha256_of(in->wanted, in->wanted_length, &digest) < 0)
+                return NULL;
+        for (size_t i = 0; i < n; i++)
+                if (sha256_equal(&entries[i].digest, &digest))
+                        return entries + i;
+        return NULL;
+}
+
+/* The images of the wanted one's model, latest used first: what checksums can be of. */
+static size_t map_held(Store *store, const PlanInput *in, PlanImage held[HELD_MAX]) {
+        const StoreEntry *wanted;
+        StoreEntry *entries;
+        size_t n_entries, n = 0;
+
+        if (!store || store_list(store, &entries, &n_entries) < 0)
+                return 0;
+        wanted = find_entry(entries, n_entries, in);
+        for (size_t i = 0; wanted && i < n_entries && n < HELD_MAX; i++)
+                if (entries + i != wanted && streq_ptr(entries[i].model, wanted->model) &&
+                                store_map(store, &entries[i].digest, &held[n].bytes,
+                                                &held[n].length, NULL, NULL) >= 0)
+                        n++;
+        store_entries_free(entries, n_entries);
+        return n;
+}
+
+static void run_child(PlanJob *job, PlanInput *in) {
+        PlanImage held[HELD_MAX];
         PlanOutput out = {};
         Why w;
 
+        in->held = held;
+        in->n_held = in->sums ? map_held(job->owner->store, in, held) : 0;
+
         (void)prctl(PR_SET_NAME, "rekindle-plan");
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (plan_literal(in, &out, &w) < 0 || write_plan(job->fd, &out) < 0)
+        if (plan_make(in, &out, &w) < 0 || write_plan(job->fd, &out) < 0)
                 _exit(1);
         _exit(0);
 }
@@ -101,7 +136,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
         return 0;
 }
 
-static int fork_job(PlanJob *job, const PlanInput *in) {
+static int fork_job(PlanJob *job, PlanInput *in) {
         sigset_t block, old;
         int r;
 
@@ -135,6 +170,13 @@ static int plan_start(void *userdata, const DriverPlanRequest *request, const ui
                 .n_sums = request->n_sums,
                 .unit_size = request->unit_size,
                 .trust_nothing = request->trust_nothing,
+                .codecs = request->codecs,
+                .codec_profile = request->codec_profile,
+                .instruction_set = request->instruction_set,
+                .program_base = request->program_base,
+                .program_space = request->program_space,
+                .ram_base = request->ram_base,
+                .ram_size = request->ram_size,
         };
         PlanJob *job;
         int r;

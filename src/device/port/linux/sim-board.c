@@ -159,6 +159,8 @@ static int board_fill_memory(SimBoard *board) {
         p->ring = p->page + p->page_bytes;
         p->tx = p->ring + p->ring_bytes;
         p->retained = board->page->retained;
+        p->patch = board->options->codec == RKD_PATCH_NONE ? NULL : &board->patch;
+        p->patch_profile = (uint8_t)board->options->codec;
         return 0;
 }
 

@@ -7,7 +7,7 @@
  * acts on its requests.
  */
 
-#include "rekindle/platform.h"
+#include "rekindle/device.h"
 
 #include "sim-flash.h"
 #include "sim-line.h"
@@ -33,6 +33,7 @@ typedef struct SimBoard {
         RkdPlatform platform;
         RkdRegion region;
         uint8_t *memory; /* page buffer, ring and transmit buffer */
+        RkdPatch patch;
 
         SimRequest request;
         RkdStart start;

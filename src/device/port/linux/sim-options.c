@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "build-config.h"
-#include "rekindle/platform.h"
+#include "rekindle/device.h"
 
 #define OPTION_FIRST  256
 #define OPTION_COUNT  (sizeof(option_table) / sizeof(option_table[0]))
@@ -29,6 +29,7 @@ typedef enum OptionKind {
         OPTION_FLAG,
         OPTION_YES_NO,
         OPTION_SPEEDS,
+        OPTION_CODEC,
 } OptionKind;
 
 typedef struct OptionSpec {
@@ -76,6 +77,7 @@ static const OptionSpec option_table[] = {
         { "floor-enforced", OPTION_FLAG, AT(floor_enforced), 0, 0, 0, NULL, NULL, "the device enforces the floor" },
         { "buffer", OPTION_NUMBER, AT(buffer_bytes), 256, 1 << 20, 4096, NULL, "BYTES", "receive buffer" },
         { "max-payload", OPTION_NUMBER, AT(max_payload), 64, 4096, 2048, NULL, "BYTES", "longest payload of a frame" },
+        { "codec", OPTION_CODEC, AT(codec), 0, 0, RKD_PATCH_NONE, NULL, "raw|compact|full", "patches that it can take" },
         { "trial-timer", OPTION_YES_NO, AT(trial_timer), 0, 0, 1, NULL, "yes|no", "the hardware has a trial timer" },
         { "read-back", OPTION_YES_NO, AT(read_back), 0, 0, 1, NULL, "yes|no", "flash can be read over the line" },
         { "watchdog-ms", OPTION_NUMBER, AT(watchdog_msec), 50, 600000, 1000, NULL, "MS", "the watchdog's window" },
@@ -118,6 +120,21 @@ static int option_speeds(SimOptions *options, const char *text) {
                         return -EINVAL;
         options->n_speeds = n;
         return n > 0 ? 0 : -EINVAL;
+}
+
+static int option_codec(SimOptions *options, const char *text) {
+        static const char *const names[_RKD_PATCH_PROFILE_MAX] = {
+                [RKD_PATCH_NONE] = "raw",
+                [RKD_PATCH_COMPACT] = "compact",
+                [RKD_PATCH_FULL] = "full",
+        };
+
+        for (uint32_t i = 0; i < _RKD_PATCH_PROFILE_MAX; i++)
+                if (strcmp(text, names[i]) == 0) {
+                        options->codec = i;
+                        return 0;
+                }
+        return -EINVAL;
 }
 
 static int option_string(const char *text, uint32_t min) {
@@ -173,6 +190,8 @@ static int option_set(SimOptions *options, const OptionSpec *spec, const char *t
                                        : -EINVAL;
         case OPTION_SPEEDS:
                 return option_speeds(options, text);
+        case OPTION_CODEC:
+                return option_codec(options, text);
         }
         return -EINVAL;
 }
@@ -219,6 +238,12 @@ static int option_check(SimOptions *options) {
                 return option_complain("--erase-size must be large enough for a record, 640 bytes");
         if (options->program_bytes % options->unit_bytes != 0)
                 return option_complain("--program-space must be a multiple of --unit");
+        if (options->codec != RKD_PATCH_NONE &&
+                        ((options->unit_bytes & (options->unit_bytes - 1)) != 0 ||
+                                        options->program_bytes / options->unit_bytes >
+                                                        RKD_PATCH_UNITS_MAX))
+                return option_complain("--codec needs a --unit that is a power of two, and at most "
+                                       "512 of them in --program-space");
         if (options->max_payload > options->buffer_bytes)
                 return option_complain("--max-payload must not be larger than --buffer");
         return 0;

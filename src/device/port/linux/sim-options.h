@@ -37,6 +37,7 @@ typedef struct SimOptions {
         const char *device_key;
         uint32_t floor_enforced;
         uint32_t buffer_bytes;
+        uint32_t codec; /* RkdPatchProfile */
         uint32_t max_payload;
         uint32_t trial_timer;
         uint32_t read_back;
