@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "device/rkd-config.h"
 #include "proto/message.h"
 #include "proto/patch-model.h"
 
@@ -106,8 +107,10 @@ typedef struct RkdPlatform {
         size_t (*send)(void *user, const uint8_t *data, size_t n);
         /* Free-running, wraps at 2^32. */
         uint32_t (*milliseconds)(void *user);
+#if RKD_WITH_BAUD
         /* Optional. Called when `send` has taken the whole answer: let it leave, then switch. */
         void (*set_baud)(void *user, uint32_t baud);
+#endif
         void (*feed_watchdog)(void *user); /* optional */
 
         /* Bootloader: leaves for the program. May return (a simulator does): the context is dead
@@ -120,11 +123,15 @@ typedef struct RkdPlatform {
         /* Bootloader, optional: whether the flash at the program base can be started at all.
          * Without it: its first word is neither all ones nor all zeros. Returns 1 or 0. */
         int (*is_plausible)(void *user);
+#if RKD_WITH_SIGNATURE
         /* Bootloader, optional: makes the device demand signatures. 0 when the publisher signed
          * the header; algorithm: RkdAlgorithm. */
         int (*verify_signature)(void *user, uint8_t algorithm, const uint8_t *header,
                         size_t n_header, const uint8_t *signature, size_t n_signature);
+#endif
+#if RKD_WITH_FLOOR
         /* Bootloader, optional: makes the device enforce the floor; rkd_version_compare() of
          * proto/version.h fits. */
         int (*compare_versions)(RkdText a, RkdText b);
+#endif
 } RkdPlatform;

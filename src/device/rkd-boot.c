@@ -44,6 +44,7 @@ static bool is_plausible(const RkdPlatform *p) {
         return memcmp(word, "\xff\xff\xff\xff", 4) != 0 && memcmp(word, "\0\0\0\0", 4) != 0;
 }
 
+#if RKD_WITH_CHECKS
 static bool is_bootloader_valid(const RkdPlatform *p) {
         return p->page && p->page_bytes >= RKD_PAGE_MIN && p->page_bytes % RKD_PAGE_MIN == 0 &&
                (p->unit_size % p->page_bytes == 0 || p->page_bytes % p->unit_size == 0) &&
@@ -52,10 +53,13 @@ static bool is_bootloader_valid(const RkdPlatform *p) {
                p->flash_erase && p->start_program &&
                (!p->patch || (RKD_PATCH_IS_BUILT && rkd_patch_fits(p)));
 }
+#endif
 
 int rkd_boot_init(RkdBoot *b, const RkdPlatform *p, uint8_t cause) {
+#if RKD_WITH_CHECKS
         if (!rkd_platform_is_valid(p) || !is_bootloader_valid(p))
                 return RKD_E_PLATFORM;
+#endif
         memset(b, 0, sizeof(*b));
         b->platform = p;
         b->cause = cause < _RKD_CAUSE_MAX ? cause : RKD_CAUSE_POWER;
@@ -120,19 +124,17 @@ uint16_t rkd_boot_boots(const RkdBoot *b) {
         return (uint16_t)(rkd_record_boots(&b->record) + b->retained.boots);
 }
 
-void rkd_boot_fill_status(const RkdBoot *b, RkdStatus *ret) {
-        *ret = (RkdStatus){
-                .received = b->stream.received,
-                .credit = b->stream.credit,
-                .busy_ms = rkd_stream_busy_ms(&b->stream),
-                .state = rkd_boot_state(b),
-                .boots = rkd_boot_boots(b),
-                .error = b->stream.error,
-        };
+void rkd_boot_put_status(const RkdBoot *b, uint8_t *out) {
+        rkd_store_u32(out, b->stream.received);
+        rkd_store_u32(out + 4, b->stream.credit);
+        rkd_store_u16(out + 8, rkd_stream_busy_ms(&b->stream));
+        out[10] = rkd_boot_state(b);
+        out[11] = RKD_HEALTH_UNKNOWN;
+        rkd_store_u16(out + 12, rkd_boot_boots(b));
+        out[14] = b->stream.error;
 }
 
 uint8_t rkd_boot_check(RkdBoot *b) {
-        uint8_t wanted[RKD_SHA256_BYTES];
         const RkdRecord *r = &b->record;
 
         if (b->check != RKD_CHECK_UNKNOWN)
@@ -146,16 +148,13 @@ uint8_t rkd_boot_check(RkdBoot *b) {
         if (r->status == RKD_RECORD_DAMAGED || !is_plausible(b->platform))
                 return RKD_BAD_DIGEST;
         if (r->status == RKD_RECORD_GOOD &&
-                        (rkd_record_read_sha256(r, wanted) < 0 ||
-                                        memcmp(wanted, b->digest.sha256, sizeof(wanted)) != 0))
+                        !rkd_record_holds(r, RKD_RECORD_SHA256, b->digest.sha256, RKD_SHA256_BYTES))
                 return RKD_BAD_DIGEST;
         b->check = RKD_CHECK_GOOD;
         return RKD_OK;
 }
 
-/* Flash is no longer what was checked. */
-static void forget_check(RkdBoot *b) {
-        b->stream.dirty = false;
+void rkd_boot_forget_check(RkdBoot *b) {
         b->check = RKD_CHECK_UNKNOWN;
         rkd_digest_init(&b->digest, b->platform);
 }
@@ -248,24 +247,15 @@ static void poll_automatic(RkdBoot *b) {
 }
 
 static void send_status(RkdBoot *b, uint8_t type) {
-        RkdAnswer a = { .type = type };
-        size_t room;
-        uint8_t *out = rkd_link_room(&b->link, &room);
-
-        rkd_boot_fill_status(b, &a.status);
-        rkd_link_send(&b->link, type, 0, rkd_answer_encode(&a, out, room));
+        rkd_boot_put_status(b, rkd_link_payload(&b->link));
+        rkd_link_send(&b->link, type, 0, RKD_STATUS_BYTES);
         rkd_stream_note_told(&b->stream, type == RKD_NAK);
         b->poll_due = false;
 }
 
 static void send_hello(RkdBoot *b) {
-        RkdAnswer a = { .type = RKD_HELLO, .who = RKD_WHO_BOOTLOADER, .reason = rkd_boot_state(b) };
-        size_t room;
-        uint8_t *out = rkd_link_room(&b->link, &room);
-
-        a.boots = rkd_boot_boots(b);
         b->hello_ms = now_ms(b);
-        rkd_link_send(&b->link, RKD_HELLO, 0, rkd_answer_encode(&a, out, room));
+        rkd_link_hello(&b->link, RKD_WHO_BOOTLOADER, rkd_boot_state(b), rkd_boot_boots(b));
 }
 
 /* ACK, NAK, HELLO: when asked by POLL, or unasked where the line allows it. */
@@ -292,8 +282,10 @@ static void poll_flash(RkdBoot *b) {
                 (void)rkd_flash_poll(&b->flash);
                 rkd_stream_poll(&b->stream);
         }
-        if (b->stream.dirty)
-                forget_check(b);
+        if (b->stream.dirty) {
+                b->stream.dirty = false;
+                rkd_boot_forget_check(b);
+        }
         if (busy)
                 rkd_link_was_deaf(&b->link);
 }
@@ -362,9 +354,11 @@ uint32_t rkd_boot_wait_ms(const RkdBoot *b) {
                 wait = until(now, since, delay);
         if (rkd_link_is_free(&b->link) && (left = until(now, b->hello_ms, HELLO_MS)) < wait)
                 wait = left;
+#if RKD_WITH_BAUD
         if (b->link.baud_changed &&
                         (left = until(now, b->link.heard_ms, RKD_BAUD_FALLBACK_MS + 1)) < wait)
                 wait = left;
+#endif
         if (b->stream.gap && wait > 50)
                 wait = 50;
         return wait < RKD_WAIT_MAX_MS ? wait : RKD_WAIT_MAX_MS;

@@ -11,13 +11,6 @@
 
 /* rkd-boot.c, rkd-command.c: the bootloader engine. */
 typedef struct RkdBoot {
-        const RkdPlatform *platform;
-        RkdLink link;
-        RkdFlash flash;
-        RkdRecord record;
-        RkdStream stream;
-        RkdDigest digest;
-        RkdRetained retained;
         uint8_t cause;
         uint8_t phase;
         uint8_t check;     /* of the program: unknown, good, bad */
@@ -31,26 +24,33 @@ typedef struct RkdBoot {
         uint8_t begin_result;
         uint16_t begin_total, begin_have;
         uint16_t sums_done;
+        const RkdPlatform *platform;
         uint32_t command_ms; /* when it was first tried */
         uint32_t boot_ms;    /* when this context was begun */
         uint32_t quiet_ms;   /* since when nobody talks */
         uint32_t hello_ms;
+        RkdRetained retained;
+        RkdFlash flash;
+        RkdStream stream;
+        RkdRecord record;
+        RkdLink link;
+        RkdDigest digest;
 } RkdBoot;
 
 /* rkd-program.c */
 typedef struct RkdProgram {
-        const RkdPlatform *platform;
-        const struct RkdDescriptor *descriptor;
-        RkdLink link;
-        RkdFlash flash;
-        RkdRecord record;
-        RkdDigest digest;
-        RkdRetained retained;
-        uint32_t command_ms;
         uint8_t health;
         bool command_open;
         bool healthy_due; /* the mark is to be written */
         bool hello_due;
         bool leaving;
         bool dead;
+        const RkdPlatform *platform;
+        const struct RkdDescriptor *descriptor;
+        uint32_t command_ms;
+        RkdRetained retained;
+        RkdFlash flash;
+        RkdRecord record;
+        RkdLink link;
+        RkdDigest digest;
 } RkdProgram;

@@ -26,8 +26,6 @@ enum {
 #define VERSION_AT  offsetof(RkdDescriptor, version)
 #define TEXT_BYTES  64u
 
-static const uint8_t magic[8] = RKD_DESCRIPTOR_MAGIC;
-
 void rkd_digest_init(RkdDigest *d, const RkdPlatform *p) {
         *d = (RkdDigest){ .platform = p };
 }
@@ -40,16 +38,14 @@ void rkd_digest_start(RkdDigest *d, uint32_t n, uint8_t source) {
         rkd_sha256_init(&d->sha);
 }
 
-void rkd_digest_search(RkdDigest *d) {
-        rkd_digest_init(d, d->platform);
-        d->step = STEP_SEARCH;
-}
-
 static int read_at(const RkdDigest *d, uint32_t offset, void *out, uint32_t n) {
         const RkdPlatform *p = d->platform;
 
         return p->flash_read(p->user, p->program_base + offset, out, n);
 }
+
+#if RKD_WITH_SEARCH
+static const uint8_t magic[8] = RKD_DESCRIPTOR_MAGIC;
 
 /* Printable, NUL-terminated, the rest zero. Returns the length, -1 for anything else. */
 static int text_length(const uint8_t *text) {
@@ -121,6 +117,7 @@ static int trim(RkdDigest *d) {
                 rkd_digest_start(d, d->at, RKD_DIGEST_AREA);
         return 0;
 }
+#endif
 
 static int hash(RkdDigest *d) {
         uint8_t b[PIECE];
@@ -142,11 +139,13 @@ int rkd_digest_poll(RkdDigest *d) {
         int r = 0;
 
         for (unsigned i = 0; i < PIECES && rkd_digest_is_busy(d) && r == 0; i++) {
+#if RKD_WITH_SEARCH
                 if (d->step == STEP_SEARCH)
                         r = search(d);
                 else if (d->step == STEP_TRIM)
                         r = trim(d);
                 else
+#endif
                         r = hash(d);
         }
         if (r < 0)
@@ -162,6 +161,12 @@ bool rkd_digest_is_done(const RkdDigest *d) {
         return d->step == STEP_DONE;
 }
 
+#if RKD_WITH_SEARCH
+void rkd_digest_search(RkdDigest *d) {
+        rkd_digest_init(d, d->platform);
+        d->step = STEP_SEARCH;
+}
+
 RkdText rkd_digest_version(const RkdDigest *d, char *out) {
         const RkdPlatform *p = d->platform;
         RkdText text = { out, 0 };
@@ -173,3 +178,4 @@ RkdText rkd_digest_version(const RkdDigest *d, char *out) {
                 text.length++;
         return text;
 }
+#endif

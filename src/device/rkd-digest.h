@@ -12,12 +12,16 @@
 void rkd_digest_init(RkdDigest *digest, const RkdPlatform *platform);
 /* Of the first n bytes of the program space; source: what to say where n comes from. */
 void rkd_digest_start(RkdDigest *digest, uint32_t n, uint8_t source);
+#if RKD_WITH_SEARCH
 /* Of whatever is there. */
 void rkd_digest_search(RkdDigest *digest);
+#endif
 /* 1 busy, 0 done (or never begun), -1 flash cannot be read. Done: length, sha256, source,
  * descriptor. */
 int rkd_digest_poll(RkdDigest *digest);
 bool rkd_digest_is_busy(const RkdDigest *digest);
 bool rkd_digest_is_done(const RkdDigest *digest);
+#if RKD_WITH_SEARCH
 /* Version text of the descriptor that was found, into out[RKD_TEXT_MAX]; empty without one. */
 RkdText rkd_digest_version(const RkdDigest *digest, char *out);
+#endif

@@ -51,7 +51,7 @@ static uint32_t erase_size(const RkdPlatform *p, uint32_t address) {
         for (uint8_t i = 0; i < p->n_regions; i++) {
                 const RkdRegion *r = &p->regions[i];
 
-                if (address >= r->start && (address - r->start) / r->erase_size < r->count)
+                if (address - r->start < r->erase_size * r->count)
                         return r->erase_size;
         }
         return 0;

@@ -1,71 +1,109 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The common part of identify, and the rules of the platform struct; see rkd-identity.h.
+ * The identity block, and the rules of the platform struct; see rkd-identity.h. The order of puts
+ * is the layout on the line; rkd_identity_decode() is its counterpart.
  */
 
 #include "device/rkd-identity.h"
-
-#include <string.h>
 
 #include "device/rkd-flash.h"
 #include "device/rkd-patch.h"
 #include "device/rkd-record.h"
 #include "proto/frame.h"
 
+#define FORMAT 1u
+
 static uint32_t capabilities(const RkdPlatform *p) {
         uint32_t can = p->capabilities & (RKD_CAN_READ | RKD_CAN_TRIAL_TIMER | RKD_CAN_FULL_DUPLEX |
                                                          RKD_CAN_FLASH_BLOCKS_CPU);
 
         can |= RKD_CAN_MARKS;
+#if !RKD_WITH_READ
+        can &= ~(uint32_t)RKD_CAN_READ;
+#endif
+#if RKD_WITH_SIGNATURE
         can |= p->verify_signature ? RKD_CAN_SIGNED : 0;
+#endif
+#if RKD_WITH_FLOOR
         can |= p->compare_versions ? RKD_CAN_FLOOR : 0;
+#endif
         return can;
 }
 
-static void fill_platform(RkdIdentity *id, const RkdPlatform *p) {
-        id->protocol = RKD_PROTOCOL;
-        id->instruction_set = p->instruction_set;
-        id->codecs = 1 << RKD_CODEC_RAW;
-        if (p->patch) {
-                id->codecs |= 1 << RKD_CODEC_PATCH;
-                id->codec_profile = rkd_patch_profile(p);
+static uint8_t codecs(const RkdPlatform *p) {
+        return p->patch ? 1 << RKD_CODEC_RAW | 1 << RKD_CODEC_PATCH : 1 << RKD_CODEC_RAW;
+}
+
+static void put_head(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
+        const RkdPlatform *p = r->platform;
+        uint8_t attempts = rkd_record_attempts(p), used = rkd_record_used(r);
+        const uint8_t first[] = { FORMAT, RKD_PROTOCOL, self->who, self->state, self->health,
+                self->cause, (uint8_t)self->boots, (uint8_t)(self->boots >> 8),
+                used < attempts ? (uint8_t)(attempts - used) : 0, p->instruction_set, codecs(p),
+                p->patch ? rkd_patch_profile(p) : 0 };
+
+        rkd_put_bytes(w, first, sizeof(first));
+        rkd_put_u32(w, capabilities(p) | self->capabilities);
+        rkd_put_u16(w, p->max_payload < RKD_PAYLOAD_MIN ? RKD_PAYLOAD_MIN : p->max_payload);
+        rkd_put_u16(w, self->max_answer);
+        rkd_put_u32(w, p->ring_bytes);
+        rkd_put_u32(w, p->unit_size);
+        rkd_put_u32(w, p->program_base);
+        rkd_put_u32(w, p->program_space);
+        rkd_put_u32(w, p->ram_base);
+        rkd_put_u32(w, p->ram_size);
+        rkd_put_bytes(w, r->push_id, sizeof(r->push_id));
+}
+
+/* Length, SHA-256 and where they come from. */
+static int put_image(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
+        static const uint8_t none[RKD_SHA256_BYTES] = { 0 };
+        const RkdDigest *d = self->digest;
+        uint8_t source = RKD_DIGEST_RECORD;
+
+        if (r->status == RKD_RECORD_GOOD) {
+                rkd_put_u32(w, r->image_length);
+                if (rkd_record_put(r, w, RKD_RECORD_SHA256, RKD_SHA256_BYTES) < 0)
+                        return -1;
+        } else {
+                source = d ? d->source : RKD_DIGEST_NONE;
+                rkd_put_u32(w, source == RKD_DIGEST_NONE ? 0 : d->length);
+                rkd_put_bytes(w, source == RKD_DIGEST_NONE ? none : d->sha256, RKD_SHA256_BYTES);
         }
-        id->capabilities = capabilities(p);
-        id->max_payload = p->max_payload;
-        id->buffer = p->ring_bytes;
-        id->unit_size = p->unit_size;
-        id->program_base = p->program_base;
-        id->program_space = p->program_space;
-        id->ram_base = p->ram_base;
-        id->ram_size = p->ram_size;
-        id->n_speeds = p->n_speeds;
-        memcpy(id->speeds, p->speeds, p->n_speeds * sizeof(p->speeds[0]));
-        id->n_regions = p->n_regions;
-        memcpy(id->regions, p->regions, p->n_regions * sizeof(p->regions[0]));
-        id->model = rkd_text(p->model);
-        id->hardware = rkd_text(p->hardware);
-        id->serial = rkd_text(p->serial);
-        id->bootloader_version = rkd_text(p->bootloader_version);
+        rkd_put_u8(w, source);
+        return 0;
 }
 
-void rkd_identity_fill(
-                RkdIdentity *ret, RkdIdentityTexts *texts, const RkdRecord *r, size_t max_answer) {
-        uint8_t attempts = rkd_record_attempts(r->platform), used = rkd_record_used(r);
-
-        memset(ret, 0, sizeof(*ret));
-        fill_platform(ret, r->platform);
-        ret->max_answer = (uint16_t)max_answer;
-        ret->attempts_left = used < attempts ? (uint8_t)(attempts - used) : 0;
-        ret->version = rkd_record_version(r, texts->version);
-        ret->floor = rkd_record_floor(r, texts->floor);
-        if (r->status != RKD_RECORD_GOOD)
-                return;
-        ret->push_id = r->push_id;
-        ret->image_length = r->image_length;
-        if (rkd_record_read_sha256(r, ret->image_sha256) == 0)
-                ret->digest_source = RKD_DIGEST_RECORD;
+static void put_geometry(RkdWriter *w, const RkdPlatform *p) {
+        rkd_put_u8(w, p->n_speeds);
+        for (uint8_t i = 0; i < p->n_speeds; i++)
+                rkd_put_u32(w, p->speeds[i]);
+        rkd_put_u8(w, p->n_regions);
+        for (uint8_t i = 0; i < p->n_regions; i++) {
+                rkd_put_u32(w, p->regions[i].start);
+                rkd_put_u32(w, p->regions[i].erase_size);
+                rkd_put_u32(w, p->regions[i].count);
+                rkd_put_u16(w, p->regions[i].write_size);
+        }
+        rkd_put_text(w, rkd_text(p->model));
+        rkd_put_text(w, rkd_text(p->hardware));
+        rkd_put_text(w, rkd_text(p->serial));
+        rkd_put_text(w, rkd_text(p->bootloader_version));
 }
 
+int rkd_identity_write(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
+        put_head(w, r, self);
+        if (put_image(w, r, self) < 0)
+                return -1;
+        put_geometry(w, r->platform);
+        if (self->version.text)
+                rkd_put_text(w, self->version);
+        else if (rkd_record_put_version(r, w) < 0)
+                return -1;
+        return rkd_record_put_floor(r, w);
+}
+
+#if RKD_WITH_CHECKS
 static bool are_texts_valid(const RkdPlatform *p) {
         const char *texts[] = { p->model, p->hardware, p->serial, p->bootloader_version };
 
@@ -101,3 +139,4 @@ bool rkd_platform_is_valid(const RkdPlatform *p) {
                p->flash_write && p->flash_poll && p->send && p->milliseconds &&
                are_texts_valid(p) && is_geometry_valid(p) && is_record_valid(p);
 }
+#endif

@@ -2,20 +2,22 @@
 #pragma once
 
 /*
- * What bootloader and program tell of the device in common: all of identify but who answers and
- * how the program does.
+ * The identity block (rekindle-link(7)), straight from platform and record into the window that was
+ * asked for; and the rules of the platform struct.
  */
 
 #include "device/rkd-context.h"
 
-/* Room for the texts that do not lie in the platform struct. */
-typedef struct RkdIdentityTexts {
-        char version[RKD_TEXT_MAX];
-        char floor[RKD_TEXT_MAX];
-} RkdIdentityTexts;
+/* What bootloader and program say differently. */
+typedef struct RkdSelf {
+        uint8_t who, state, health, cause;
+        uint16_t boots, max_answer;
+        uint32_t capabilities;   /* beyond those of every device */
+        const RkdDigest *digest; /* of a program without a record; NULL: not known */
+        RkdText version;         /* the record's when its text is NULL */
+} RkdSelf;
 
-/* Geometry, strings and what the record says; max_answer: room of an answer. */
-void rkd_identity_fill(RkdIdentity *ret, RkdIdentityTexts *texts, const RkdRecord *record,
-                size_t max_answer);
+/* 0, or -1 when flash cannot be read. */
+int rkd_identity_write(RkdWriter *w, const RkdRecord *record, const RkdSelf *self);
 /* Whether the struct keeps the rules of platform.h that bootloader and program share. */
 bool rkd_platform_is_valid(const RkdPlatform *platform);

@@ -6,6 +6,11 @@
 
 #include "device/rkd-link.h"
 
+#include <string.h>
+
+#define HELLO_BYTES  4u
+#define WINDOW_FIXED 4u /* total, offset */
+
 enum {
         SINK_IGNORE,
         SINK_COMMAND,
@@ -40,13 +45,8 @@ static void keep_command(RkdLink *link) {
 
         if (d->n_payload > sizeof(link->command))
                 return;
-        link->head = (RkdFrame){
-                .address = d->header[0],
-                .type = d->header[1],
-                .sequence = d->header[2],
-                .flags = d->header[3],
-        };
-        link->n_command = d->n_payload;
+        memcpy(link->head, d->header, sizeof(link->head));
+        link->n_command = (uint8_t)d->n_payload;
         link->command_due = true;
 }
 
@@ -82,6 +82,7 @@ RkdDecoded rkd_link_feed(RkdLink *link, uint8_t byte) {
         }
 }
 
+#if RKD_WITH_BAUD
 static void change_speed(RkdLink *link, uint32_t baud) {
         const RkdPlatform *p = link->platform;
 
@@ -93,21 +94,30 @@ static void change_speed(RkdLink *link, uint32_t baud) {
         link->sink = SINK_IGNORE;
 }
 
-void rkd_link_poll(RkdLink *link) {
+static void poll_speed(RkdLink *link) {
         const RkdPlatform *p = link->platform;
 
-        if (link->tx_at < link->tx_end)
-                link->tx_at += (uint32_t)p->send(
-                                p->user, p->tx + link->tx_at, link->tx_end - link->tx_at);
-        if (!rkd_link_is_idle(link))
-                return;
         if (link->baud_next != 0)
                 change_speed(link, link->baud_next);
         else if (link->baud_changed &&
                         p->milliseconds(p->user) - link->heard_ms > RKD_BAUD_FALLBACK_MS)
                 change_speed(link, p->speeds[0]);
 }
+#endif
 
+void rkd_link_poll(RkdLink *link) {
+        const RkdPlatform *p = link->platform;
+
+        if (link->tx_at < link->tx_end)
+                link->tx_at += (uint32_t)p->send(
+                                p->user, p->tx + link->tx_at, link->tx_end - link->tx_at);
+#if RKD_WITH_BAUD
+        if (rkd_link_is_idle(link))
+                poll_speed(link);
+#endif
+}
+
+#if RKD_WITH_BAUD
 uint8_t rkd_link_change_speed(RkdLink *link, uint32_t baud) {
         const RkdPlatform *p = link->platform;
 
@@ -120,6 +130,7 @@ uint8_t rkd_link_change_speed(RkdLink *link, uint32_t baud) {
                 }
         return RKD_SPEED;
 }
+#endif
 
 bool rkd_link_is_idle(const RkdLink *link) {
         return link->tx_at >= link->tx_end;
@@ -129,27 +140,22 @@ void rkd_link_was_deaf(RkdLink *link) {
         link->heard_ms = link->platform->milliseconds(link->platform->user);
 }
 
-bool rkd_link_may_answer(const RkdLink *link) {
-        return link->head.address != RKD_ADDRESS_ALL &&
-               ((link->platform->capabilities & RKD_CAN_FULL_DUPLEX) != 0 ||
-                               (link->head.flags & RKD_FLAG_POLL) != 0);
-}
-
 bool rkd_link_is_free(const RkdLink *link) {
         return link->platform->address == RKD_ADDRESS_POINT &&
                (link->platform->capabilities & RKD_CAN_FULL_DUPLEX) != 0;
 }
 
-static size_t payload_room(const RkdLink *link) {
-        size_t n = link->platform->tx_bytes;
+/* What COBS may add is one byte in 254. */
+size_t rkd_link_room(const RkdLink *link) {
+        size_t n = link->platform->tx_bytes - RKD_FRAME_ENCODED(0);
 
-        n -= RKD_FRAME_HEADER + RKD_FRAME_CRC + 2 + n / 254;
+        for (size_t group = 254; group <= n + RKD_FRAME_HEADER + RKD_FRAME_CRC; group += 254)
+                n--;
         return n < RKD_ANSWER_MAX ? n : RKD_ANSWER_MAX;
 }
 
-uint8_t *rkd_link_room(const RkdLink *link, size_t *ret_n) {
-        *ret_n = payload_room(link);
-        return link->platform->tx + rkd_frame_gap(*ret_n);
+uint8_t *rkd_link_payload(const RkdLink *link) {
+        return link->platform->tx + RKD_FRAME_GAP;
 }
 
 void rkd_link_send(RkdLink *link, uint8_t type, uint8_t sequence, size_t n) {
@@ -159,11 +165,58 @@ void rkd_link_send(RkdLink *link, uint8_t type, uint8_t sequence, size_t n) {
                 .type = type,
                 .sequence = sequence,
                 .flags = RKD_FLAG_FROM_DEVICE,
-                .payload = p->tx + rkd_frame_gap(payload_room(link)),
+                .payload = rkd_link_payload(link),
                 .n_payload = n,
         };
 
         link->tx_at = 0;
         link->tx_end = (uint32_t)rkd_frame_encode(p->tx, p->tx_bytes, &frame);
         rkd_link_poll(link);
+}
+
+void rkd_link_hello(RkdLink *link, uint8_t who, uint8_t state, uint16_t boots) {
+        uint8_t *out = rkd_link_payload(link);
+
+        out[0] = who;
+        out[1] = state;
+        rkd_store_u16(out + 2, boots);
+        rkd_link_send(link, RKD_HELLO, 0, HELLO_BYTES);
+}
+
+void rkd_link_reply_init(const RkdLink *link, RkdReply *ret) {
+        *ret = (RkdReply){ .out = rkd_link_payload(link) + RKD_ANSWER_FIXED,
+                .room = rkd_link_room(link) - RKD_ANSWER_FIXED };
+}
+
+void rkd_link_reply(RkdLink *link, const RkdReply *reply, uint8_t result) {
+        const uint8_t *head = link->head;
+        uint8_t *out = reply->out - RKD_ANSWER_FIXED;
+
+        link->command_due = false;
+        if (head[RKD_HEAD_ADDRESS] == RKD_ADDRESS_ALL ||
+                        ((link->platform->capabilities & RKD_CAN_FULL_DUPLEX) == 0 &&
+                                        (head[RKD_HEAD_FLAGS] & RKD_FLAG_POLL) == 0))
+                return;
+        out[0] = result;
+        rkd_store_u16(out + 1, reply->busy_ms);
+        rkd_link_send(link, head[RKD_HEAD_TYPE], head[RKD_HEAD_SEQUENCE],
+                        RKD_ANSWER_FIXED + (result == RKD_OK ? reply->n : 0));
+}
+
+RkdWriter rkd_link_window(const RkdReply *reply, const uint8_t *in) {
+        size_t room = reply->room - WINDOW_FIXED, want = rkd_load_u16(in + 3);
+
+        return (RkdWriter){
+                .out = reply->out + WINDOW_FIXED,
+                .skip = rkd_load_u16(in + 1),
+                .room = want < room ? want : room,
+        };
+}
+
+void rkd_link_close_window(RkdReply *reply, const uint8_t *in, const RkdWriter *w) {
+        size_t offset = w->skip < w->total ? w->skip : w->total, left = w->total - offset;
+
+        rkd_store_u16(reply->out, (uint16_t)w->total);
+        rkd_store_u16(reply->out + 2, (uint16_t)offset);
+        reply->n = WINDOW_FIXED + (left < w->room ? left : w->room);
 }

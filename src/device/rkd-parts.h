@@ -3,7 +3,8 @@
 
 /*
  * The memory of the library's objects. Private: only the file named at each struct may touch its
- * members.
+ * members. Bytes come first, then halves, words, and arrays last: a Cortex-M0 reaches only the
+ * first 32, 64 and 128 bytes of a struct in one instruction.
  */
 
 #include "proto/frame.h"
@@ -12,45 +13,35 @@
 
 /* rkd-link.c: one end of the line. */
 typedef struct RkdLink {
-        const RkdPlatform *platform;
+        uint8_t sink;                   /* where the payload goes that comes in now */
+        bool command_due;               /* a whole command lies in command[] */
+        bool heard;                     /* a valid frame came; cleared by its reader */
+        bool baud_changed;              /* not at the first speed */
+        uint8_t n_command;              /* bytes in command[] */
+        uint8_t head[RKD_FRAME_HEADER]; /* of the command at hand */
         RkdDecoder decoder;
-        uint8_t sink;       /* where the payload goes that comes in now */
-        bool command_due;   /* a whole command lies in command[] */
-        bool heard;         /* a valid frame came; cleared by its reader */
-        bool damaged;       /* a damaged frame came; cleared by its reader */
-        RkdFrame head;      /* header of the command at hand */
-        uint32_t n_command; /* bytes in command[] */
-        uint32_t heard_ms;  /* when the last valid frame came */
+        const RkdPlatform *platform;
+        uint32_t heard_ms; /* when the last valid frame came */
         uint32_t tx_at, tx_end;
         uint32_t baud_next; /* switch to it when tx is empty; 0: none */
-        bool baud_changed;  /* not at the first speed */
         uint8_t command[RKD_PAYLOAD_MIN];
 } RkdLink;
 
 /* rkd-flash.c: one flash operation at a time, never outside its area. */
 typedef struct RkdFlash {
-        const RkdPlatform *platform;
-        const uint8_t *data; /* of a write */
-        uint32_t at, end;
         uint8_t operation;
         bool started; /* the piece at `at` has been handed to the platform */
         bool failed;
+        const RkdPlatform *platform;
+        const uint8_t *data; /* of a write */
+        uint32_t at, end;
 } RkdFlash;
 
 /* rkd-record.c: what the newest good record page says, and the writing of a page. */
 typedef struct RkdRecord {
-        const RkdPlatform *platform;
-        RkdFlash *flash;
-        uint64_t push_id;
-        uint32_t sequence;
-        uint32_t image_length;
-        uint16_t trial_seconds;
-        uint16_t n_header, n_signature;
-        uint16_t boots_base;
-        uint16_t version_at, floor_at; /* in the page */
-        uint8_t n_version, n_floor, n_floor_in_force;
-        uint8_t status; /* none, good, damaged */
-        uint8_t page;   /* the good one */
+        uint8_t n_floor; /* of the floor in force */
+        uint8_t status;  /* none, good, damaged */
+        uint8_t page;    /* the good one */
         uint8_t n_pairs;
         bool verified, confirmed;
         uint8_t starts;  /* start marks */
@@ -58,9 +49,18 @@ typedef struct RkdRecord {
         uint8_t step;    /* of the writing */
         uint8_t target;
         uint8_t mark; /* the mark that is being written */
-        uint16_t n_body;
-        uint32_t marks_due;
         bool failed;
+        uint16_t n_body;  /* of the good page */
+        uint16_t n_write; /* of the one that is being written */
+        uint16_t trial_seconds;
+        uint16_t n_header, n_signature;
+        uint16_t boots_base;
+        const RkdPlatform *platform;
+        RkdFlash *flash;
+        uint32_t sequence;
+        uint32_t image_length;
+        uint32_t marks_due;
+        uint8_t push_id[8]; /* all zero without a record */
 } RkdRecord;
 
 /* rkd-sha256.c */
@@ -73,14 +73,14 @@ typedef struct RkdSha256 {
 /* rkd-digest.c: SHA-256 of a piece of flash, and the search for what an unmanaged program says
  * of itself. */
 typedef struct RkdDigest {
+        uint8_t step;
+        uint8_t source; /* RKD_DIGEST_… */
         const RkdPlatform *platform;
-        RkdSha256 sha;
         uint32_t at, end;
         uint32_t length;     /* of the image that was found */
         uint32_t descriptor; /* its address, 0: none */
-        uint8_t step;
-        uint8_t source; /* RKD_DIGEST_… */
         uint8_t sha256[RKD_SHA256_BYTES];
+        RkdSha256 sha;
 } RkdDigest;
 
 /* rkd-retained.c: what survives a reset, at most RKD_RETAINED_BYTES on the outside. */
@@ -93,6 +93,20 @@ typedef struct RkdRetained {
 
 /* rkd-stream.c: receive ring, credit, codecs, page buffer. */
 typedef struct RkdStream {
+        uint8_t phase;
+        uint8_t error;
+        uint8_t codec;
+        uint8_t n_run;
+        bool erase_due;
+        bool erase_early; /* before its page is full */
+        bool dirty;       /* flash was touched since this was last cleared */
+        bool gap;         /* noticed since the last progress */
+        bool nak_told;    /* a NAK was sent since then */
+        bool ack_due;
+        bool polled;      /* a POLL said that nothing more comes under this credit */
+        uint8_t blocking; /* phase of a platform whose flash blocks the CPU */
+        uint16_t id;
+        uint8_t run[8];
         const RkdPlatform *platform;
         RkdFlash *flash;
         uint32_t image_length;
@@ -106,18 +120,4 @@ typedef struct RkdStream {
         uint32_t units_left;
         uint32_t page_fill;
         uint32_t nak_ms;
-        uint16_t id;
-        uint8_t phase;
-        uint8_t error;
-        uint8_t codec;
-        uint8_t n_run;
-        uint8_t run[8];
-        bool erase_due;
-        bool erase_early; /* before its page is full */
-        bool dirty;       /* flash was touched since this was last cleared */
-        bool gap;         /* noticed since the last progress */
-        bool nak_told;    /* a NAK was sent since then */
-        bool ack_due;
-        bool polled;      /* a POLL said that nothing more comes under this credit */
-        uint8_t blocking; /* phase of a platform whose flash blocks the CPU */
 } RkdStream;

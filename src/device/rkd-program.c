@@ -20,7 +20,6 @@
 
 #define LATER_MS 100u
 #define BUSY_MS  50u
-#define FIXED    (RKD_ANSWER_FIXED + 4u) /* before the bytes of an identify answer */
 
 int rkd_program_init(RkdProgram *g, const RkdPlatform *p, const RkdDescriptor *descriptor) {
         if (!rkd_platform_is_valid(p))
@@ -62,66 +61,71 @@ static uint16_t find_boots(const RkdProgram *g) {
 }
 
 /* Without a record: the digest of what the descriptor covers, or of the area. */
-static uint8_t inspect(RkdProgram *g, RkdIdentity *id) {
+static uint8_t inspect(RkdProgram *g, RkdSelf *self) {
         RkdDigest *d = &g->digest;
+        const RkdDescriptor *descriptor = g->descriptor;
 
         if (g->record.status == RKD_RECORD_GOOD)
                 return RKD_OK;
-        if (!rkd_digest_is_done(d)) {
-                if (rkd_digest_is_busy(d))
-                        return RKD_LATER;
-                if (g->descriptor && g->descriptor->length > 0 &&
-                                g->descriptor->length <= g->platform->program_space)
-                        rkd_digest_start(d, g->descriptor->length, RKD_DIGEST_DESCRIPTOR);
-                else
-                        rkd_digest_search(d);
-                return RKD_LATER;
-        }
-        id->digest_source = d->source;
-        if (d->source == RKD_DIGEST_NONE)
+        self->digest = d;
+        if (rkd_digest_is_done(d))
                 return RKD_OK;
-        id->image_length = d->length;
-        memcpy(id->image_sha256, d->sha256, sizeof(id->image_sha256));
-        return RKD_OK;
+        if (rkd_digest_is_busy(d))
+                return RKD_LATER;
+        if (descriptor && descriptor->length > 0 &&
+                        descriptor->length <= g->platform->program_space)
+                rkd_digest_start(d, descriptor->length, RKD_DIGEST_DESCRIPTOR);
+#if RKD_WITH_SEARCH
+        else
+                rkd_digest_search(d);
+        return RKD_LATER;
+#else
+        return rkd_digest_is_busy(d) ? RKD_LATER : RKD_OK;
+#endif
 }
 
 /* The version is the program's own word; that of the record only where it has none. */
-static uint8_t identify(RkdProgram *g, const RkdRequest *q, RkdAnswer *a) {
-        RkdIdentityTexts texts;
-        RkdIdentity id;
-        size_t room;
-        uint8_t *out = rkd_link_room(&g->link, &room) + FIXED;
+static uint8_t identify(RkdProgram *g, const uint8_t *in, RkdReply *a) {
+        RkdWriter w = rkd_link_window(a, in);
+        RkdSelf self = {
+                .who = RKD_WHO_PROGRAM,
+                .state = find_state(g),
+                .health = g->health,
+                .cause = g->retained.cause,
+                .boots = find_boots(g),
+                .max_answer = (uint16_t)rkd_link_room(&g->link),
+                /* What its bootloader insists on, the program has no hooks for. */
+                .capabilities = RKD_CAN_HEALTH |
+                                (g->platform->capabilities & (RKD_CAN_SIGNED | RKD_CAN_FLOOR)),
+        };
 
-        rkd_identity_fill(&id, &texts, &g->record, room);
-        if (id.max_payload < RKD_PAYLOAD_MIN)
-                id.max_payload = RKD_PAYLOAD_MIN;
-        id.who = RKD_WHO_PROGRAM;
-        id.state = find_state(g);
-        id.health = g->health;
-        id.reset_cause = g->retained.cause;
-        id.boots = find_boots(g);
-        id.capabilities |= RKD_CAN_HEALTH;
-        /* What its bootloader insists on, the program has no hooks for. */
-        id.capabilities |= g->platform->capabilities & (RKD_CAN_SIGNED | RKD_CAN_FLOOR);
-        if (inspect(g, &id) == RKD_LATER)
+        if (in[0] != RKD_IDENTIFY_IDENTITY)
+                return RKD_UNKNOWN;
+        if (inspect(g, &self) == RKD_LATER)
                 return RKD_LATER;
         if (g->descriptor)
-                id.version = rkd_text(g->descriptor->version);
-        room -= FIXED;
-        room = room < q->want ? room : q->want;
-        a->total = (uint16_t)rkd_identity_encode(&id, q->offset, out, room);
-        a->offset = q->offset < a->total ? q->offset : a->total;
-        a->bytes = out;
-        a->n_bytes = a->total - a->offset < room ? a->total - a->offset : room;
+                self.version = rkd_text(g->descriptor->version);
+        if (rkd_identity_write(&w, &g->record, &self) < 0)
+                return RKD_FLASH;
+        rkd_link_close_window(a, in, &w);
         return RKD_OK;
 }
 
-static uint8_t confirm(RkdProgram *g, const RkdRequest *q) {
+static uint8_t tell_status(const RkdProgram *g, RkdReply *a) {
+        memset(a->out, 0, RKD_STATUS_BYTES);
+        a->out[10] = find_state(g);
+        a->out[11] = g->health;
+        rkd_store_u16(a->out + 12, find_boots(g));
+        a->n = RKD_STATUS_BYTES;
+        return RKD_OK;
+}
+
+static uint8_t confirm(RkdProgram *g, const uint8_t *push_id) {
         const RkdRecord *r = &g->record;
 
         if (r->status != RKD_RECORD_GOOD || !r->verified)
                 return RKD_BAD_STATE;
-        if (q->push_id != r->push_id)
+        if (memcmp(push_id, r->push_id, sizeof(r->push_id)) != 0)
                 return RKD_FOREIGN_PUSH;
         return rkd_record_is_busy(r) ? RKD_LATER : rkd_record_confirm(&g->record);
 }
@@ -133,29 +137,51 @@ static uint8_t enter(RkdProgram *g) {
         return RKD_OK;
 }
 
-static uint8_t dispatch(RkdProgram *g, RkdAnswer *a) {
-        const RkdLink *link = &g->link;
-        RkdRequest q;
+#if RKD_WITH_BAUD
+static uint8_t set_baud(RkdProgram *g, const uint8_t *in, RkdReply *a) {
+        memcpy(a->out, in, 4);
+        a->n = 4;
+        return rkd_link_change_speed(&g->link, rkd_load_u32(in));
+}
+#endif
 
-        if (link->head.type < RKD_IDENTIFY || link->head.type > RKD_READ)
-                return RKD_UNKNOWN;
-        if (rkd_request_decode(&q, link->head.type, link->command, link->n_command) != 0)
-                return RKD_BAD_LENGTH;
-        switch (q.type) {
+/* How many bytes the command has; of those that only a bootloader knows, nobody cares. */
+static bool is_length_right(uint8_t type, uint8_t n) {
+        switch (type) {
         case RKD_IDENTIFY:
-                return q.what == RKD_IDENTIFY_IDENTITY ? identify(g, &q, a) : RKD_UNKNOWN;
-        case RKD_NOP:
-                a->status.state = find_state(g);
-                a->status.health = g->health;
-                a->status.boots = find_boots(g);
-                return RKD_OK;
+                return n == 5;
         case RKD_CONFIRM:
-                return confirm(g, &q);
+        case RKD_START:
+                return n == 8;
+        case RKD_SET_BAUD:
+                return n == 4;
+        case RKD_NOP:
+        case RKD_ENTER:
+                return n == 0;
+        default:
+                return true;
+        }
+}
+
+static uint8_t dispatch(RkdProgram *g, RkdReply *a) {
+        const uint8_t *in = g->link.command;
+        uint8_t type = g->link.head[RKD_HEAD_TYPE];
+
+        if (!is_length_right(type, g->link.n_command))
+                return RKD_BAD_LENGTH;
+        switch (type) {
+        case RKD_IDENTIFY:
+                return identify(g, in, a);
+        case RKD_NOP:
+                return tell_status(g, a);
+        case RKD_CONFIRM:
+                return confirm(g, in);
         case RKD_ENTER:
                 return enter(g);
+#if RKD_WITH_BAUD
         case RKD_SET_BAUD:
-                a->baud = q.baud;
-                return rkd_link_change_speed(&g->link, q.baud);
+                return set_baud(g, in, a);
+#endif
         case RKD_START:
                 return RKD_OK; /* it runs */
         default:
@@ -164,37 +190,29 @@ static uint8_t dispatch(RkdProgram *g, RkdAnswer *a) {
 }
 
 static void run_command(RkdProgram *g) {
-        RkdAnswer a = { .type = g->link.head.type };
-        size_t room;
-        uint8_t *out = rkd_link_room(&g->link, &room);
         uint32_t now = g->platform->milliseconds(g->platform->user);
+        RkdReply a;
+        uint8_t result;
 
+        rkd_link_reply_init(&g->link, &a);
         if (!g->command_open) {
                 g->command_open = true;
                 g->command_ms = now;
         }
-        a.result = dispatch(g, &a);
-        if (a.result == RKD_LATER) {
+        result = dispatch(g, &a);
+        if (result == RKD_LATER) {
                 if (now - g->command_ms < LATER_MS)
                         return;
-                a.result = RKD_BUSY;
+                result = RKD_BUSY;
                 a.busy_ms = BUSY_MS;
         }
         g->command_open = false;
-        g->link.command_due = false;
-        if (rkd_link_may_answer(&g->link))
-                rkd_link_send(&g->link, a.type, g->link.head.sequence,
-                                rkd_answer_encode(&a, out, room));
+        rkd_link_reply(&g->link, &a, result);
 }
 
 static void send_hello(RkdProgram *g) {
-        RkdAnswer a = { .type = RKD_HELLO, .who = RKD_WHO_PROGRAM, .reason = find_state(g) };
-        size_t room;
-        uint8_t *out = rkd_link_room(&g->link, &room);
-
-        a.boots = find_boots(g);
         g->hello_due = false;
-        rkd_link_send(&g->link, RKD_HELLO, 0, rkd_answer_encode(&a, out, room));
+        rkd_link_hello(&g->link, RKD_WHO_PROGRAM, find_state(g), find_boots(g));
 }
 
 static void leave(RkdProgram *g) {

@@ -30,13 +30,15 @@ enum {
         STEP_BODY
 };
 
-#define CRC_AT    8u
-#define HEADER_AT (RKD_RECORD_PREFIX + RKD_BEGIN_FIXED) /* of the device header in the page */
-#define LENGTH_AT 8u                                    /* in the device header */
-#define SHA256_AT 12u
-#define TEXTS_AT  44u
-#define PAIRS_MAX 15u /* marks_due has a bit for each mark */
-#define CHUNK     32u
+#define CRC_AT       8u
+#define HEADER_AT    (RKD_RECORD_PREFIX + RKD_BEGIN_FIXED) /* of the device header in the page */
+#define LENGTH_AT    8u                                    /* in the device header */
+#define SHA256_AT    12u
+#define TEXTS_AT     44u
+#define TEXT_VERSION 1u /* the texts of the header, in their order */
+#define TEXT_FLOOR   2u
+#define PAIRS_MAX    15u /* marks_due has a bit for each mark */
+#define CHUNK        32u
 
 static const uint8_t magic[4] = { 'R', 'K', 'R', '1' };
 static const uint8_t set_mark[RKD_WRITE_SIZE_MAX] = { 0 };
@@ -58,10 +60,12 @@ static uint32_t mark_address(const RkdPlatform *p, uint8_t page, uint8_t mark) {
 }
 
 uint8_t rkd_record_count_pairs(const RkdPlatform *p) {
-        uint32_t slots = (p->record_size - RKD_RECORD_MARKS) / slot_bytes(p);
-        uint32_t pairs = slots < MARK_PAIRS ? 0 : (slots - MARK_PAIRS) / 2;
+        uint8_t pairs = 0;
 
-        return (uint8_t)(pairs < PAIRS_MAX ? pairs : PAIRS_MAX);
+        while (pairs < PAIRS_MAX && RKD_RECORD_MARKS + (healthy_mark(pairs) + 1u) * slot_bytes(p) <=
+                                                    p->record_size)
+                pairs++;
+        return pairs;
 }
 
 /* Also says "not blank" of what cannot be read. */
@@ -109,59 +113,32 @@ static bool is_crc_good(const RkdPlatform *p, uint32_t address, uint32_t n, uint
         return rkd_crc32_finish(crc) == wanted;
 }
 
-/* Finds version and floor in the header, length byte before each; false when they do not lie
- * inside it. */
-static bool find_texts(RkdRecord *r, const RkdPlatform *p, uint32_t page) {
-        uint32_t at = TEXTS_AT, found[3];
-        uint8_t n[3];
-
-        for (unsigned i = 0; i < 3; i++) {
-                if (at >= r->n_header ||
-                                p->flash_read(p->user, page + HEADER_AT + at, &n[i], 1) < 0)
-                        return false;
-                found[i] = at + 1;
-                at += 1u + n[i];
-                if (n[i] > RKD_TEXT_MAX || at > r->n_header)
-                        return false;
-        }
-        r->version_at = (uint16_t)(RKD_BEGIN_FIXED + found[1]);
-        r->n_version = n[1];
-        r->floor_at = (uint16_t)(RKD_BEGIN_FIXED + found[2]);
-        r->n_floor = n[2];
-        return true;
-}
-
-/* Reads the body of a page into *r; false when it is no good one. */
+/* Reads the body of a page into *r; false when it is no good one. What is inside the header was
+ * judged before it was written. */
 static bool load_body(RkdRecord *r, uint8_t page) {
         const RkdPlatform *p = r->platform;
         uint32_t address = p->record_pages[page];
-        uint8_t b[HEADER_AT], length[4];
-        RkdReader in = { .at = b + sizeof(magic), .left = sizeof(b) - sizeof(magic) };
-        uint32_t crc;
+        const uint8_t *begin;
+        uint8_t b[HEADER_AT + SHA256_AT];
 
         if (p->flash_read(p->user, address, b, sizeof(b)) < 0 ||
                         memcmp(b, magic, sizeof(magic)) != 0)
                 return false;
+        begin = b + RKD_RECORD_PREFIX;
         r->page = page;
-        r->sequence = rkd_get_u32(&in);
-        crc = rkd_get_u32(&in);
-        r->boots_base = rkd_get_u16(&in);
-        r->n_floor_in_force = rkd_get_u8(&in);
-        (void)rkd_get_bytes(&in, 3); /* zero, format, flags */
-        r->trial_seconds = rkd_get_u16(&in);
-        r->push_id = rkd_get_u64(&in);
-        (void)rkd_get_u64(&in);
-        r->n_header = rkd_get_u16(&in);
-        r->n_signature = rkd_get_u16(&in);
+        r->sequence = rkd_load_u32(b + 4);
+        r->boots_base = rkd_load_u16(b + 12);
+        r->n_floor = b[14];
+        r->trial_seconds = rkd_load_u16(begin + 2);
+        memcpy(r->push_id, begin + 4, sizeof(r->push_id));
+        r->n_header = rkd_load_u16(begin + 20);
+        r->n_signature = rkd_load_u16(begin + 22);
+        r->image_length = rkd_load_u32(b + HEADER_AT + LENGTH_AT);
         if (r->n_header < TEXTS_AT || r->n_header > RKD_HEADER_MAX ||
-                        r->n_signature > RKD_SIGNATURE_BYTES || r->n_floor_in_force > RKD_TEXT_MAX)
+                        r->n_signature > RKD_SIGNATURE_BYTES || r->n_floor > RKD_TEXT_MAX)
                 return false;
-        r->n_body = (uint16_t)(HEADER_AT + r->n_header + r->n_signature + r->n_floor_in_force);
-        if (!is_crc_good(p, address, r->n_body, crc) || !find_texts(r, p, address) ||
-                        p->flash_read(p->user, address + HEADER_AT + LENGTH_AT, length, 4) < 0)
-                return false;
-        r->image_length = rkd_load_u32(length);
-        return true;
+        r->n_body = (uint16_t)(HEADER_AT + r->n_header + r->n_signature + r->n_floor);
+        return is_crc_good(p, address, r->n_body, rkd_load_u32(b + CRC_AT));
 }
 
 static void load_marks(RkdRecord *r) {
@@ -183,18 +160,16 @@ static void clear(RkdRecord *r, const RkdPlatform *p, RkdFlash *flash) {
 }
 
 void rkd_record_init(RkdRecord *r, const RkdPlatform *p, RkdFlash *flash) {
-        RkdRecord first, second;
-        bool good, good_second;
+        bool first, second;
+        uint32_t sequence;
 
-        clear(&first, p, flash);
-        clear(&second, p, flash);
-        good = load_body(&first, 0);
-        good_second = load_body(&second, 1);
-        if (good_second && (!good || (int32_t)(second.sequence - first.sequence) > 0))
-                *r = second;
-        else
-                *r = first;
-        if (good || good_second) {
+        clear(r, p, flash);
+        second = load_body(r, 1);
+        sequence = r->sequence;
+        first = load_body(r, 0);
+        if (second && (!first || (int32_t)(sequence - r->sequence) > 0))
+                first = load_body(r, 1);
+        if (first) {
                 r->status = RKD_RECORD_GOOD;
                 load_marks(r);
                 return;
@@ -233,30 +208,77 @@ int rkd_record_read(const RkdRecord *r, uint32_t offset, void *out, size_t n) {
                         p->user, p->record_pages[r->page] + RKD_RECORD_PREFIX + offset, out, n);
 }
 
-int rkd_record_read_sha256(const RkdRecord *r, uint8_t *out) {
-        return rkd_record_read(r, RKD_BEGIN_FIXED + SHA256_AT, out, RKD_SHA256_BYTES);
+int rkd_record_put(const RkdRecord *r, RkdWriter *w, uint32_t offset, uint32_t n) {
+        uint8_t chunk[CHUNK];
+
+        for (uint32_t at = 0; at < n; at += sizeof(chunk)) {
+                uint32_t take = n - at < sizeof(chunk) ? n - at : sizeof(chunk);
+
+                if (rkd_record_read(r, offset + at, chunk, take) < 0)
+                        return -1;
+                rkd_put_bytes(w, chunk, take);
+        }
+        return 0;
 }
 
-static RkdText read_text(const RkdRecord *r, uint32_t offset, uint8_t n, char *out) {
-        RkdText text = { out, n };
+bool rkd_record_holds(const RkdRecord *r, uint32_t offset, const uint8_t *data, uint32_t n) {
+        uint8_t byte;
 
-        if (r->status != RKD_RECORD_GOOD || rkd_record_read(r, offset, out, n) < 0)
+        for (uint32_t at = 0; at < n; at++)
+                if (rkd_record_read(r, offset + at, &byte, 1) < 0 || byte != data[at])
+                        return false;
+        return true;
+}
+
+/* Where text i of the header is, in front of it its length; n_body stays ahead of it. */
+static uint32_t find_text(const RkdRecord *r, uint8_t i, uint8_t *ret_n) {
+        uint32_t at = RKD_BEGIN_FIXED + TEXTS_AT;
+
+        for (*ret_n = 0;; at += *ret_n) {
+                if (rkd_record_read(r, at++, ret_n, 1) < 0 || *ret_n > RKD_TEXT_MAX)
+                        *ret_n = 0;
+                if (i-- == 0)
+                        return at;
+        }
+}
+
+static int put_text(const RkdRecord *r, RkdWriter *w, uint32_t at, uint8_t n) {
+        rkd_put_u8(w, n);
+        return rkd_record_put(r, w, at, n);
+}
+
+int rkd_record_put_version(const RkdRecord *r, RkdWriter *w) {
+        uint32_t at = 0;
+        uint8_t n = 0;
+
+        if (r->status == RKD_RECORD_GOOD)
+                at = find_text(r, TEXT_VERSION, &n);
+        return put_text(r, w, at, n);
+}
+
+static uint32_t floor_at(const RkdRecord *r) {
+        return (uint32_t)(r->n_body - RKD_RECORD_PREFIX - r->n_floor);
+}
+
+int rkd_record_put_floor(const RkdRecord *r, RkdWriter *w) {
+        return put_text(r, w, floor_at(r), r->n_floor);
+}
+
+RkdText rkd_record_floor(const RkdRecord *r, char *out) {
+        RkdText text = { out, r->n_floor };
+
+        if (rkd_record_read(r, floor_at(r), out, text.length) < 0)
                 text.length = 0;
         return text;
 }
 
-RkdText rkd_record_version(const RkdRecord *r, char *out) {
-        return read_text(r, r->version_at, r->n_version, out);
-}
-
 RkdText rkd_record_header_floor(const RkdRecord *r, char *out) {
-        return read_text(r, r->floor_at, r->n_floor, out);
-}
+        RkdText text = { out, 0 };
+        uint32_t at = find_text(r, TEXT_FLOOR, &text.length);
 
-RkdText rkd_record_floor(const RkdRecord *r, char *out) {
-        uint32_t end = (uint32_t)(r->n_body - RKD_RECORD_PREFIX - r->n_floor_in_force);
-
-        return read_text(r, end, r->n_floor_in_force, out);
+        if (rkd_record_read(r, at, out, text.length) < 0)
+                text.length = 0;
+        return text;
 }
 
 /* The page that may be erased now. */
@@ -269,33 +291,29 @@ static uint8_t choose_target(const RkdRecord *r) {
 /* Gives the body in the page buffer its prefix and begins; n_body counts all but the filling up. */
 static void begin_page(RkdRecord *r, uint16_t boots, uint8_t n_floor, uint32_t n_body) {
         const RkdPlatform *p = r->platform;
-        RkdWriter w = { .out = p->page, .room = RKD_RECORD_PREFIX };
+        uint8_t *page = p->page;
         uint32_t crc;
 
-        rkd_put_bytes(&w, magic, sizeof(magic));
-        rkd_put_u32(&w, r->status == RKD_RECORD_GOOD ? r->sequence + 1 : 1);
-        rkd_put_u32(&w, 0);
-        rkd_put_u16(&w, boots);
-        rkd_put_u8(&w, n_floor);
-        rkd_put_u8(&w, 0);
-        crc = rkd_crc32_add(RKD_CRC32_START, p->page, CRC_AT);
-        crc = rkd_crc32_add(crc, p->page + CRC_AT + 4, n_body - CRC_AT - 4);
-        rkd_store_u32(p->page + CRC_AT, rkd_crc32_finish(crc));
-        for (; n_body % p->record_write_size != 0; n_body++)
-                p->page[n_body] = 0xff;
-        r->n_body = (uint16_t)n_body;
+        memcpy(page, magic, sizeof(magic));
+        rkd_store_u32(page + 4, r->sequence + 1);
+        rkd_store_u16(page + 12, boots);
+        page[14] = n_floor;
+        page[15] = 0;
+        crc = rkd_crc32_add(RKD_CRC32_START, page, CRC_AT);
+        crc = rkd_crc32_add(crc, page + CRC_AT + 4, n_body - CRC_AT - 4);
+        rkd_store_u32(page + CRC_AT, rkd_crc32_finish(crc));
+        for (; (n_body & (p->record_write_size - 1u)) != 0; n_body++)
+                page[n_body] = 0xff;
+        r->n_write = (uint16_t)n_body;
         r->target = choose_target(r);
         r->failed = false;
         r->step = STEP_ERASE;
         rkd_flash_erase(r->flash, RKD_AREA_RECORD, p->record_pages[r->target], p->record_size);
 }
 
-void rkd_record_write(RkdRecord *r, uint32_t n, RkdText floor) {
-        uint8_t *end = r->platform->page + RKD_RECORD_PREFIX + n;
-
-        memmove(end, floor.text, floor.length);
+void rkd_record_write(RkdRecord *r, uint32_t n, uint8_t n_floor) {
         r->marks_due = 0;
-        begin_page(r, 0, floor.length, RKD_RECORD_PREFIX + n + floor.length);
+        begin_page(r, 0, n_floor, RKD_RECORD_PREFIX + n + n_floor);
 }
 
 void rkd_record_renew(RkdRecord *r) {
@@ -315,7 +333,7 @@ void rkd_record_renew(RkdRecord *r) {
         }
         for (starts = (uint8_t)(starts + pair); pair < starts; pair++)
                 r->marks_due |= 1u << start_mark(pair);
-        begin_page(r, (uint16_t)(rkd_record_boots(r) - starts), r->n_floor_in_force, r->n_body);
+        begin_page(r, (uint16_t)(rkd_record_boots(r) - starts), r->n_floor, r->n_body);
 }
 
 static void write_mark(RkdRecord *r, uint8_t page, uint8_t mark) {
@@ -397,7 +415,7 @@ static void next_step(RkdRecord *r) {
         } else {
                 r->step = STEP_BODY;
                 rkd_flash_write(r->flash, RKD_AREA_RECORD, p->record_pages[r->target], p->page,
-                                r->n_body);
+                                r->n_write);
         }
 }
 

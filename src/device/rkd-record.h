@@ -18,6 +18,8 @@
 
 #define RKD_RECORD_PREFIX 16u
 #define RKD_RECORD_MARKS  512u
+/* Of the image, counted from the begin area. */
+#define RKD_RECORD_SHA256 (RKD_BEGIN_FIXED + 12u)
 
 #define RKD_LATER 0xffu /* a command's result: not yet, try again at the next poll */
 
@@ -38,17 +40,22 @@ uint8_t rkd_record_used(const RkdRecord *record);
 uint8_t rkd_record_attempts(const RkdPlatform *platform);
 uint16_t rkd_record_boots(const RkdRecord *record);
 
-/* Copies bytes of the good page; offset counts from its begin area. */
+/* Copies bytes of the good page; offset counts from its begin area. Each: 0, or -1 when flash
+ * cannot be read. */
 int rkd_record_read(const RkdRecord *record, uint32_t offset, void *out, size_t n);
-int rkd_record_read_sha256(const RkdRecord *record, uint8_t *out);
-/* Texts into out[RKD_TEXT_MAX]; empty without a record. floor: the floor in force. */
-RkdText rkd_record_version(const RkdRecord *record, char *out);
+int rkd_record_put(const RkdRecord *record, RkdWriter *w, uint32_t offset, uint32_t n);
+/* As texts; empty without a record. floor: the floor in force. */
+int rkd_record_put_version(const RkdRecord *record, RkdWriter *w);
+int rkd_record_put_floor(const RkdRecord *record, RkdWriter *w);
+/* Whether n bytes there are the same. */
+bool rkd_record_holds(const RkdRecord *record, uint32_t offset, const uint8_t *data, uint32_t n);
+/* Texts into out[RKD_TEXT_MAX]; empty without a record. */
 RkdText rkd_record_floor(const RkdRecord *record, char *out);
 RkdText rkd_record_header_floor(const RkdRecord *record, char *out);
 
 /* Writes a new record from platform->page: the begin area, n bytes, lies there at
- * RKD_RECORD_PREFIX. */
-void rkd_record_write(RkdRecord *record, uint32_t n, RkdText floor);
+ * RKD_RECORD_PREFIX, and behind it the floor in force. */
+void rkd_record_write(RkdRecord *record, uint32_t n, uint8_t n_floor);
 /* Writes the same record to the other page, because the slots for starts are used up. Uses
  * platform->page. */
 void rkd_record_renew(RkdRecord *record);

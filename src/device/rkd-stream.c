@@ -33,6 +33,15 @@ enum {
 #define BUSY_MAX_MS  60000u
 #define STEPS        8u /* at each poll */
 
+/* A loop, since a Cortex-M0 does not divide. */
+uint32_t rkd_stream_count_units(const RkdPlatform *p, uint32_t n) {
+        uint32_t count = 1;
+
+        for (; n > p->unit_size; n -= p->unit_size)
+                count++;
+        return count;
+}
+
 void rkd_stream_init(RkdStream *s, const RkdPlatform *p, RkdFlash *flash) {
         *s = (RkdStream){ .platform = p, .flash = flash };
 }
@@ -184,7 +193,7 @@ static void end_stream(RkdStream *s) {
 static void begin_run(RkdStream *s) {
         const RkdPlatform *p = s->platform;
         uint32_t first = rkd_load_u32(s->run), count = rkd_load_u32(s->run + 4);
-        uint32_t units = (s->image_length - 1) / p->unit_size + 1;
+        uint32_t units = rkd_stream_count_units(p, s->image_length);
 
         s->n_run = 0;
         if (count == 0) {
@@ -278,7 +287,7 @@ static uint32_t write_size(const RkdPlatform *p, uint32_t address) {
 static void write_piece(RkdStream *s) {
         uint32_t address = s->unit_address + s->unit_at, n = s->page_fill;
 
-        for (; n % write_size(s->platform, address) != 0; n++)
+        for (; (n & (write_size(s->platform, address) - 1)) != 0; n++)
                 s->platform->page[n] = 0xff;
         s->dirty = true;
         rkd_flash_write(s->flash, RKD_AREA_PROGRAM, address, s->platform->page, n);
@@ -407,13 +416,18 @@ bool rkd_stream_is_working(const RkdStream *s) {
 
 uint16_t rkd_stream_busy_ms(const RkdStream *s) {
         const RkdPlatform *p = s->platform;
-        uint32_t n = s->page_fill + (is_patch(s) ? 0 : s->received - s->taken), ms;
+        uint32_t n = s->page_fill + (is_patch(s) ? 0 : s->received - s->taken);
+        uint32_t erase_ms, ms = p->write_ms, at;
 
         if (!is_blocking(s) || s->blocking == BLOCKING_RECEIVE || s->phase != PHASE_OPEN)
                 return 0;
-        ms = (n / p->page_bytes + 1) * p->write_ms;
-        ms += ((s->unit_at + n) / p->unit_size + s->erase_due) * p->erase_ms *
-              rkd_flash_count_units(p, s->unit_address, p->unit_size);
+        erase_ms = p->erase_ms * rkd_flash_count_units(p, s->unit_address, p->unit_size);
+        for (at = n; at >= p->page_bytes; at -= p->page_bytes)
+                ms += p->write_ms;
+        for (at = s->unit_at + n; at >= p->unit_size; at -= p->unit_size)
+                ms += erase_ms;
+        if (s->erase_due)
+                ms += erase_ms;
         return (uint16_t)(ms < BUSY_MAX_MS ? ms : BUSY_MAX_MS);
 }
 

@@ -12,6 +12,9 @@
 
 #include "device/rkd-context.h"
 
+/* Flash units that n bytes take, n > 0. */
+uint32_t rkd_stream_count_units(const RkdPlatform *platform, uint32_t n);
+
 void rkd_stream_init(RkdStream *stream, const RkdPlatform *platform, RkdFlash *flash);
 void rkd_stream_begin(RkdStream *stream, uint16_t id, uint8_t codec, uint32_t length,
                 uint32_t image_length);

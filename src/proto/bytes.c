@@ -15,6 +15,11 @@ uint32_t rkd_load_u32(const uint8_t *p) {
         return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
+void rkd_store_u16(uint8_t *p, uint16_t value) {
+        p[0] = (uint8_t)value;
+        p[1] = (uint8_t)(value >> 8);
+}
+
 void rkd_store_u32(uint8_t *p, uint32_t value) {
         for (unsigned i = 0; i < 4; i++)
                 p[i] = (uint8_t)(value >> (8 * i));
@@ -98,8 +103,9 @@ void rkd_put_u8(RkdWriter *w, uint8_t value) {
 }
 
 void rkd_put_u16(RkdWriter *w, uint16_t value) {
-        uint8_t p[2] = { (uint8_t)value, (uint8_t)(value >> 8) };
+        uint8_t p[2];
 
+        rkd_store_u16(p, value);
         rkd_put_bytes(w, p, sizeof(p));
 }
 

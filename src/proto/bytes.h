@@ -35,6 +35,7 @@ typedef struct RkdWriter {
 
 uint16_t rkd_load_u16(const uint8_t *p);
 uint32_t rkd_load_u32(const uint8_t *p);
+void rkd_store_u16(uint8_t *p, uint16_t value);
 void rkd_store_u32(uint8_t *p, uint32_t value);
 
 uint8_t rkd_get_u8(RkdReader *r);

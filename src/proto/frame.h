@@ -51,6 +51,8 @@ size_t rkd_frame_encode(uint8_t *out, size_t room, const RkdFrame *frame);
  * rkd_frame_gap(n), point frame->payload there, then encode into the same `out` of
  * RKD_FRAME_ENCODED(n) bytes. */
 size_t rkd_frame_gap(size_t n_payload_max);
+/* Enough for every payload up to RKD_ANSWER_MAX. */
+#define RKD_FRAME_GAP 10u
 
 typedef enum RkdDecoded {
         RKD_DECODED_MORE = 0, /* nothing to tell yet */

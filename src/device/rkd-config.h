@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * What a build of the device library leaves out: 1 or 0, given to the compiler (-DRKD_WITH_READ=0)
+ * for all of the library and its callers alike. Everything is in by default. What is out does not
+ * exist in RkdPlatform either, and the gateway is told so by identify.
+ */
+
+/* READ: the gateway may read the program back. */
+#ifndef RKD_WITH_READ
+#define RKD_WITH_READ 1
+#endif
+
+/* SET-BAUD: more than one speed. */
+#ifndef RKD_WITH_BAUD
+#define RKD_WITH_BAUD 1
+#endif
+
+/* The floor can be enforced by the device itself. */
+#ifndef RKD_WITH_FLOOR
+#define RKD_WITH_FLOOR 1
+#endif
+
+/* Device signatures can be demanded. */
+#ifndef RKD_WITH_SIGNATURE
+#define RKD_WITH_SIGNATURE 1
+#endif
+
+/* The bootloader looks for version and digest of a program that it did not install. Without it such
+ * a program tells them itself, while it runs. */
+#ifndef RKD_WITH_SEARCH
+#define RKD_WITH_SEARCH 1
+#endif
+
+/* Init checks the rules of RkdPlatform. For a struct that was found good once and is constant. */
+#ifndef RKD_WITH_CHECKS
+#define RKD_WITH_CHECKS 1
+#endif
