@@ -14,13 +14,16 @@
 #define BOOT_LISTEN_MS 200u
 #define BOOT_ERASE_MS  23u /* data sheet: 22.3 ms a page */
 #define BOOT_WRITE_MS  13u /* 46.3 us a word, 256 words */
-#define BOOT_RING      512u
-#define BOOT_PAYLOAD   260u
+#define BOOT_PAYLOAD   132u
 #define BOOT_ANSWER    64u
 #define BOOT_CHUNK     32u
 
 /* Ticks of the chip's own watchdog: beyond that of the timer, which knows the cause. */
 #define BOOT_WATCHDOG_TICKS (4u * 32768u)
+
+#ifndef BOOT_RING
+#define BOOT_RING 512u
+#endif
 
 static RkdBoot boot;
 static uint8_t boot_page[BOARD_PAGE_BYTES];
