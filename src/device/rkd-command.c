@@ -68,8 +68,8 @@ static uint8_t identify(RkdBoot *b, RkdWriter *w) {
         return rkd_identity_write(w, &b->record, &self) < 0 ? RKD_FLASH : RKD_OK;
 }
 
-/* n_header u16 | n_signature u16 | header | signature; nothing without a record. The lengths are the
- * last four bytes of the begin area's fixed part. */
+/* n_header u16 | n_signature u16 | header | signature; nothing without a record. The lengths are
+ * the last four bytes of the begin area's fixed part. */
 static uint8_t release(const RkdBoot *b, RkdWriter *w) {
         const RkdRecord *r = &b->record;
 

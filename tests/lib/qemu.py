@@ -165,7 +165,7 @@ class Microbit:
 def add_microbit(world, name='boiler', **keys):
     """A micro:bit among the devices of a story's world (world.py). QEMU has one serial number for all: one in each world."""
     folder = os.path.join(os.environ['REKINDLE_BUILD'], 'src', 'device', 'port', 'microbit')
-    device = Microbit(world.folder(f'device-{name}'), os.path.join(folder, 'microbit-boot.elf'),
+    device = Microbit(world.folder(f'device-{name}'), os.path.join(folder, 'microbit-full.elf'),
                       lambda what, command: world.spawn(f'{what}-{name}', command))
     device.name, device.model = name, 'microbit'
     world.devices[name] = device

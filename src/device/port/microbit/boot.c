@@ -26,6 +26,9 @@
 #endif
 
 static RkdBoot boot;
+#if RKD_PATCH_IS_BUILT
+static RkdPatch boot_patch;
+#endif
 static uint8_t boot_page[BOARD_PAGE_BYTES];
 static uint8_t boot_ring[BOOT_RING];
 static uint8_t boot_tx[RKD_FRAME_ENCODED(BOOT_ANSWER)];
@@ -170,6 +173,10 @@ static const RkdPlatform boot_platform = {
         .tx = boot_tx,
         .tx_bytes = sizeof(boot_tx),
         .retained = (uint8_t *)(BOARD_SHARED + offsetof(BoardShared, retained)),
+#if RKD_PATCH_IS_BUILT
+        .patch = &boot_patch,
+        .patch_profile = RKD_PATCH_PROFILE,
+#endif
         .flash_read = board_flash_read,
         .flash_erase = board_flash_erase,
         .flash_write = board_flash_write,

@@ -18,7 +18,8 @@
 #define NRF_HFCLK_START   NRF_REGISTER(0x40000000)
 #define NRF_HFCLK_STARTED NRF_REGISTER(0x40000100)
 #define NRF_RESET_REASON  NRF_REGISTER(0x40000400)
-#define NRF_PROTECT       NRF_REGISTER(0x40000600) /* one bit for each 4 KiB, until the next reset */
+/* one bit for each 4 KiB, until the next reset */
+#define NRF_PROTECT NRF_REGISTER(0x40000600)
 
 #define NRF_RESET_PIN      (1u << 0)
 #define NRF_RESET_WATCHDOG (1u << 1)
