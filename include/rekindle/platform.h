@@ -35,63 +35,21 @@ typedef struct RkdStart {
         uint32_t trial_ms;
 } RkdStart;
 
+/* What the library touches most comes first: a Cortex-M0 reaches 128 bytes in one instruction. */
 typedef struct RkdPlatform {
         void *user; /* handed to every function */
 
-        uint8_t address;         /* 0: point to point, 1..254: on a bus */
-        uint8_t instruction_set; /* RkdInstructionSet */
-        uint8_t start_attempts;  /* 0: RKD_ATTEMPTS; at most 8 */
+        uint8_t address;            /* 0: point to point, 1..254: on a bus */
+        uint8_t instruction_set;    /* RkdInstructionSet */
+        uint8_t start_attempts;     /* 0: RKD_ATTEMPTS; at most 8 */
+        uint8_t n_speeds;           /* 1..RKD_SPEEDS_MAX */
+        uint8_t n_regions;          /* 1..RKD_REGIONS_MAX */
+        uint8_t patch_profile;      /* with `patch`: RkdPatchProfile, of those that were built */
+        uint16_t record_write_size; /* 1..RKD_WRITE_SIZE_MAX, a power of 2 */
+        uint16_t max_payload; /* of DATA, bootloader: 64..RKD_PAYLOAD_MAX, at most ring_bytes */
         /* of READ, TRIAL_TIMER, FULL_DUPLEX, FLASH_BLOCKS_CPU; in the program also SIGNED and FLOOR
          * where its bootloader has the hooks for them; the library adds the others */
         uint32_t capabilities;
-        /* the bootloader listens so long before it starts a program by itself */
-        uint32_t listen_ms;
-        const char *model; /* each string: 0..63 printable ASCII characters, NULL: empty */
-        const char *hardware;
-        const char *serial;
-        const char *bootloader_version;
-
-        /* Geometry. Regions are in rising order and cover [program_base, program_base +
-         * program_space) without a gap; they may cover more. unit_size: what SUMS and runs count
-         * in; a multiple of every erase size inside the program space, and of every write size;
-         * program_space is a multiple of it. */
-        const RkdRegion *regions;
-        uint8_t n_regions; /* 1..RKD_REGIONS_MAX */
-        uint32_t unit_size, program_base, program_space;
-        uint32_t ram_base, ram_size;
-
-        /* Two erase units outside the program space. Each write unit is written at most once
-         * between two erases. */
-        uint32_t record_pages[2];
-        uint32_t record_size;       /* bytes of one, at least RKD_RECORD_SIZE_MIN */
-        uint16_t record_write_size; /* 1..RKD_WRITE_SIZE_MAX, a power of 2 */
-
-        uint32_t erase_ms; /* worst case for one erase unit */
-        uint32_t write_ms; /* worst case for one page buffer */
-
-        const uint32_t *speeds; /* first: the speed after a reset */
-        uint8_t n_speeds;       /* 1..RKD_SPEEDS_MAX */
-
-        /* Memory. page: the page buffer, bytes a multiple of 512 (and of every write size), a
-         * divisor or a multiple of unit_size. ring: the receive buffer, which is the window; at
-         * least 128. tx: at least RKD_FRAME_ENCODED(64), for answers up to what fits. retained:
-         * 32 bytes that survive a reset (not a power cut), shared by bootloader and program. */
-        uint8_t *page; /* bootloader */
-        uint32_t page_bytes;
-        uint8_t *ring; /* bootloader */
-        uint32_t ring_bytes;
-        uint16_t max_payload; /* of DATA, bootloader: 64..RKD_PAYLOAD_MAX, at most ring_bytes */
-        uint8_t *tx;
-        uint32_t tx_bytes;
-        /* optional: without it ENTER cannot leave a program, and starts are not counted after
-         * confirm */
-        uint8_t *retained;
-
-        /* Bootloader, optional: memory for the decoder of patches (an RkdPatch); NULL: whole pages
-         * only. patch_profile: RkdPatchProfile, of those that the library was built for. unit_size
-         * must be a power of two then, and RKD_PATCH_UNITS_MAX of them the whole program space. */
-        struct RkdPatch *patch;
-        uint8_t patch_profile;
 
         /* Flash. erase: the erase unit that begins at `address`; write: address and n are
          * multiples of the write size, the data stays untouched until poll has answered. Both
@@ -107,6 +65,49 @@ typedef struct RkdPlatform {
         size_t (*send)(void *user, const uint8_t *data, size_t n);
         /* Free-running, wraps at 2^32. */
         uint32_t (*milliseconds)(void *user);
+
+        /* Geometry. Regions are in rising order and cover [program_base, program_base +
+         * program_space) without a gap; they may cover more. unit_size: what SUMS and runs count
+         * in; a multiple of every erase size inside the program space, and of every write size;
+         * program_space is a multiple of it. */
+        const RkdRegion *regions;
+        uint32_t unit_size, program_base, program_space;
+
+        /* Two erase units outside the program space. Each write unit is written at most once
+         * between two erases. */
+        uint32_t record_pages[2];
+        uint32_t record_size; /* bytes of one, at least RKD_RECORD_SIZE_MIN */
+
+        uint32_t erase_ms; /* worst case for one erase unit */
+        uint32_t write_ms; /* worst case for one page buffer */
+
+        /* Memory. page: the page buffer, bytes a multiple of 512 (and of every write size), a
+         * divisor or a multiple of unit_size. ring: the receive buffer, which is the window; at
+         * least 128. tx: at least RKD_FRAME_ENCODED(64), for answers up to what fits. */
+        uint8_t *page; /* bootloader */
+        uint32_t page_bytes;
+        uint8_t *ring; /* bootloader */
+        uint32_t ring_bytes;
+        uint8_t *tx;
+        uint32_t tx_bytes;
+        /* optional: 32 bytes that survive a reset (not a power cut), shared by bootloader and
+         * program. Without them ENTER cannot leave a program, and starts are not counted after
+         * confirm. */
+        uint8_t *retained;
+        /* Bootloader, optional: memory for the decoder of patches (an RkdPatch); NULL: whole pages
+         * only. unit_size must be a power of two then, and RKD_PATCH_UNITS_MAX of them the whole
+         * program space. */
+        struct RkdPatch *patch;
+
+        /* the bootloader listens so long before it starts a program by itself */
+        uint32_t listen_ms;
+        uint32_t ram_base, ram_size;
+        const uint32_t *speeds; /* first: the speed after a reset */
+        const char *model;      /* each string: 0..63 printable ASCII characters, NULL: empty */
+        const char *hardware;
+        const char *serial;
+        const char *bootloader_version;
+
 #if RKD_WITH_BAUD
         /* Optional. Called when `send` has taken the whole answer: let it leave, then switch. */
         void (*set_baud)(void *user, uint32_t baud);

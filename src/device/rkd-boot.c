@@ -27,7 +27,7 @@
 #define RETRY_DOUBLES 6u     /* … so often at most: 64 minutes */
 
 static uint32_t now_ms(const RkdBoot *b) {
-        return b->platform->milliseconds(b->platform->user);
+        return rkd_now_ms(b->platform);
 }
 
 static bool is_abnormal(uint8_t cause) {
@@ -39,7 +39,7 @@ static bool is_plausible(const RkdPlatform *p) {
 
         if (p->is_plausible)
                 return p->is_plausible(p->user) == 1;
-        if (p->flash_read(p->user, p->program_base, word, sizeof(word)) < 0)
+        if (rkd_flash_read(p, p->program_base, word, sizeof(word)) < 0)
                 return false;
         return memcmp(word, "\xff\xff\xff\xff", 4) != 0 && memcmp(word, "\0\0\0\0", 4) != 0;
 }
@@ -147,8 +147,8 @@ uint8_t rkd_boot_check(RkdBoot *b) {
         b->check = RKD_CHECK_BAD;
         if (r->status == RKD_RECORD_DAMAGED || !is_plausible(b->platform))
                 return RKD_BAD_DIGEST;
-        if (r->status == RKD_RECORD_GOOD &&
-                        !rkd_record_holds(r, RKD_RECORD_SHA256, b->digest.sha256, RKD_SHA256_BYTES))
+        if (r->status == RKD_RECORD_GOOD && !rkd_record_holds(r, RKD_RECORD_SHA256,
+                                                            b->digest.sha.block, RKD_SHA256_BYTES))
                 return RKD_BAD_DIGEST;
         b->check = RKD_CHECK_GOOD;
         return RKD_OK;

@@ -109,7 +109,7 @@ static int sum_unit(const RkdPlatform *p, uint32_t address, uint32_t *ret) {
         for (uint32_t left = p->unit_size; left > 0;) {
                 uint32_t n = left < sizeof(chunk) ? left : sizeof(chunk);
 
-                if (p->flash_read(p->user, address, chunk, n) < 0)
+                if (rkd_flash_read(p, address, chunk, n) < 0)
                         return -1;
                 crc = rkd_crc32_add(crc, chunk, n);
                 address += n;
@@ -137,7 +137,7 @@ static uint8_t on_sums(RkdBoot *b, const uint8_t *in, RkdReply *a) {
         rkd_store_u32(a->out + a->n, crc);
         a->n += 4;
         if (b->sums_done < (count < room ? count : room) &&
-                        p->milliseconds(p->user) - b->command_ms < LATER_MS)
+                        rkd_now_ms(p) - b->command_ms < LATER_MS)
                 return RKD_LATER;
         memcpy(a->out, in, 4);
         rkd_store_u16(a->out + 4, b->sums_done);
@@ -289,7 +289,7 @@ static uint8_t on_read(RkdBoot *b, const uint8_t *in, RkdReply *a) {
         memcpy(a->out, in, 4);
         room = room < want ? room : want;
         a->n = READ_FIXED + room;
-        return p->flash_read(p->user, p->program_base + offset, a->out + READ_FIXED, room) < 0
+        return rkd_flash_read(p, p->program_base + offset, a->out + READ_FIXED, room) < 0
                                ? RKD_FLASH
                                : RKD_OK;
 }
@@ -330,7 +330,7 @@ static uint8_t dispatch(RkdBoot *b, RkdReply *a) {
 
 void rkd_boot_command(RkdBoot *b) {
         const RkdPlatform *p = b->platform;
-        uint32_t now = p->milliseconds(p->user);
+        uint32_t now = rkd_now_ms(p);
         RkdReply a;
         uint8_t result;
 

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "device/rkd-flash.h"
 #include "device/rkd-sha256.h"
 #include "proto/bytes.h"
 #include "rekindle/device.h"
@@ -19,12 +20,12 @@ enum {
         STEP_DONE
 };
 
-#define PIECE       64u
-#define PIECES      8u /* at each poll */
-#define LENGTH_AT   offsetof(RkdDescriptor, length)
-#define RESERVED_AT offsetof(RkdDescriptor, reserved)
-#define VERSION_AT  offsetof(RkdDescriptor, version)
-#define TEXT_BYTES  64u
+#define PIECE      64u
+#define PIECES     8u /* at each poll */
+#define LENGTH_AT  offsetof(RkdDescriptor, length)
+#define MODEL_AT   offsetof(RkdDescriptor, model)
+#define VERSION_AT offsetof(RkdDescriptor, version)
+#define TEXT_BYTES 64u
 
 void rkd_digest_init(RkdDigest *d, const RkdPlatform *p) {
         *d = (RkdDigest){ .platform = p };
@@ -41,7 +42,7 @@ void rkd_digest_start(RkdDigest *d, uint32_t n, uint8_t source) {
 static int read_at(const RkdDigest *d, uint32_t offset, void *out, uint32_t n) {
         const RkdPlatform *p = d->platform;
 
-        return p->flash_read(p->user, p->program_base + offset, out, n);
+        return rkd_flash_read(p, p->program_base + offset, out, n);
 }
 
 #if RKD_WITH_SEARCH
@@ -61,17 +62,17 @@ static int text_length(const uint8_t *text) {
 }
 
 static bool is_descriptor(const RkdDigest *d, uint32_t offset, uint32_t *ret_length) {
-        uint8_t b[sizeof(RkdDescriptor)];
-        uint32_t length;
+        uint32_t space = d->platform->program_space, length;
+        uint8_t b[TEXT_BYTES];
 
-        if (d->platform->program_space - offset < sizeof(b) || read_at(d, offset, b, sizeof(b)) < 0)
+        if (space - offset < sizeof(RkdDescriptor) || read_at(d, offset + LENGTH_AT, b, 8) < 0)
                 return false;
-        length = rkd_load_u32(b + LENGTH_AT);
-        if (length > d->platform->program_space || length < offset + sizeof(b) ||
-                        rkd_load_u32(b + RESERVED_AT) != 0 ||
-                        text_length(b + offsetof(RkdDescriptor, model)) <= 0 ||
-                        text_length(b + VERSION_AT) <= 0)
+        length = rkd_load_u32(b);
+        if (length > space || length < offset + sizeof(RkdDescriptor) || rkd_load_u32(b + 4) != 0)
                 return false;
+        for (uint32_t at = MODEL_AT; at <= VERSION_AT; at += VERSION_AT - MODEL_AT)
+                if (read_at(d, offset + at, b, sizeof(b)) < 0 || text_length(b) <= 0)
+                        return false;
         *ret_length = length;
         return true;
 }
@@ -124,7 +125,7 @@ static int hash(RkdDigest *d) {
         uint32_t n = d->end - d->at < sizeof(b) ? d->end - d->at : (uint32_t)sizeof(b);
 
         if (n == 0) {
-                rkd_sha256_finish(&d->sha, d->sha256);
+                rkd_sha256_finish(&d->sha, d->sha.block);
                 d->step = STEP_DONE;
                 return 0;
         }
@@ -172,7 +173,7 @@ RkdText rkd_digest_version(const RkdDigest *d, char *out) {
         RkdText text = { out, 0 };
 
         if (d->descriptor == 0 ||
-                        p->flash_read(p->user, d->descriptor + VERSION_AT, out, RKD_TEXT_MAX) < 0)
+                        rkd_flash_read(p, d->descriptor + VERSION_AT, out, RKD_TEXT_MAX) < 0)
                 return text;
         while (text.length < RKD_TEXT_MAX && out[text.length] != '\0')
                 text.length++;

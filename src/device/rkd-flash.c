@@ -12,6 +12,14 @@ enum {
         OPERATION_WRITE
 };
 
+int rkd_flash_read(const RkdPlatform *p, uint32_t address, void *out, uint32_t n) {
+        return p->flash_read(p->user, address, out, n);
+}
+
+uint32_t rkd_now_ms(const RkdPlatform *p) {
+        return p->milliseconds(p->user);
+}
+
 void rkd_flash_init(RkdFlash *flash, const RkdPlatform *platform) {
         *flash = (RkdFlash){ .platform = platform };
 }

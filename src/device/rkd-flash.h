@@ -13,6 +13,10 @@ typedef enum RkdArea {
         RKD_AREA_RECORD,
 } RkdArea;
 
+/* What flash holds, and what time it is: shorter than to ask the platform. */
+int rkd_flash_read(const RkdPlatform *platform, uint32_t address, void *out, uint32_t n);
+uint32_t rkd_now_ms(const RkdPlatform *platform);
+
 void rkd_flash_init(RkdFlash *flash, const RkdPlatform *platform);
 /* Begin an operation; only while none is under way. What lies outside the area fails, and is not
  * begun. The data of a write stays untouched until the operation is over. */

@@ -68,7 +68,7 @@ static int put_image(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
         } else {
                 source = d ? d->source : RKD_DIGEST_NONE;
                 rkd_put_u32(w, source == RKD_DIGEST_NONE ? 0 : d->length);
-                rkd_put_bytes(w, source == RKD_DIGEST_NONE ? none : d->sha256, RKD_SHA256_BYTES);
+                rkd_put_bytes(w, source == RKD_DIGEST_NONE ? none : d->sha.block, RKD_SHA256_BYTES);
         }
         rkd_put_u8(w, source);
         return 0;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "device/rkd-flash.h"
+
 #define HELLO_BYTES  4u
 #define WINDOW_FIXED 4u /* total, offset */
 
@@ -56,7 +58,7 @@ static RkdDecoded complete(RkdLink *link) {
         if (!is_for_us(link, link->decoder.header))
                 return RKD_DECODED_MORE;
         link->heard = true;
-        link->heard_ms = p->milliseconds(p->user);
+        link->heard_ms = rkd_now_ms(p);
         if (link->sink == SINK_COMMAND)
                 keep_command(link);
         return link->sink == SINK_DATA ? RKD_DECODED_COMPLETE : RKD_DECODED_MORE;
@@ -89,7 +91,7 @@ static void change_speed(RkdLink *link, uint32_t baud) {
         p->set_baud(p->user, baud);
         link->baud_changed = baud != p->speeds[0];
         link->baud_next = 0;
-        link->heard_ms = p->milliseconds(p->user);
+        link->heard_ms = rkd_now_ms(p);
         rkd_decoder_init(&link->decoder);
         link->sink = SINK_IGNORE;
 }
@@ -99,8 +101,7 @@ static void poll_speed(RkdLink *link) {
 
         if (link->baud_next != 0)
                 change_speed(link, link->baud_next);
-        else if (link->baud_changed &&
-                        p->milliseconds(p->user) - link->heard_ms > RKD_BAUD_FALLBACK_MS)
+        else if (link->baud_changed && rkd_now_ms(p) - link->heard_ms > RKD_BAUD_FALLBACK_MS)
                 change_speed(link, p->speeds[0]);
 }
 #endif
@@ -137,7 +138,7 @@ bool rkd_link_is_idle(const RkdLink *link) {
 }
 
 void rkd_link_was_deaf(RkdLink *link) {
-        link->heard_ms = link->platform->milliseconds(link->platform->user);
+        link->heard_ms = rkd_now_ms(link->platform);
 }
 
 bool rkd_link_is_free(const RkdLink *link) {

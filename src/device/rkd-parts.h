@@ -79,8 +79,7 @@ typedef struct RkdDigest {
         uint32_t at, end;
         uint32_t length;     /* of the image that was found */
         uint32_t descriptor; /* its address, 0: none */
-        uint8_t sha256[RKD_SHA256_BYTES];
-        RkdSha256 sha;
+        RkdSha256 sha;       /* done: the digest is in its block */
 } RkdDigest;
 
 /* rkd-retained.c: what survives a reset, at most RKD_RETAINED_BYTES on the outside. */

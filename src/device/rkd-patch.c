@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "device/rkd-flash.h"
 #include "proto/bytes.h"
 #include "proto/patch-code.h"
 
@@ -128,7 +129,7 @@ static void set_bit(uint8_t *bits, uint32_t i) {
 static void read_flash(RkdPatch *p, uint32_t offset, uint8_t *out, uint32_t n) {
         const RkdPlatform *platform = p->platform;
 
-        if (platform->flash_read(platform->user, platform->program_base + offset, out, n) < 0)
+        if (rkd_flash_read(platform, platform->program_base + offset, out, n) < 0)
                 p->fault = true;
 }
 

@@ -192,7 +192,7 @@ static uint8_t dispatch(RkdProgram *g, RkdReply *a) {
 }
 
 static void run_command(RkdProgram *g) {
-        uint32_t now = g->platform->milliseconds(g->platform->user);
+        uint32_t now = rkd_now_ms(g->platform);
         RkdReply a;
         uint8_t result;
 
@@ -266,7 +266,7 @@ uint32_t rkd_program_wait_ms(const RkdProgram *g) {
                 return 0;
         if (!g->link.baud_changed)
                 return RKD_WAIT_MAX_MS;
-        passed = g->platform->milliseconds(g->platform->user) - g->link.heard_ms;
+        passed = rkd_now_ms(g->platform) - g->link.heard_ms;
         return passed <= RKD_BAUD_FALLBACK_MS ? RKD_BAUD_FALLBACK_MS + 1 - passed : 0;
 }
 

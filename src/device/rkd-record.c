@@ -75,7 +75,7 @@ static bool is_blank(const RkdPlatform *p, uint32_t address, uint32_t n) {
         for (uint32_t at = 0; at < n; at += sizeof(chunk)) {
                 uint32_t take = n - at < sizeof(chunk) ? n - at : sizeof(chunk);
 
-                if (p->flash_read(p->user, address + at, chunk, take) < 0)
+                if (rkd_flash_read(p, address + at, chunk, take) < 0)
                         return false;
                 for (uint32_t i = 0; i < take; i++)
                         if (chunk[i] != 0xff)
@@ -105,7 +105,7 @@ static bool is_crc_good(const RkdPlatform *p, uint32_t address, uint32_t n, uint
                 /* the first piece is what lies before the CRC, the second begins behind it */
                 if (at == 0)
                         take = CRC_AT;
-                if (p->flash_read(p->user, address + at, chunk, take) < 0)
+                if (rkd_flash_read(p, address + at, chunk, take) < 0)
                         return false;
                 crc = rkd_crc32_add(crc, chunk, take);
                 at += at == 0 ? CRC_AT + 4 : take;
@@ -121,8 +121,7 @@ static bool load_body(RkdRecord *r, uint8_t page) {
         const uint8_t *begin;
         uint8_t b[HEADER_AT + SHA256_AT];
 
-        if (p->flash_read(p->user, address, b, sizeof(b)) < 0 ||
-                        memcmp(b, magic, sizeof(magic)) != 0)
+        if (rkd_flash_read(p, address, b, sizeof(b)) < 0 || memcmp(b, magic, sizeof(magic)) != 0)
                 return false;
         begin = b + RKD_RECORD_PREFIX;
         r->page = page;
@@ -204,8 +203,7 @@ uint8_t rkd_record_state(const RkdRecord *r) {
 int rkd_record_read(const RkdRecord *r, uint32_t offset, void *out, size_t n) {
         const RkdPlatform *p = r->platform;
 
-        return p->flash_read(
-                        p->user, p->record_pages[r->page] + RKD_RECORD_PREFIX + offset, out, n);
+        return rkd_flash_read(p, p->record_pages[r->page] + RKD_RECORD_PREFIX + offset, out, n);
 }
 
 int rkd_record_put(const RkdRecord *r, RkdWriter *w, uint32_t offset, uint32_t n) {
@@ -320,7 +318,7 @@ void rkd_record_renew(RkdRecord *r) {
         const RkdPlatform *p = r->platform;
         uint8_t starts = rkd_record_used(r), pair = 0;
 
-        if (p->flash_read(p->user, p->record_pages[r->page], p->page, r->n_body) < 0) {
+        if (rkd_flash_read(p, p->record_pages[r->page], p->page, r->n_body) < 0) {
                 r->failed = true;
                 return;
         }

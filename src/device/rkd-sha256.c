@@ -89,6 +89,10 @@ static void store_big(uint8_t *p, uint32_t x) {
                 p[i] = (uint8_t)(x >> (24 - 8 * i));
 }
 
+static uint32_t mix(uint32_t x, unsigned a, unsigned b, unsigned c) {
+        return rotate(x, a) ^ rotate(x, b) ^ rotate(x, c);
+}
+
 static uint32_t schedule(uint32_t *w, unsigned i) {
         uint32_t a = w[(i + 1) & 15], b = w[(i + 14) & 15];
 
@@ -102,17 +106,17 @@ static void compress(RkdSha256 *sha) {
 
         for (unsigned i = 0; i < 16; i++)
                 w[i] = load_big(sha->block + 4 * i);
-        memcpy(s, sha->h, sizeof(s));
+        for (unsigned i = 0; i < 8; i++)
+                s[i] = sha->h[i];
         for (unsigned i = 0; i < 64; i++) {
-                uint32_t x = s[4], y = s[0], t1, t2;
+                uint32_t x = s[4], y = s[0], t;
 
-                t1 = s[7] + (rotate(x, 6) ^ rotate(x, 11) ^ rotate(x, 25)) +
-                     ((x & s[5]) ^ (~x & s[6])) + k[i] + (i < 16 ? w[i] : schedule(w, i));
-                t2 = (rotate(y, 2) ^ rotate(y, 13) ^ rotate(y, 22)) +
-                     ((y & s[1]) ^ (y & s[2]) ^ (s[1] & s[2]));
-                memmove(s + 1, s, 7 * sizeof(s[0]));
-                s[4] += t1;
-                s[0] = t1 + t2;
+                t = s[7] + mix(x, 6, 11, 25) + ((x & s[5]) ^ (~x & s[6])) + k[i] +
+                    (i < 16 ? w[i] : schedule(w, i));
+                for (unsigned j = 7; j > 0; j--)
+                        s[j] = s[j - 1];
+                s[4] += t;
+                s[0] = t + mix(y, 2, 13, 22) + ((y & s[2]) ^ (y & s[3]) ^ (s[2] & s[3]));
         }
         for (unsigned i = 0; i < 8; i++)
                 sha->h[i] += s[i];

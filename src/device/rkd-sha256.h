@@ -9,4 +9,5 @@
 
 void rkd_sha256_init(RkdSha256 *sha);
 void rkd_sha256_add(RkdSha256 *sha, const void *data, size_t n);
+/* ret_digest may be the block of `sha`. */
 void rkd_sha256_finish(RkdSha256 *sha, uint8_t *ret_digest);

@@ -432,7 +432,7 @@ uint16_t rkd_stream_busy_ms(const RkdStream *s) {
 }
 
 bool rkd_stream_may_nak(const RkdStream *s) {
-        uint32_t now = s->platform->milliseconds(s->platform->user);
+        uint32_t now = rkd_now_ms(s->platform);
 
         return s->gap && (!s->nak_told || now - s->nak_ms >= NAK_AGAIN_MS);
 }
@@ -445,7 +445,7 @@ void rkd_stream_note_told(RkdStream *s, bool nak) {
         if (!nak)
                 return;
         s->nak_told = true;
-        s->nak_ms = s->platform->milliseconds(s->platform->user);
+        s->nak_ms = rkd_now_ms(s->platform);
 }
 
 void rkd_stream_note_sent(RkdStream *s) {

@@ -25,6 +25,7 @@ UNKNOWN_BYTES = 16    # a function of libgcc
 # Who may be behind a call through a pointer: commands behind the one that looks them up, else what the platform gives.
 HANDLERS = {'rkd-command.c:rkd_boot_command': r'rkd-command\.c:on_', 'rkd-command.c:dispatch': r'rkd-command\.c:on_',
             'rkd_boot_command': r'rkd-command\.c:on_'}
+ONLY = {'rkd_flash_read': 'board_flash_read', 'rkd_now_ms': 'board_milliseconds'}
 CALLBACKS = r'board_(?!interrupt|init|take|sleep|arm|serial|ticks)|boot\.c:boot_(?!forward|on_)'
 
 
@@ -81,7 +82,7 @@ class Stack:
             if target != '__indirect_call':
                 yield target
                 continue
-            pattern = HANDLERS.get(function, CALLBACKS)
+            pattern = HANDLERS.get(function) or ONLY.get(function) or CALLBACKS
             yield from (name for name in self.frames if re.match(pattern, name))
 
     def deepest(self, function, above=()):
