@@ -147,8 +147,9 @@ uint8_t rkd_boot_check(RkdBoot *b) {
         b->check = RKD_CHECK_BAD;
         if (r->status == RKD_RECORD_DAMAGED || !is_plausible(b->platform))
                 return RKD_BAD_DIGEST;
-        if (r->status == RKD_RECORD_GOOD && !rkd_record_holds(r, RKD_RECORD_SHA256,
-                                                            b->digest.sha.block, RKD_SHA256_BYTES))
+        if (r->status == RKD_RECORD_GOOD &&
+                        !rkd_record_holds(r, RKD_RECORD_SHA256,
+                                        (const uint8_t *)b->digest.sha.block, RKD_SHA256_BYTES))
                 return RKD_BAD_DIGEST;
         b->check = RKD_CHECK_GOOD;
         return RKD_OK;

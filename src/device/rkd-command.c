@@ -35,7 +35,7 @@ bool rkd_boot_is_at_rest(const RkdBoot *b) {
 
 #if RKD_WITH_SEARCH
 /* Of a program without a record: what it says of itself, or its digest. */
-static uint8_t inspect(RkdBoot *b, RkdSelf *self, char *version) {
+static uint8_t inspect(RkdBoot *b, RkdSelf *self) {
         if (self->state != RKD_UNMANAGED)
                 return RKD_OK;
         if (!rkd_digest_is_done(&b->digest)) {
@@ -44,16 +44,12 @@ static uint8_t inspect(RkdBoot *b, RkdSelf *self, char *version) {
                 return RKD_LATER;
         }
         self->digest = &b->digest;
-        self->version = rkd_digest_version(&b->digest, version);
         return RKD_OK;
 }
 #endif
 
 static uint8_t identify(RkdBoot *b, RkdWriter *w) {
         RkdSelf self = { .who = RKD_WHO_BOOTLOADER, .cause = b->cause };
-#if RKD_WITH_SEARCH
-        char version[RKD_TEXT_MAX];
-#endif
 
         /* The state is only true once the program was looked at. */
         if (b->record.verified && rkd_boot_check(b) == RKD_LATER)
@@ -62,7 +58,7 @@ static uint8_t identify(RkdBoot *b, RkdWriter *w) {
         self.boots = rkd_boot_boots(b);
         self.max_answer = (uint16_t)rkd_link_room(&b->link);
 #if RKD_WITH_SEARCH
-        if (inspect(b, &self, version) == RKD_LATER)
+        if (inspect(b, &self) == RKD_LATER)
                 return RKD_LATER;
 #endif
         return rkd_identity_write(w, &b->record, &self) < 0 ? RKD_FLASH : RKD_OK;

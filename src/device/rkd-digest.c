@@ -20,8 +20,8 @@ enum {
         STEP_DONE
 };
 
-#define PIECE      64u
-#define PIECES     8u /* at each poll */
+#define PIECE      32u
+#define PIECES     16u /* at each poll */
 #define LENGTH_AT  offsetof(RkdDescriptor, length)
 #define MODEL_AT   offsetof(RkdDescriptor, model)
 #define VERSION_AT offsetof(RkdDescriptor, version)
@@ -125,7 +125,7 @@ static int hash(RkdDigest *d) {
         uint32_t n = d->end - d->at < sizeof(b) ? d->end - d->at : (uint32_t)sizeof(b);
 
         if (n == 0) {
-                rkd_sha256_finish(&d->sha, d->sha.block);
+                rkd_sha256_finish(&d->sha, (uint8_t *)d->sha.block);
                 d->step = STEP_DONE;
                 return 0;
         }
@@ -168,15 +168,19 @@ void rkd_digest_search(RkdDigest *d) {
         d->step = STEP_SEARCH;
 }
 
-RkdText rkd_digest_version(const RkdDigest *d, char *out) {
-        const RkdPlatform *p = d->platform;
-        RkdText text = { out, 0 };
+int rkd_digest_put_version(const RkdDigest *d, RkdWriter *w) {
+        uint32_t at = d->descriptor + VERSION_AT;
+        uint8_t n = 0, byte = 0;
 
-        if (d->descriptor == 0 ||
-                        rkd_flash_read(p, d->descriptor + VERSION_AT, out, RKD_TEXT_MAX) < 0)
-                return text;
-        while (text.length < RKD_TEXT_MAX && out[text.length] != '\0')
-                text.length++;
-        return text;
+        if (d->descriptor != 0)
+                while (rkd_flash_read(d->platform, at + n, &byte, 1) == 0 && byte != 0)
+                        n++;
+        rkd_put_u8(w, n);
+        for (; n > 0; n--) {
+                if (rkd_flash_read(d->platform, at++, &byte, 1) < 0)
+                        return -1;
+                rkd_put_u8(w, byte);
+        }
+        return 0;
 }
 #endif

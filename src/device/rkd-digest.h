@@ -22,6 +22,7 @@ int rkd_digest_poll(RkdDigest *digest);
 bool rkd_digest_is_busy(const RkdDigest *digest);
 bool rkd_digest_is_done(const RkdDigest *digest);
 #if RKD_WITH_SEARCH
-/* Version text of the descriptor that was found, into out[RKD_TEXT_MAX]; empty without one. */
-RkdText rkd_digest_version(const RkdDigest *digest, char *out);
+/* The version of the descriptor that was found, which ends with a zero; empty without one. 0, or -1
+ * when flash cannot be read. */
+int rkd_digest_put_version(const RkdDigest *digest, RkdWriter *w);
 #endif

@@ -6,6 +6,7 @@
 
 #include "device/rkd-identity.h"
 
+#include "device/rkd-digest.h"
 #include "device/rkd-flash.h"
 #include "device/rkd-patch.h"
 #include "device/rkd-record.h"
@@ -68,7 +69,8 @@ static int put_image(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
         } else {
                 source = d ? d->source : RKD_DIGEST_NONE;
                 rkd_put_u32(w, source == RKD_DIGEST_NONE ? 0 : d->length);
-                rkd_put_bytes(w, source == RKD_DIGEST_NONE ? none : d->sha.block, RKD_SHA256_BYTES);
+                rkd_put_bytes(w, source == RKD_DIGEST_NONE ? none : (const uint8_t *)d->sha.block,
+                                RKD_SHA256_BYTES);
         }
         rkd_put_u8(w, source);
         return 0;
@@ -91,14 +93,24 @@ static void put_geometry(RkdWriter *w, const RkdPlatform *p) {
         rkd_put_text(w, rkd_text(p->bootloader_version));
 }
 
+static int put_version(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
+        if (self->version.text) {
+                rkd_put_text(w, self->version);
+                return 0;
+        }
+#if RKD_WITH_SEARCH
+        if (self->digest)
+                return rkd_digest_put_version(self->digest, w);
+#endif
+        return rkd_record_put_version(r, w);
+}
+
 int rkd_identity_write(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
         put_head(w, r, self);
         if (put_image(w, r, self) < 0)
                 return -1;
         put_geometry(w, r->platform);
-        if (self->version.text)
-                rkd_put_text(w, self->version);
-        else if (rkd_record_put_version(r, w) < 0)
+        if (put_version(w, r, self) < 0)
                 return -1;
         return rkd_record_put_floor(r, w);
 }

@@ -14,7 +14,7 @@ typedef struct RkdSelf {
         uint16_t boots, max_answer;
         uint32_t capabilities;   /* beyond those of every device */
         const RkdDigest *digest; /* of a program without a record; NULL: not known */
-        RkdText version;         /* the record's when its text is NULL */
+        RkdText version;         /* where its text is NULL: of record or digest */
 } RkdSelf;
 
 /* 0, or -1 when flash cannot be read. */

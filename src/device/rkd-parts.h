@@ -67,7 +67,7 @@ typedef struct RkdRecord {
 typedef struct RkdSha256 {
         uint32_t h[8];
         uint32_t n_bytes;
-        uint8_t block[64];
+        uint32_t block[16]; /* bytes, until it is whole */
 } RkdSha256;
 
 /* rkd-digest.c: SHA-256 of a piece of flash, and the search for what an unmanaged program says
@@ -79,7 +79,7 @@ typedef struct RkdDigest {
         uint32_t at, end;
         uint32_t length;     /* of the image that was found */
         uint32_t descriptor; /* its address, 0: none */
-        RkdSha256 sha;       /* done: the digest is in its block */
+        RkdSha256 sha;       /* done: the digest begins its block */
 } RkdDigest;
 
 /* rkd-retained.c: what survives a reset, at most RKD_RETAINED_BYTES on the outside. */

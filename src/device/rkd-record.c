@@ -38,7 +38,7 @@ enum {
 #define TEXT_VERSION 1u /* the texts of the header, in their order */
 #define TEXT_FLOOR   2u
 #define PAIRS_MAX    15u /* marks_due has a bit for each mark */
-#define CHUNK        32u
+#define CHUNK        8u
 
 static const uint8_t magic[4] = { 'R', 'K', 'R', '1' };
 static const uint8_t set_mark[RKD_WRITE_SIZE_MAX] = { 0 };

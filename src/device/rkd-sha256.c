@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256 with a sixteen-word schedule that is computed as it goes: 64 bytes of stack instead of
- * 256.
+ * SHA-256 with a sixteen-word schedule that is computed as it goes, in place of the block.
  */
 
 #include "device/rkd-sha256.h"
@@ -102,10 +101,10 @@ static uint32_t schedule(uint32_t *w, unsigned i) {
 }
 
 static void compress(RkdSha256 *sha) {
-        uint32_t w[16], s[8];
+        uint32_t *w = sha->block, s[8];
 
         for (unsigned i = 0; i < 16; i++)
-                w[i] = load_big(sha->block + 4 * i);
+                w[i] = load_big((const uint8_t *)&w[i]);
         for (unsigned i = 0; i < 8; i++)
                 s[i] = sha->h[i];
         for (unsigned i = 0; i < 64; i++) {
@@ -137,7 +136,7 @@ void rkd_sha256_add(RkdSha256 *sha, const void *data, size_t n) {
         while (n > 0) {
                 size_t at = sha->n_bytes % 64, take = 64 - at < n ? 64 - at : n;
 
-                memcpy(sha->block + at, p, take);
+                memcpy((uint8_t *)sha->block + at, p, take);
                 sha->n_bytes += (uint32_t)take;
                 p += take;
                 n -= take;
@@ -153,7 +152,6 @@ void rkd_sha256_finish(RkdSha256 *sha, uint8_t *ret_digest) {
         rkd_sha256_add(sha, "\x80", 1);
         while (sha->n_bytes % 64 != 56)
                 rkd_sha256_add(sha, "", 1);
-        store_big(end, n >> 29);
         store_big(end + 4, n << 3);
         rkd_sha256_add(sha, end, sizeof(end));
         for (unsigned i = 0; i < 8; i++)

@@ -25,11 +25,15 @@
 #define BOOT_RING 512u
 #endif
 
+#ifndef BOOT_PAGE
+#define BOOT_PAGE BOARD_PAGE_BYTES
+#endif
+
 static RkdBoot boot;
 #if RKD_PATCH_IS_BUILT
 static RkdPatch boot_patch;
 #endif
-static uint8_t boot_page[BOARD_PAGE_BYTES];
+static uint8_t boot_page[BOOT_PAGE];
 static uint8_t boot_ring[BOOT_RING];
 static uint8_t boot_tx[RKD_FRAME_ENCODED(BOOT_ANSWER)];
 static char boot_serial[BOARD_SERIAL_BYTES];
