@@ -59,7 +59,9 @@ typedef struct RkdPlatform {
         int (*flash_read)(void *user, uint32_t address, void *out, size_t n);
         int (*flash_erase)(void *user, uint32_t address); /* bootloader */
         int (*flash_write)(void *user, uint32_t address, const void *data, size_t n);
+#if !RKD_FLASH_BLOCKS
         int (*flash_poll)(void *user);
+#endif
 
         /* Takes up to n bytes for the line without waiting; returns how many. */
         size_t (*send)(void *user, const uint8_t *data, size_t n);

@@ -164,7 +164,7 @@ static uint16_t record_ms(const RkdPlatform *p) {
 static uint8_t finish_begin(RkdBoot *b, RkdReply *a) {
         if (b->begin_result == RESULT_OPEN)
                 b->begin_result = judge_begin(b);
-        if (b->record_due && (b->platform->capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0) {
+        if (b->record_due && rkd_stream_is_blocking(&b->stream)) {
                 a->busy_ms = record_ms(b->platform);
                 return RKD_BUSY;
         }

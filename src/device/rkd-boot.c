@@ -286,6 +286,7 @@ static void poll_flash(RkdBoot *b) {
         if (b->stream.dirty) {
                 b->stream.dirty = false;
                 rkd_boot_forget_check(b);
+                busy = true;
         }
         if (busy)
                 rkd_link_was_deaf(&b->link);

@@ -313,10 +313,11 @@ static const Command commands[] = {
 static uint8_t dispatch(RkdBoot *b, RkdReply *a) {
         const RkdLink *link = &b->link;
         uint8_t type = link->head[RKD_HEAD_TYPE];
-        const Command *c = &commands[type];
+        const Command *c;
 
-        if (type >= sizeof(commands) / sizeof(commands[0]) || !c->handle)
+        if (type >= sizeof(commands) / sizeof(commands[0]) || !commands[type].handle)
                 return RKD_UNKNOWN;
+        c = &commands[type];
         if (link->n_command < c->n_min || link->n_command > c->n_max)
                 return RKD_BAD_LENGTH;
         if (c->stays)

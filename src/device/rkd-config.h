@@ -33,6 +33,12 @@
 #define RKD_WITH_SEARCH 1
 #endif
 
+/* 1: the CPU stands still while flash works, so there is no flash_poll, and erasing and writing are
+ * done when they return. 0: RKD_CAN_FLASH_BLOCKS_CPU tells, at run time. */
+#ifndef RKD_FLASH_BLOCKS
+#define RKD_FLASH_BLOCKS 0
+#endif
+
 /* Init checks the rules of RkdPlatform. For a struct that was found good once and is constant. */
 #ifndef RKD_WITH_CHECKS
 #define RKD_WITH_CHECKS 1

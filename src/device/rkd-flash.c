@@ -6,12 +6,6 @@
 
 #include "device/rkd-flash.h"
 
-enum {
-        OPERATION_NONE,
-        OPERATION_ERASE,
-        OPERATION_WRITE
-};
-
 int rkd_flash_read(const RkdPlatform *p, uint32_t address, void *out, uint32_t n) {
         return p->flash_read(p->user, address, out, n);
 }
@@ -28,29 +22,11 @@ static bool is_inside(uint32_t address, uint32_t n, uint32_t start, uint32_t siz
         return n > 0 && address >= start && address - start < size && n <= size - (address - start);
 }
 
-static void begin(RkdFlash *f, uint8_t operation, RkdArea area, uint32_t address, uint32_t n) {
-        const RkdPlatform *p = f->platform;
-
-        f->failed = area == RKD_AREA_PROGRAM
-                                    ? !is_inside(address, n, p->program_base, p->program_space)
-                                    : !is_inside(address, n, p->record_pages[0], p->record_size) &&
-                                                      !is_inside(address, n, p->record_pages[1],
-                                                                      p->record_size);
-        if (f->failed)
-                return;
-        f->operation = operation;
-        f->at = address;
-        f->end = address + n;
-        f->started = false;
-}
-
-void rkd_flash_erase(RkdFlash *f, RkdArea area, uint32_t address, uint32_t n) {
-        begin(f, OPERATION_ERASE, area, address, n);
-}
-
-void rkd_flash_write(RkdFlash *f, RkdArea area, uint32_t address, const void *data, uint32_t n) {
-        f->data = data;
-        begin(f, OPERATION_WRITE, area, address, n);
+static bool is_allowed(const RkdPlatform *p, RkdArea area, uint32_t address, uint32_t n) {
+        if (area == RKD_AREA_PROGRAM)
+                return is_inside(address, n, p->program_base, p->program_space);
+        return is_inside(address, n, p->record_pages[0], p->record_size) ||
+               is_inside(address, n, p->record_pages[1], p->record_size);
 }
 
 static uint32_t erase_size(const RkdPlatform *p, uint32_t address) {
@@ -77,6 +53,56 @@ uint32_t rkd_flash_count_units(const RkdPlatform *p, uint32_t address, uint32_t 
                 count++;
         }
         return count;
+}
+
+void rkd_flash_forgive(RkdFlash *f) {
+        f->failed = false;
+}
+
+#if RKD_FLASH_BLOCKS
+void rkd_flash_erase(RkdFlash *f, RkdArea area, uint32_t address, uint32_t n) {
+        const RkdPlatform *p = f->platform;
+        uint32_t end = address + n, size;
+
+        f->failed = !is_allowed(p, area, address, n);
+        for (; !f->failed && address < end; address += size) {
+                size = erase_size(p, address);
+                f->failed = size == 0 || p->flash_erase(p->user, address) < 0;
+                if (p->feed_watchdog)
+                        p->feed_watchdog(p->user);
+        }
+}
+
+void rkd_flash_write(RkdFlash *f, RkdArea area, uint32_t address, const void *data, uint32_t n) {
+        const RkdPlatform *p = f->platform;
+
+        f->failed = !is_allowed(p, area, address, n) ||
+                    p->flash_write(p->user, address, data, n) < 0;
+}
+#else
+enum {
+        OPERATION_NONE,
+        OPERATION_ERASE,
+        OPERATION_WRITE
+};
+
+static void begin(RkdFlash *f, uint8_t operation, RkdArea area, uint32_t address, uint32_t n) {
+        f->failed = !is_allowed(f->platform, area, address, n);
+        if (f->failed)
+                return;
+        f->operation = operation;
+        f->at = address;
+        f->end = address + n;
+        f->started = false;
+}
+
+void rkd_flash_erase(RkdFlash *f, RkdArea area, uint32_t address, uint32_t n) {
+        begin(f, OPERATION_ERASE, area, address, n);
+}
+
+void rkd_flash_write(RkdFlash *f, RkdArea area, uint32_t address, const void *data, uint32_t n) {
+        f->data = data;
+        begin(f, OPERATION_WRITE, area, address, n);
 }
 
 static int fail(RkdFlash *f) {
@@ -124,10 +150,6 @@ int rkd_flash_poll(RkdFlash *f) {
         return f->operation == OPERATION_NONE ? 0 : 1;
 }
 
-void rkd_flash_forgive(RkdFlash *f) {
-        f->failed = false;
-}
-
 bool rkd_flash_is_busy(const RkdFlash *f) {
         return f->operation != OPERATION_NONE;
 }
@@ -135,3 +157,4 @@ bool rkd_flash_is_busy(const RkdFlash *f) {
 bool rkd_flash_is_writing(const RkdFlash *f) {
         return f->operation == OPERATION_WRITE;
 }
+#endif

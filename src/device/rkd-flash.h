@@ -22,11 +22,25 @@ void rkd_flash_init(RkdFlash *flash, const RkdPlatform *platform);
  * begun. The data of a write stays untouched until the operation is over. */
 void rkd_flash_erase(RkdFlash *flash, RkdArea area, uint32_t address, uint32_t n);
 void rkd_flash_write(RkdFlash *flash, RkdArea area, uint32_t address, const void *data, uint32_t n);
-/* Goes on: 1 busy, 0 the last operation is done, -1 it failed (until the next begins). */
-int rkd_flash_poll(RkdFlash *flash);
 /* The next poll does not tell of a failure before this. */
 void rkd_flash_forgive(RkdFlash *flash);
+#if RKD_FLASH_BLOCKS
+static inline int rkd_flash_poll(RkdFlash *flash) {
+        return flash->failed ? -1 : 0;
+}
+
+static inline bool rkd_flash_is_busy(const RkdFlash *flash) {
+        return false;
+}
+
+static inline bool rkd_flash_is_writing(const RkdFlash *flash) {
+        return false;
+}
+#else
+/* Goes on: 1 busy, 0 the last operation is done, -1 it failed (until the next begins). */
+int rkd_flash_poll(RkdFlash *flash);
 bool rkd_flash_is_busy(const RkdFlash *flash);
 bool rkd_flash_is_writing(const RkdFlash *flash);
+#endif
 /* Erase units from this address on, n bytes long. */
 uint32_t rkd_flash_count_units(const RkdPlatform *platform, uint32_t address, uint32_t n);

@@ -14,11 +14,20 @@
 
 #define FORMAT 1u
 
+#if RKD_FLASH_BLOCKS
+#define HAS_POLL(p) true
+#else
+#define HAS_POLL(p) ((p)->flash_poll != NULL)
+#endif
+
 static uint32_t capabilities(const RkdPlatform *p) {
         uint32_t can = p->capabilities & (RKD_CAN_READ | RKD_CAN_TRIAL_TIMER | RKD_CAN_FULL_DUPLEX |
                                                          RKD_CAN_FLASH_BLOCKS_CPU);
 
         can |= RKD_CAN_MARKS;
+#if RKD_FLASH_BLOCKS
+        can |= RKD_CAN_FLASH_BLOCKS_CPU;
+#endif
 #if !RKD_WITH_READ
         can &= ~(uint32_t)RKD_CAN_READ;
 #endif
@@ -148,7 +157,7 @@ static bool is_record_valid(const RkdPlatform *p) {
 bool rkd_platform_is_valid(const RkdPlatform *p) {
         return p->address != RKD_ADDRESS_ALL && p->n_speeds >= 1 && p->n_speeds <= RKD_SPEEDS_MAX &&
                p->tx && p->tx_bytes >= RKD_FRAME_ENCODED(RKD_PAYLOAD_MIN) && p->flash_read &&
-               p->flash_write && p->flash_poll && p->send && p->milliseconds &&
-               are_texts_valid(p) && is_geometry_valid(p) && is_record_valid(p);
+               p->flash_write && HAS_POLL(p) && p->send && p->milliseconds && are_texts_valid(p) &&
+               is_geometry_valid(p) && is_record_valid(p);
 }
 #endif

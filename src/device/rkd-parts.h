@@ -29,12 +29,14 @@ typedef struct RkdLink {
 
 /* rkd-flash.c: one flash operation at a time, never outside its area. */
 typedef struct RkdFlash {
-        uint8_t operation;
-        bool started; /* the piece at `at` has been handed to the platform */
         bool failed;
         const RkdPlatform *platform;
+#if !RKD_FLASH_BLOCKS
+        bool started; /* the piece at `at` has been handed to the platform */
+        uint8_t operation;
         const uint8_t *data; /* of a write */
         uint32_t at, end;
+#endif
 } RkdFlash;
 
 /* rkd-record.c: what the newest good record page says, and the writing of a page. */
@@ -47,8 +49,8 @@ typedef struct RkdRecord {
         uint8_t starts;  /* start marks */
         uint8_t healthy; /* index of the last healthy mark, plus one */
         uint8_t step;    /* of the writing */
-        uint8_t target;
-        uint8_t mark; /* the mark that is being written */
+        uint8_t target;  /* the page that is being written */
+        uint8_t mark;    /* the mark that is being written */
         bool failed;
         uint16_t n_body;  /* of the good page */
         uint16_t n_write; /* of the one that is being written */

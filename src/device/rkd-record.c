@@ -22,6 +22,7 @@ enum {
         MARK_CONFIRMED,
         MARK_PAIRS
 };
+#if !RKD_FLASH_BLOCKS
 enum {
         STEP_IDLE,
         STEP_MARK,
@@ -29,6 +30,7 @@ enum {
         STEP_PRESET,
         STEP_BODY
 };
+#endif
 
 #define CRC_AT       8u
 #define HEADER_AT    (RKD_RECORD_PREFIX + RKD_BEGIN_FIXED) /* of the device header in the page */
@@ -286,94 +288,9 @@ static uint8_t choose_target(const RkdRecord *r) {
         return !is_page_blank(r->platform, 0) && is_page_blank(r->platform, 1) ? 1 : 0;
 }
 
-/* Gives the body in the page buffer its prefix and begins; n_body counts all but the filling up. */
-static void begin_page(RkdRecord *r, uint16_t boots, uint8_t n_floor, uint32_t n_body) {
-        const RkdPlatform *p = r->platform;
-        uint8_t *page = p->page;
-        uint32_t crc;
-
-        memcpy(page, magic, sizeof(magic));
-        rkd_store_u32(page + 4, r->sequence + 1);
-        rkd_store_u16(page + 12, boots);
-        page[14] = n_floor;
-        page[15] = 0;
-        crc = rkd_crc32_add(RKD_CRC32_START, page, CRC_AT);
-        crc = rkd_crc32_add(crc, page + CRC_AT + 4, n_body - CRC_AT - 4);
-        rkd_store_u32(page + CRC_AT, rkd_crc32_finish(crc));
-        for (; (n_body & (p->record_write_size - 1u)) != 0; n_body++)
-                page[n_body] = 0xff;
-        r->n_write = (uint16_t)n_body;
-        r->target = choose_target(r);
-        r->failed = false;
-        r->step = STEP_ERASE;
-        rkd_flash_erase(r->flash, RKD_AREA_RECORD, p->record_pages[r->target], p->record_size);
-}
-
-void rkd_record_write(RkdRecord *r, uint32_t n, uint8_t n_floor) {
-        r->marks_due = 0;
-        begin_page(r, 0, n_floor, RKD_RECORD_PREFIX + n + n_floor);
-}
-
-void rkd_record_renew(RkdRecord *r) {
-        const RkdPlatform *p = r->platform;
-        uint8_t starts = rkd_record_used(r), pair = 0;
-
-        if (rkd_flash_read(p, p->record_pages[r->page], p->page, r->n_body) < 0) {
-                r->failed = true;
-                return;
-        }
-        r->marks_due = 1u << MARK_VERIFIED;
-        if (r->confirmed)
-                r->marks_due |= 1u << MARK_CONFIRMED;
-        if (r->healthy > 0) {
-                r->marks_due |= 1u << start_mark(0) | 1u << healthy_mark(0);
-                pair = 1;
-        }
-        for (starts = (uint8_t)(starts + pair); pair < starts; pair++)
-                r->marks_due |= 1u << start_mark(pair);
-        begin_page(r, (uint16_t)(rkd_record_boots(r) - starts), r->n_floor, r->n_body);
-}
-
 static void write_mark(RkdRecord *r, uint8_t page, uint8_t mark) {
         rkd_flash_write(r->flash, RKD_AREA_RECORD, mark_address(r->platform, page, mark), set_mark,
                         slot_bytes(r->platform));
-}
-
-static int begin_mark(RkdRecord *r, uint8_t mark) {
-        r->failed = false;
-        r->step = STEP_MARK;
-        r->mark = mark;
-        write_mark(r, r->page, mark);
-        return 1;
-}
-
-int rkd_record_mark_verified(RkdRecord *r) {
-        return r->verified ? 0 : begin_mark(r, MARK_VERIFIED);
-}
-
-int rkd_record_mark_start(RkdRecord *r) {
-        return r->starts >= r->n_pairs ? 0 : begin_mark(r, start_mark(r->starts));
-}
-
-int rkd_record_mark_healthy(RkdRecord *r) {
-        return rkd_record_used(r) == 0 ? 0 : begin_mark(r, healthy_mark((uint8_t)(r->starts - 1)));
-}
-
-int rkd_record_mark_confirmed(RkdRecord *r) {
-        return r->confirmed ? 0 : begin_mark(r, MARK_CONFIRMED);
-}
-
-uint8_t rkd_record_confirm(RkdRecord *r) {
-        if (r->confirmed)
-                return RKD_OK;
-        if (r->failed) {
-                r->failed = false; /* who asks again wants another try */
-                return RKD_FLASH;
-        }
-        /* first what resets the count: a confirmed program has all its starts */
-        if (rkd_record_mark_healthy(r) == 0)
-                (void)rkd_record_mark_confirmed(r);
-        return RKD_LATER;
 }
 
 static void note_mark(RkdRecord *r) {
@@ -385,6 +302,53 @@ static void note_mark(RkdRecord *r) {
                 r->starts++;
         else
                 r->healthy = r->starts;
+}
+
+/* A mark whose write failed may stand all the same; it is never written again. */
+static bool stands(const RkdRecord *r) {
+        return !r->flash->failed || is_set(r, r->mark);
+}
+
+#if RKD_FLASH_BLOCKS
+static void start_page(RkdRecord *r) {
+        const RkdPlatform *p = r->platform;
+        uint32_t address = p->record_pages[r->target];
+        RkdFlash *f = r->flash;
+
+        rkd_flash_erase(f, RKD_AREA_RECORD, address, p->record_size);
+        for (uint8_t mark = 0; r->marks_due != 0 && !f->failed; mark++, r->marks_due >>= 1)
+                if ((r->marks_due & 1) != 0)
+                        write_mark(r, r->target, mark);
+        if (!f->failed)
+                rkd_flash_write(f, RKD_AREA_RECORD, address, p->page, r->n_write);
+        r->failed = f->failed;
+        if (!r->failed)
+                rkd_record_init(r, p, f);
+}
+
+static int begin_mark(RkdRecord *r, uint8_t mark) {
+        r->mark = mark;
+        write_mark(r, r->page, mark);
+        r->failed = !stands(r);
+        if (!r->failed)
+                note_mark(r);
+        return 1;
+}
+#else
+static void start_page(RkdRecord *r) {
+        const RkdPlatform *p = r->platform;
+
+        r->failed = false;
+        r->step = STEP_ERASE;
+        rkd_flash_erase(r->flash, RKD_AREA_RECORD, p->record_pages[r->target], p->record_size);
+}
+
+static int begin_mark(RkdRecord *r, uint8_t mark) {
+        r->failed = false;
+        r->step = STEP_MARK;
+        r->mark = mark;
+        write_mark(r, r->page, mark);
+        return 1;
 }
 
 static uint8_t lowest_bit(uint32_t bits) {
@@ -425,8 +389,7 @@ int rkd_record_poll(RkdRecord *r) {
         busy = rkd_flash_poll(r->flash);
         if (busy > 0)
                 return 1;
-        /* A mark whose write failed may stand all the same; it is never written again. */
-        if (busy < 0 && (r->step != STEP_MARK || !is_set(r, r->mark))) {
+        if (busy < 0 && (r->step != STEP_MARK || !stands(r))) {
                 r->step = STEP_IDLE;
                 r->failed = true;
                 return -1;
@@ -437,4 +400,80 @@ int rkd_record_poll(RkdRecord *r) {
 
 bool rkd_record_is_busy(const RkdRecord *r) {
         return r->step != STEP_IDLE;
+}
+#endif
+
+/* Gives the body in the page buffer its prefix and begins; n_body counts all but the filling up. */
+static void begin_page(RkdRecord *r, uint16_t boots, uint8_t n_floor, uint32_t n_body) {
+        const RkdPlatform *p = r->platform;
+        uint8_t *page = p->page;
+        uint32_t crc;
+
+        memcpy(page, magic, sizeof(magic));
+        rkd_store_u32(page + 4, r->sequence + 1);
+        rkd_store_u16(page + 12, boots);
+        page[14] = n_floor;
+        page[15] = 0;
+        crc = rkd_crc32_add(RKD_CRC32_START, page, CRC_AT);
+        crc = rkd_crc32_add(crc, page + CRC_AT + 4, n_body - CRC_AT - 4);
+        rkd_store_u32(page + CRC_AT, rkd_crc32_finish(crc));
+        for (; (n_body & (p->record_write_size - 1u)) != 0; n_body++)
+                page[n_body] = 0xff;
+        r->n_write = (uint16_t)n_body;
+        r->target = choose_target(r);
+        start_page(r);
+}
+
+void rkd_record_write(RkdRecord *r, uint32_t n, uint8_t n_floor) {
+        r->marks_due = 0;
+        begin_page(r, 0, n_floor, RKD_RECORD_PREFIX + n + n_floor);
+}
+
+void rkd_record_renew(RkdRecord *r) {
+        const RkdPlatform *p = r->platform;
+        uint8_t starts = rkd_record_used(r), pair = 0;
+
+        if (rkd_flash_read(p, p->record_pages[r->page], p->page, r->n_body) < 0) {
+                r->failed = true;
+                return;
+        }
+        r->marks_due = 1u << MARK_VERIFIED;
+        if (r->confirmed)
+                r->marks_due |= 1u << MARK_CONFIRMED;
+        if (r->healthy > 0) {
+                r->marks_due |= 1u << start_mark(0) | 1u << healthy_mark(0);
+                pair = 1;
+        }
+        for (starts = (uint8_t)(starts + pair); pair < starts; pair++)
+                r->marks_due |= 1u << start_mark(pair);
+        begin_page(r, (uint16_t)(rkd_record_boots(r) - starts), r->n_floor, r->n_body);
+}
+
+int rkd_record_mark_verified(RkdRecord *r) {
+        return r->verified ? 0 : begin_mark(r, MARK_VERIFIED);
+}
+
+int rkd_record_mark_start(RkdRecord *r) {
+        return r->starts >= r->n_pairs ? 0 : begin_mark(r, start_mark(r->starts));
+}
+
+int rkd_record_mark_healthy(RkdRecord *r) {
+        return rkd_record_used(r) == 0 ? 0 : begin_mark(r, healthy_mark((uint8_t)(r->starts - 1)));
+}
+
+int rkd_record_mark_confirmed(RkdRecord *r) {
+        return r->confirmed ? 0 : begin_mark(r, MARK_CONFIRMED);
+}
+
+uint8_t rkd_record_confirm(RkdRecord *r) {
+        if (r->confirmed)
+                return RKD_OK;
+        if (r->failed) {
+                r->failed = false; /* who asks again wants another try */
+                return RKD_FLASH;
+        }
+        /* first what resets the count: a confirmed program has all its starts */
+        if (rkd_record_mark_healthy(r) == 0)
+                (void)rkd_record_mark_confirmed(r);
+        return RKD_LATER;
 }

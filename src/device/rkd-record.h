@@ -70,6 +70,16 @@ int rkd_record_mark_confirmed(RkdRecord *record);
  * busy). */
 uint8_t rkd_record_confirm(RkdRecord *record);
 
+#if RKD_FLASH_BLOCKS
+static inline int rkd_record_poll(RkdRecord *record) {
+        return record->failed ? -1 : 0;
+}
+
+static inline bool rkd_record_is_busy(const RkdRecord *record) {
+        return false;
+}
+#else
 /* Goes on with what was begun: 1 busy, 0 done, -1 failed (until the next begins). */
 int rkd_record_poll(RkdRecord *record);
 bool rkd_record_is_busy(const RkdRecord *record);
+#endif

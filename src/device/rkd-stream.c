@@ -50,8 +50,8 @@ static bool is_patch(const RkdStream *s) {
         return RKD_PATCH_IS_BUILT && s->codec == RKD_CODEC_PATCH;
 }
 
-static bool is_blocking(const RkdStream *s) {
-        return (s->platform->capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0;
+bool rkd_stream_is_blocking(const RkdStream *s) {
+        return RKD_FLASH_BLOCKS || (s->platform->capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0;
 }
 
 static void raise_credit(RkdStream *s) {
@@ -266,7 +266,8 @@ static bool fill_by_patch(RkdStream *s) {
 }
 
 static bool may_flash(const RkdStream *s) {
-        return !rkd_flash_is_busy(s->flash) && (!is_blocking(s) || s->blocking == BLOCKING_WORK);
+        return !rkd_flash_is_busy(s->flash) &&
+               (!rkd_stream_is_blocking(s) || s->blocking == BLOCKING_WORK);
 }
 
 static void erase_unit(RkdStream *s) {
@@ -358,10 +359,12 @@ static bool is_quiet(const RkdStream *s) {
         return s->polled || s->received == s->credit;
 }
 
-static void poll_blocking(RkdStream *s) {
+/* is_cut: the steps of this poll were used up. */
+static void poll_blocking(RkdStream *s, bool is_cut) {
         bool wants = wants_flash(s);
 
-        if (s->blocking == BLOCKING_WORK && !wants && !rkd_flash_is_busy(s->flash))
+        if (s->blocking == BLOCKING_WORK && !wants && !rkd_flash_is_busy(s->flash) &&
+                        !(is_cut && can_go_on(s)))
                 s->blocking = BLOCKING_RECEIVE;
         if (s->blocking != BLOCKING_RECEIVE)
                 return;
@@ -378,20 +381,25 @@ static void poll_blocking(RkdStream *s) {
 }
 
 void rkd_stream_poll(RkdStream *s) {
+        unsigned left = STEPS;
+
         if (s->phase != PHASE_OPEN)
                 return;
         if (s->flash->failed) {
                 stop_with(s, RKD_FLASH);
                 return;
         }
-        for (unsigned i = 0; i < STEPS && step(s); i++)
-                ;
+        while (left > 0 && step(s)) {
+                if (RKD_FLASH_BLOCKS && s->flash->failed)
+                        return; /* the next poll says so */
+                left--;
+        }
         if (is_starved(s))
                 stop_with(s, RKD_BAD_STREAM);
         if (s->phase != PHASE_OPEN)
                 return;
-        if (is_blocking(s))
-                poll_blocking(s);
+        if (rkd_stream_is_blocking(s))
+                poll_blocking(s, left == 0);
         else
                 raise_credit(s);
 }
@@ -419,7 +427,7 @@ uint16_t rkd_stream_busy_ms(const RkdStream *s) {
         uint32_t n = s->page_fill + (is_patch(s) ? 0 : s->received - s->taken);
         uint32_t erase_ms, ms = p->write_ms, at;
 
-        if (!is_blocking(s) || s->blocking == BLOCKING_RECEIVE || s->phase != PHASE_OPEN)
+        if (!rkd_stream_is_blocking(s) || s->blocking == BLOCKING_RECEIVE || s->phase != PHASE_OPEN)
                 return 0;
         erase_ms = p->erase_ms * rkd_flash_count_units(p, s->unit_address, p->unit_size);
         for (at = n; at >= p->page_bytes; at -= p->page_bytes)

@@ -36,6 +36,8 @@ void rkd_stream_poll(RkdStream *stream);
 /* Whether this is the present stream, open or not. */
 bool rkd_stream_has_id(const RkdStream *stream, uint16_t id);
 bool rkd_stream_is_open(const RkdStream *stream);
+/* Flash blocks the CPU. */
+bool rkd_stream_is_blocking(const RkdStream *stream);
 /* There is something to do without a byte from the line. */
 bool rkd_stream_is_working(const RkdStream *stream);
 /* How long the device will be deaf from now on. */

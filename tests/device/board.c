@@ -49,7 +49,7 @@ static int on_read(void *user, uint32_t address, void *out, size_t n) {
 
 /* Counts the operation; how much of it happens: n bytes of `whole`. */
 static size_t begin_operation(Board *b, size_t whole) {
-        if ((b->platform.capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0) {
+        if (RKD_FLASH_BLOCKS || (b->platform.capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0) {
                 if (b->n_to_device > 0)
                         board_violate(b, "bytes come while flash blocks the CPU");
                 b->now_ms += b->flash_ms;
@@ -128,6 +128,7 @@ static int on_write(void *user, uint32_t address, const void *data, size_t n) {
         return end_operation(b);
 }
 
+#if !RKD_FLASH_BLOCKS
 static int on_flash_poll(void *user) {
         Board *b = user;
 
@@ -135,6 +136,7 @@ static int on_flash_poll(void *user) {
                 return -1;
         return is_busy(b);
 }
+#endif
 
 /* Damages bytes in place; returns how many are left. */
 static size_t add_noise(Board *b, uint8_t *bytes, size_t n) {
@@ -236,48 +238,26 @@ void board_init(Board *b) {
         b->speeds[0] = 115200;
         b->speeds[1] = 460800;
         b->region = (RkdRegion){ BOARD_BASE, BOARD_UNIT, BOARD_UNITS + 2, BOARD_WRITE };
-        b->platform = (RkdPlatform){
-                .user = b,
-                .instruction_set = RKD_ISA_THUMB,
+        b->platform = (RkdPlatform) {
+                .user = b, .instruction_set = RKD_ISA_THUMB,
                 .capabilities = RKD_CAN_FULL_DUPLEX | RKD_CAN_TRIAL_TIMER | RKD_CAN_READ,
-                .listen_ms = 20,
-                .model = "boiler-ctl",
-                .hardware = "B",
-                .serial = "0042",
-                .bootloader_version = "1.0.0",
-                .regions = &b->region,
-                .n_regions = 1,
-                .unit_size = BOARD_UNIT,
-                .program_base = BOARD_BASE,
-                .program_space = BOARD_SPACE,
-                .ram_base = 0x20000000,
-                .ram_size = 8192,
+                .listen_ms = 20, .model = "boiler-ctl", .hardware = "B", .serial = "0042",
+                .bootloader_version = "1.0.0", .regions = &b->region, .n_regions = 1,
+                .unit_size = BOARD_UNIT, .program_base = BOARD_BASE, .program_space = BOARD_SPACE,
+                .ram_base = 0x20000000, .ram_size = 8192,
                 .record_pages = { BOARD_BASE + BOARD_SPACE,
-                                BOARD_BASE + BOARD_SPACE + BOARD_RECORD },
-                .record_size = BOARD_RECORD,
-                .record_write_size = BOARD_WRITE,
-                .erase_ms = 20,
-                .write_ms = 3,
-                .speeds = b->speeds,
-                .n_speeds = 2,
-                .page = b->page,
-                .page_bytes = 512,
-                .ring = b->ring,
-                .ring_bytes = sizeof(b->ring),
-                .max_payload = 1024,
-                .tx = b->tx,
-                .tx_bytes = sizeof(b->tx),
-                .retained = b->retained,
-                .flash_read = on_read,
-                .flash_erase = on_erase,
+                        BOARD_BASE + BOARD_SPACE + BOARD_RECORD },
+                .record_size = BOARD_RECORD, .record_write_size = BOARD_WRITE, .erase_ms = 20,
+                .write_ms = 3, .speeds = b->speeds, .n_speeds = 2, .page = b->page,
+                .page_bytes = 512, .ring = b->ring, .ring_bytes = sizeof(b->ring),
+                .max_payload = 1024, .tx = b->tx, .tx_bytes = sizeof(b->tx),
+                .retained = b->retained, .flash_read = on_read, .flash_erase = on_erase,
                 .flash_write = on_write,
+#if !RKD_FLASH_BLOCKS
                 .flash_poll = on_flash_poll,
-                .send = on_send,
-                .milliseconds = on_milliseconds,
-                .set_baud = on_set_baud,
-                .start_program = on_start,
-                .reset = on_reset,
-                .trial_passed = on_trial_passed,
+#endif
+                .send = on_send, .milliseconds = on_milliseconds, .set_baud = on_set_baud,
+                .start_program = on_start, .reset = on_reset, .trial_passed = on_trial_passed,
         };
 }
 

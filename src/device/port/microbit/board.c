@@ -174,10 +174,6 @@ int board_flash_write(void *user, uint32_t address, const void *data, size_t n) 
         return 0;
 }
 
-int board_flash_poll(void *user) {
-        return 0;
-}
-
 /* Two watchdogs: the chip's, which catches everything (QEMU has none), and a compare of the
  * timer, which a program that masks interrupts escapes. Before they run, feeding does nothing. */
 void board_feed_watchdog(void *user) {

@@ -52,7 +52,6 @@ _Noreturn void board_reset_for(uint8_t cause);
 int board_flash_read(void *user, uint32_t address, void *out, size_t n);
 int board_flash_erase(void *user, uint32_t address);
 int board_flash_write(void *user, uint32_t address, const void *data, size_t n);
-int board_flash_poll(void *user);
 size_t board_send(void *user, const uint8_t *data, size_t n);
 uint32_t board_milliseconds(void *user);
 void board_reset(void *user);

@@ -184,7 +184,6 @@ static const RkdPlatform boot_platform = {
         .flash_read = board_flash_read,
         .flash_erase = board_flash_erase,
         .flash_write = board_flash_write,
-        .flash_poll = board_flash_poll,
         .send = board_send,
         .milliseconds = board_milliseconds,
         .feed_watchdog = board_feed_watchdog,

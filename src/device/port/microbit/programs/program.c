@@ -56,7 +56,6 @@ static const RkdPlatform program_platform = {
         .retained = (uint8_t *)(BOARD_SHARED + offsetof(BoardShared, retained)),
         .flash_read = board_flash_read,
         .flash_write = board_flash_write,
-        .flash_poll = board_flash_poll,
         .send = board_send,
         .milliseconds = board_milliseconds,
         .reset = board_reset,
