@@ -6,6 +6,7 @@ them) that is put into the machine through its debugger before it runs, and take
 comes from the ELF file, at every reset anew. RAM survives reset(), as it does on the chip, and is lost with cut_power().
 """
 
+import hashlib
 import json
 import os
 import socket
@@ -94,7 +95,7 @@ class Microbit:
         self.qemu = self.monitor = None
 
     @property
-    def line(self):
+    def port_path(self):
         """For Path= of a port."""
         return 'unix:' + self.socket
 
@@ -167,7 +168,7 @@ def add_microbit(world, name='boiler', **keys):
     folder = os.path.join(os.environ['REKINDLE_BUILD'], 'src', 'device', 'port', 'microbit')
     device = Microbit(world.folder(f'device-{name}'), os.path.join(folder, 'microbit-full.elf'),
                       lambda what, command: world.spawn(f'{what}-{name}', command))
-    device.name, device.model = name, 'microbit'
+    device.name, device.model, device.section = name, 'microbit', True
     world.devices[name] = device
     world.port_keys[name] = keys.get('port_keys', '')
     world.device_keys[name] = keys.get('device_keys', '')
@@ -187,13 +188,13 @@ def publish(world, version, behaviour='healthy', pad=0, trial=5):
 
 
 def make_image(program, version, pad=0):
-    """An example program that says this version of itself; pad: bytes of data behind it, the same for each version."""
+    """An example program that says this version of itself; pad: bytes of noise behind it, another one for each version."""
     with open(program, 'rb') as file:
         image = bytearray(file.read())
     at = image.index(DESCRIPTOR)  # the library that is in the program holds the magic, too, to search for it
     while image[at + 80:at + 82] != b'?\0':
         at = image.index(DESCRIPTOR, at + 1)
-    image += bytes(i * i >> 3 & 0xff for i in range(pad))
+    image += hashlib.shake_128(version.encode()).digest(pad)
     length, = struct.unpack_from('<I', image, at + 8)
     if length != len(image) - pad:
         raise Failure(f'{program}: the linker counted {length} bytes, the file has {len(image) - pad}')
