@@ -70,6 +70,7 @@ static void show_programs(const Ctl *c, const json_t *d) {
         show_program(c, d, "previous", "previous-version", "previous-digest", "");
         line_if(c, d, "floor", "floor");
         line_if(c, d, "approved", "approved");
+        line_if(c, d, "passed over", "passed-over");
         json_array_foreach(json_object_get(d, "bad"), i, bad) {
                 char text[2 * WHY_MAX];
 

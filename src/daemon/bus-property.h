@@ -32,6 +32,7 @@
         X("Bad", "a(ssst)", bad, CHANGES)                                                          \
         X("Hold", "b", hold, CHANGES)                                                              \
         X("Approved", "s", approved, CHANGES)                                                      \
+        X("PassedOver", "s", passed_over, CHANGES)                                                 \
         X("IdentityChanged", "b", identity_changed, CHANGES)                                       \
         X("ClaimedModel", "s", claimed_model, CHANGES)                                             \
         X("ClaimedSerial", "s", claimed_serial, CHANGES)                                           \

@@ -20,6 +20,22 @@ static void set_outcome(Update *u, Outcome outcome, const char *what) {
         (void)snprintf(u->text, sizeof(u->text), "%s", w.text);
 }
 
+/* An older version that a person asked for stays until there is something newer than what that
+ * person could have had. */
+static void take_choice(Update *u) {
+        Record *record = u->device->record;
+        const char *version = u->candidate->version;
+        Why by;
+
+        if (version_is_valid(u->instead_of)) {
+                (void)why(&by, 0, "since %s was asked for", version);
+                record_pass_over(record, u->instead_of, by.text);
+        } else if (version_is_valid(record->passed_over) &&
+                        version_compare(version, record->passed_over) >= 0) {
+                record_end_pass_over(record);
+        }
+}
+
 static void confirmed_candidate(Update *u) {
         Record *record = u->device->record;
         RecordImage image = {
@@ -33,6 +49,7 @@ static void confirmed_candidate(Update *u) {
         record_confirm(record, &image, u->candidate->floor);
         record->running = image;
         record->approved[0] = '\0';
+        take_choice(u);
         u->text[0] = '\0';
         set_outcome(u, OUTCOME_DONE, "runs and is confirmed");
 }

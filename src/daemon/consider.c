@@ -285,7 +285,8 @@ static bool consider_adopt(Device *d) {
         if (r->backup.known && sha256_equal(&r->backup.digest, &id->digest) &&
                         store_has(d->manager->store, &r->backup.digest))
                 return false;
-        if (record_is_bad(r, &id->digest) || is_paused(d, &id->digest))
+        if (record_is_bad(r, &id->digest) || is_paused(d, &id->digest) ||
+                        sha256_equal(&d->not_adopted, &id->digest))
                 return false;
         return device_consider_adopt(d, NULL);
 }
@@ -307,7 +308,8 @@ static void consider_mended(Device *d) {
 
 static void stranded_without_release(Device *d) {
         if (d->record->stranded_since > 0 || d->record->n_bad == 0 ||
-                        d->identity.state == DEVICE_EMPTY)
+                        d->identity.state == DEVICE_EMPTY ||
+                        d->verdict.outcome == OUTCOME_PASSED_OVER)
                 return;
         d->record->stranded_since = clock_now(d->manager->clock);
         device_save(d);

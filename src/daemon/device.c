@@ -638,6 +638,9 @@ void device_state_text(const Device *d, Why *ret) {
                 break;
         default:
                 (void)why(ret, 0, "runs %s", r->running.version);
+                if (d->verdict.outcome == OUTCOME_PASSED_OVER)
+                        (void)why(ret, 0, "runs %s; up to %s nothing comes by itself, %s",
+                                        r->running.version, r->passed_over, r->passed_over_by);
                 break;
         }
 }

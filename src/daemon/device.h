@@ -62,6 +62,7 @@ struct Device {
         bool was_unhealthy;
         RecordImage declared; /* what a person says is running, while it is stored */
         bool declaring;
+        Sha256 not_adopted;  /* a person canceled its adoption; all zero: of none */
         Backoff retry;       /* pauses between automatic tries of the same candidate */
         uint64_t retry_usec; /* not before this monotonic time; 0: now */
         Sha256 retry_candidate;

@@ -404,6 +404,17 @@ size_t record_clear_bad(Record *r, const Sha256 *digest) {
         return before - r->n_bad;
 }
 
+void record_pass_over(Record *r, const char *version, const char *by) {
+        if (version_is_valid(r->passed_over) && version_compare(r->passed_over, version) > 0)
+                return;
+        (void)snprintf(r->passed_over, sizeof(r->passed_over), "%s", version);
+        (void)snprintf(r->passed_over_by, sizeof(r->passed_over_by), "%s", by);
+}
+
+void record_end_pass_over(Record *r) {
+        r->passed_over[0] = r->passed_over_by[0] = '\0';
+}
+
 void record_confirm(Record *r, const RecordImage *candidate, const char *floor) {
         assert(candidate->known);
         /* A restored backup, or the same confirm once more after a crash. */
@@ -469,6 +480,8 @@ static const Member record_members[] = {
         { "foreign-push", MEMBER_BOOL, offsetof(Record, foreign_push) },
         { "push-id", MEMBER_PUSH, offsetof(Record, push_id) },
         { "approved", MEMBER_VERSION, offsetof(Record, approved) },
+        { "passed-over", MEMBER_VERSION, offsetof(Record, passed_over) },
+        { "passed-over-by", MEMBER_REASON, offsetof(Record, passed_over_by) },
         { "stranded-since", MEMBER_TIME, offsetof(Record, stranded_since) },
         { "stranded-tries", MEMBER_U64, offsetof(Record, stranded_tries) },
         { "erase-day", MEMBER_TIME, offsetof(Record, erase_day) },

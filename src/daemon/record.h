@@ -48,6 +48,9 @@ typedef struct Record {
         /* of the last push of ours that the device told of, or accepted; 0: none */
         uint64_t push_id;
         char approved[VERSION_MAX + 1]; /* version that a person approved; "": none */
+        /* Up to this version nothing is installed by itself, because a person chose otherwise: how;
+         * "": none. */
+        char passed_over[VERSION_MAX + 1], passed_over_by[96];
         /* stranded and wear */
         int64_t stranded_since; /* 0: not */
         uint64_t stranded_tries;
@@ -73,6 +76,10 @@ int record_add_bad(Record *r, const Sha256 *digest, const char *version, const c
 /* digest NULL: all. Returns how many were removed. A digest on the bad list is never kept as
  * backup or previous (add removes it there). */
 size_t record_clear_bad(Record *r, const Sha256 *digest);
+
+/* A person does not want the version, or one below it, to come by itself. The highest counts. */
+void record_pass_over(Record *r, const char *version, const char *by);
+void record_end_pass_over(Record *r);
 
 /* Confirm of a candidate: backup becomes previous (unless it is the same digest or bad),
  * candidate becomes backup; floor raised (NULL: none). */

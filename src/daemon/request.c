@@ -74,6 +74,7 @@ static Outcome pick(Device *d, const char *version, const Release **ret, Why *w)
                 return pick_by_name(d, version, list, n, ret, w);
         device_validate_input(d, &in);
         in.ask = false; /* a person asks: that is the approval */
+        in.asked = true;
         if (validate_select(&in, list, n, &i, &verdict) < 0) {
                 (void)why(w, 0, "%s", verdict.why.text);
                 return verdict.outcome;
@@ -81,6 +82,21 @@ static Outcome pick(Device *d, const char *version, const Release **ret, Why *w)
         *ret = list[i];
         (void)why(w, 0, "%s", verdict.why.text);
         return verdict.outcome;
+}
+
+/* What a person could have had instead of the version that was named. */
+static void note_choice(Device *d, Update *u) {
+        _cleanup_free_ Release **list = NULL;
+        const Release *highest;
+        ValidateInput in;
+        size_t n;
+
+        if (device_releases(d, &list, &n) < 0)
+                return; /* then the choice does not last */
+        device_validate_input(d, &in);
+        highest = validate_highest(&in, list, n);
+        if (highest && version_compare(highest->version, u->candidate->version) > 0)
+                (void)snprintf(u->instead_of, sizeof(u->instead_of), "%s", highest->version);
 }
 
 static bool is_acceptable(Outcome o) {
@@ -114,6 +130,10 @@ Outcome device_request_update(Device *d, const char *version, Why *w) {
                 return refuse(w, OUTCOME_INTERNAL, "not enough memory");
         u->by_name = version != NULL;
         u->by_request = true;
+        if (version)
+                note_choice(d, u);
+        else
+                record_end_pass_over(d->record);
         d->retry_usec = 0;
         (void)snprintf(d->record->approved, sizeof(d->record->approved), "%s", release->version);
         device_save(d);
@@ -151,15 +171,36 @@ Outcome device_request_restore(Device *d, Why *w) {
         return OUTCOME_DONE;
 }
 
+/* It does not come back by itself, and nothing below it comes in its place. */
+static void pass_over(Device *d, const Update *u) {
+        const char *version = update_version(u);
+        Record *r = d->record;
+
+        if (u->kind == UPDATE_ADOPT)
+                d->not_adopted = *update_digest(u);
+        if (u->kind != UPDATE_UPGRADE)
+                return;
+        if (streq(r->approved, version))
+                r->approved[0] = '\0';
+        if (!version_is_valid(r->running.version) ||
+                        version_compare(version, r->running.version) > 0)
+                record_pass_over(r, version, "since it was canceled");
+        device_save(d);
+}
+
 Outcome device_request_cancel(Device *d, Why *w) {
-        if (!d->update)
+        Update *u = d->update;
+
+        if (!u)
                 return refuse(w, OUTCOME_NOT_RUNNING, "no update of %s is under way", device_id(d));
-        if (d->update->state == UPDATE_REPORTING)
+        if (u->state == UPDATE_REPORTING)
                 return refuse(w, OUTCOME_NOT_RUNNING, "the update of %s has ended already",
                                 device_id(d));
-        if (update_cancel(d->update) < 0)
+        if (!update_is_untouched(u))
                 return refuse(w, OUTCOME_TOO_LATE,
                                 "the device is being written already; the update goes on to its end");
+        pass_over(d, u);
+        update_drop(u, "canceled by request");
         return OUTCOME_DONE;
 }
 
@@ -256,6 +297,7 @@ Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w) {
         if (d->identity.health != DEVICE_HEALTH_HEALTHY)
                 return refuse(w, OUTCOME_NOT_HEALTHY,
                                 "the running program does not answer healthy");
+        d->not_adopted = (Sha256){};
         return device_consider_adopt(d, w) ? OUTCOME_DONE : OUTCOME_CANNOT_READ_BACK;
 }
 
@@ -273,6 +315,7 @@ static void accept_unit(Device *d) {
                 /* Another kind of device: nothing that was kept fits it. */
                 r->backup = r->previous = r->running = (RecordImage){};
                 r->floor[0] = '\0';
+                record_end_pass_over(r);
                 (void)record_clear_bad(r, NULL);
         }
         (void)snprintf(r->model, sizeof(r->model), "%s", r->claimed_model);

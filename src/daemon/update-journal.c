@@ -52,7 +52,7 @@ static json_t *kept_to_json(const RecordImage *kept) {
 json_t *update_to_json(const Update *u) {
         return json_pack(
                         "{s:i, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o,"
-                        " s:b, s:b, s:b, s:b, s:b, s:[iii], s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
+                        " s:b, s:b, s:b, s:b, s:b, s:s, s:[iii], s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:I}",
                         "format", UPDATE_JOURNAL_FORMAT, "id", json_hex64(u->id), "kind",
                         kind_name(u->kind), "state", state_name(u->state), "resume",
                         state_name(u->resume), "role", role_name(u->role), "push-id",
@@ -60,12 +60,13 @@ json_t *update_to_json(const Update *u) {
                         "candidate", candidate_to_json(u->candidate), "kept",
                         kept_to_json(&u->kept), "backup-bad", u->backup_bad, "touched", u->touched,
                         "by-name", u->by_name, "by-request", u->by_request, "provision",
-                        u->provision, "tries", u->tries[ROLE_CANDIDATE], u->tries[ROLE_BACKUP],
-                        u->tries[ROLE_PREVIOUS], "trial-seconds", u->trial_seconds, "stalls",
-                        u->stalls, "restarts", u->trial_restarts, "outcome",
-                        outcome_info(u->outcome)->code, "text", u->text, "wait",
-                        outcome_info(u->wait)->code, "wait-text", u->wait_text, "stranded-tries",
-                        (json_int_t)u->stranded_tries, "started", (json_int_t)u->started);
+                        u->provision, "instead-of", u->instead_of, "tries",
+                        u->tries[ROLE_CANDIDATE], u->tries[ROLE_BACKUP], u->tries[ROLE_PREVIOUS],
+                        "trial-seconds", u->trial_seconds, "stalls", u->stalls, "restarts",
+                        u->trial_restarts, "outcome", outcome_info(u->outcome)->code, "text",
+                        u->text, "wait", outcome_info(u->wait)->code, "wait-text", u->wait_text,
+                        "stranded-tries", (json_int_t)u->stranded_tries, "started",
+                        (json_int_t)u->started);
 }
 
 static int get_enum(const json_t *e, const char *key, const char *(*name)(int), int max, int *ret,
@@ -101,14 +102,14 @@ static int get_outcome(const json_t *e, const char *key, Outcome *ret, Why *w) {
         return 0;
 }
 
-static int get_text(const json_t *e, const char *key, char ret[WHY_MAX], Why *w) {
+static int get_text(const json_t *e, const char *key, size_t max, char *ret, Why *w) {
         const char *s = "";
         int r;
 
-        r = json_get_text_opt(e, "journal", key, WHY_MAX - 1, &s, w);
+        r = json_get_text_opt(e, "journal", key, max, &s, w);
         if (r < 0)
                 return r;
-        (void)snprintf(ret, WHY_MAX, "%s", s);
+        (void)snprintf(ret, max + 1, "%s", s);
         return 0;
 }
 
@@ -231,8 +232,9 @@ static int get_all(Update *u, const json_t *e, Why *w) {
                         (r = get_numbers(u, e, w)) < 0 ||
                         (r = get_outcome(e, "outcome", &u->outcome, w)) < 0 ||
                         (r = get_outcome(e, "wait", &u->wait, w)) < 0 ||
-                        (r = get_text(e, "text", u->text, w)) < 0 ||
-                        (r = get_text(e, "wait-text", u->wait_text, w)) < 0)
+                        (r = get_text(e, "text", WHY_MAX - 1, u->text, w)) < 0 ||
+                        (r = get_text(e, "instead-of", VERSION_MAX, u->instead_of, w)) < 0 ||
+                        (r = get_text(e, "wait-text", WHY_MAX - 1, u->wait_text, w)) < 0)
                 return r;
         u->kind = (UpdateKind)kind;
         u->state = (UpdateState)state;

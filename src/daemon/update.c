@@ -221,13 +221,6 @@ bool update_is_untouched(const Update *u) {
                (s == UPDATE_RESTORING && u->kind == UPDATE_RESTORE);
 }
 
-int update_cancel(Update *u) {
-        if (!update_is_untouched(u))
-                return -EBUSY;
-        update_drop(u, "canceled by request");
-        return 0;
-}
-
 static void on_closed(int error, void *userdata) {
         Update *u = userdata;
         Device *d = u->device;

@@ -56,6 +56,8 @@ struct Update {
         uint64_t last_push_id; /* of the push before it in this update; 0: none */
         bool touched;          /* this update may have erased something: too late to cancel */
         bool by_name, provision, by_request;
+        char instead_of[VERSION_MAX +
+                        1]; /* by_name: what is newer and was not wanted; "": nothing */
         unsigned tries[_ROLE_MAX];
         unsigned trial_seconds;  /* as the release of the pushed image says; 0: it says nothing */
         unsigned trial_restarts; /* of this push, weighed */
@@ -123,8 +125,6 @@ void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format
 void update_wake(Update *u);
 /* Nothing can have been erased by it yet, whatever was cut in between. */
 bool update_is_untouched(const Update *u);
-/* Before the first erase: ends it; -EBUSY later. */
-int update_cancel(Update *u);
 /* Ends an untouched one as canceled, with the reason. */
 void update_drop(Update *u, const char *format, ...) _printf_(2, 3);
 /* After REPORTING: closes the journal, frees the update, looks at the device again. */

@@ -178,6 +178,18 @@ static Outcome rule_older(const ValidateInput *in, Why *w) {
                         in->release->version, version);
 }
 
+static Outcome rule_passed_over(const ValidateInput *in, Why *w) {
+        const Record *r = in->record;
+        const char *version = in->release->version;
+
+        if (in->by_name || in->asked || !version_is_valid(r->passed_over) ||
+                        version_compare(version, r->passed_over) > 0 || streq(r->approved, version))
+                return OUTCOME_DONE;
+        return OBJECT(w, OUTCOME_PASSED_OVER,
+                        "%s is not installed by itself, %s; rekindlectl update %s ends that",
+                        version, r->passed_over_by, r->id);
+}
+
 static Outcome rule_min_from(const ValidateInput *in, Why *w) {
         const char *version = running_version(in->record), *min = in->release->min_from;
 
@@ -436,6 +448,23 @@ int validate_select(const ValidateInput *in, Release *const *releases, size_t n,
         return -ENOENT;
 }
 
+const Release *validate_highest(const ValidateInput *in, Release *const *releases, size_t n) {
+        const Release *highest = NULL;
+        ValidateInput each = *in;
+        Verdict verdict;
+
+        each.by_name = false;
+        for (size_t i = 0; i < n; i++) {
+                each.release = releases[i];
+                validate(&each, &verdict);
+                if (is_for_others(verdict.outcome))
+                        continue;
+                if (!highest || version_compare(releases[i]->version, highest->version) > 0)
+                        highest = releases[i];
+        }
+        return highest;
+}
+
 static const Rule rules[] = {
         { rule_identity },
         { rule_foreign_push },
@@ -448,6 +477,7 @@ static const Rule rules[] = {
         { rule_same_version },
         { rule_floor },
         { rule_older },
+        { rule_passed_over },
         { rule_min_from },
         { rule_requires },
         { rule_size },

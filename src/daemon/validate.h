@@ -31,7 +31,8 @@ typedef struct ValidateInput {
         /* version asked for by name: older is allowed, the channel does not count, approval is
          * given */
         bool by_name;
-        bool live; /* record holds the live identity, asked in this minute */
+        bool asked; /* for whatever fits best: what was passed over counts again */
+        bool live;  /* record holds the live identity, asked in this minute */
         bool device_present;
         bool blank;     /* device reports no program */
         bool can_prove; /* driver can health or the daemon can probe */
@@ -64,6 +65,9 @@ void validate(const ValidateInput *in, Verdict *ret);
  * running version that is unknown is looked up by digest among the releases. */
 int validate_select(const ValidateInput *in, Release *const *releases, size_t n, size_t *ret_index,
                 Verdict *ret_verdict);
+
+/* The highest release that is meant for this device by model, hardware and channel; NULL: none. */
+const Release *validate_highest(const ValidateInput *in, Release *const *releases, size_t n);
 
 /* May a held program be put back? Backup and previous stay restorable below the floor, unless
  * the floor is strict (StrictFloor=, or a device that enforces it itself). OUTCOME_DONE,

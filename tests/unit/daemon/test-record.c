@@ -66,6 +66,8 @@ static void fill(Record *r) {
         strcpy(r->claimed_model, "other");
         strcpy(r->claimed_serial, "0043");
         strcpy(r->approved, "4.0.0-rc.1+b");
+        strcpy(r->passed_over, "4.0.0");
+        strcpy(r->passed_over_by, "since 2.0.0 was asked for");
         r->stranded_since = 1700000002;
         r->stranded_tries = 5;
         r->erase_day = 19700;
@@ -123,7 +125,7 @@ static void every_member_is_described(void **state) {
         fill(r);
         text = record_print(r);
         assert_int_equal(json_parse(text, strlen(text), &o, NULL), 0);
-        assert_int_equal(json_object_size(o), 28);
+        assert_int_equal(json_object_size(o), 30);
         json_object_foreach(o, key, value) {
                 char word[64];
 
@@ -205,11 +207,13 @@ static void texts_longer_than_their_field_are_refused(void **state) {
                 { "port", 64 },
                 { "protocol", 15 },
                 { "approved", 48 },
+                { "passed-over", 48 },
+                { "passed-over-by", 95 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 for (size_t over = 0; over < 2; over++) {
-                        char value[80] = "", text[200];
+                        char value[100] = "", text[200];
                         Record *r = NULL;
                         int n;
 
@@ -230,6 +234,20 @@ static void names_that_are_no_ids_make_no_record(void **state) {
         assert_int_equal(record_new(".hidden", &r), -EINVAL);
         assert_int_equal(record_new("a/b", &r), -EINVAL);
         assert_null(r);
+}
+
+static void the_highest_version_that_was_passed_over_counts(void **state) {
+        Record *r = *state;
+
+        record_pass_over(r, "1.5.0", "first");
+        record_pass_over(r, "1.4.0", "lower");
+        assert_string_equal(r->passed_over, "1.5.0");
+        assert_string_equal(r->passed_over_by, "first");
+        record_pass_over(r, "1.10.0", "higher");
+        assert_string_equal(r->passed_over, "1.10.0");
+        record_end_pass_over(r);
+        assert_string_equal(r->passed_over, "");
+        assert_string_equal(r->passed_over_by, "");
 }
 
 static void bad_digest_is_known_until_cleared(void **state) {
@@ -387,6 +405,7 @@ int main(void) {
                 cmocka_unit_test(evil_records_are_refused),
                 cmocka_unit_test(texts_longer_than_their_field_are_refused),
                 cmocka_unit_test(names_that_are_no_ids_make_no_record),
+                TEST(the_highest_version_that_was_passed_over_counts),
                 TEST(bad_digest_is_known_until_cleared),
                 TEST(same_bad_digest_is_kept_once_with_the_newest_reason),
                 TEST(oldest_bad_digest_falls_out),

@@ -63,6 +63,7 @@ static Update *make(Fixture *f) {
         u->outcome = OUTCOME_RESTORED;
         u->wait = OUTCOME_WAIT_DEVICE;
         u->stranded_tries = 7;
+        (void)snprintf(u->instead_of, sizeof(u->instead_of), "2.5.0");
         u->backup_bad = true;
         u->kept = (RecordImage){ .known = true, .version = "2.3.0", .length = 12 };
         memset(&u->kept.digest, 0xa5, sizeof(u->kept.digest));
@@ -95,6 +96,7 @@ static void an_update_survives_its_entry(void **state) {
         assert_true(back->started == u->started);
         assert_true(back->backup_bad && back->kept.known && back->kept.length == 12);
         assert_string_equal(back->kept.version, "2.3.0");
+        assert_string_equal(back->instead_of, "2.5.0");
         assert_true(sha256_equal(&back->kept.digest, &u->kept.digest));
         assert_string_equal(back->text, u->text);
         assert_string_equal(back->wait_text, u->wait_text);

@@ -18,6 +18,10 @@ static void assert_runs(World *w, Program p) {
         assert_int_equal(w->unit.id.state, DEVICE_CONFIRMED);
 }
 
+static bool has_update(World *w, void *userdata) {
+        return w->device->update != NULL;
+}
+
 static void hold(World *w, bool on) {
         Why text;
 
@@ -143,15 +147,135 @@ static void a_hold_finishes_a_push_that_was_cut_at_its_first_write(void **state)
         assert_int_equal(w->device->update->resume, UPDATE_TRIAL);
 }
 
+/* ---- what a person chose ---- */
+
+static const Program both[] = { PROGRAM_BACKUP, PROGRAM_CANDIDATE, PROGRAM_NONE };
+
+static void request(World *w, const char *version) {
+        Why text;
+
+        if (device_request_update(w->device, version, &text) != OUTCOME_DONE)
+                fail_msg("%s", text.text);
+        world_until_over(w);
+}
+
+static void an_older_version_that_was_asked_for_stays(void **state) {
+        World *w = *state;
+
+        world_turns(w, 20);
+        world_offer(w, both);
+        world_until(w, has_update, NULL);
+        world_until_over(w);
+        assert_runs(w, PROGRAM_CANDIDATE);
+        request(w, "1.1.0");
+        assert_runs(w, PROGRAM_BACKUP);
+        world_turns(w, 100);
+        world_restart(w);
+        world_offer(w, both);
+        world_turns(w, 100);
+        assert_runs(w, PROGRAM_BACKUP);
+        assert_int_equal(w->device->verdict.outcome, OUTCOME_PASSED_OVER);
+        assert_string_equal(w->device->record->passed_over, "1.2.0");
+        request(w, NULL);
+        assert_runs(w, PROGRAM_CANDIDATE);
+        assert_string_equal(w->device->record->passed_over, "");
+}
+
+static void a_newer_release_than_the_choice_is_installed(void **state) {
+        const Program older[] = { PROGRAM_PREVIOUS, PROGRAM_BACKUP, PROGRAM_NONE };
+        World *w = *state;
+
+        world_turns(w, 20);
+        world_offer(w, older);
+        world_turns(w, 20);
+        request(w, "1.0.0");
+        assert_runs(w, PROGRAM_PREVIOUS);
+        assert_string_equal(w->device->record->passed_over, "1.1.0");
+        world_offer(w, both);
+        world_until(w, has_update, NULL);
+        world_until_over(w);
+        assert_runs(w, PROGRAM_CANDIDATE);
+        assert_string_equal(w->device->record->passed_over, "");
+}
+
+/* The choice failed; what runs is upgraded as ever. */
+static void a_choice_that_fails_its_trial_binds_nobody(void **state) {
+        const Program older[] = { PROGRAM_PREVIOUS, PROGRAM_BACKUP, PROGRAM_NONE };
+        World *w = *state;
+
+        world_turns(w, 20);
+        world_offer(w, older);
+        world_turns(w, 20);
+        w->unit.sick[PROGRAM_PREVIOUS] = true;
+        request(w, "1.0.0");
+        assert_runs(w, PROGRAM_BACKUP);
+        assert_string_equal(w->device->record->passed_over, "");
+}
+
+static void cancel_one(World *w) {
+        Why text;
+
+        world_until(w, has_update, NULL);
+        assert_int_equal(device_request_cancel(w->device, &text), OUTCOME_DONE);
+        world_until_over(w);
+}
+
+static void what_was_canceled_stays_away_until_it_is_asked_for(void **state) {
+        World *w = *state;
+
+        world_turns(w, 20);
+        world_offer(w, both);
+        cancel_one(w);
+        w->device->retry_usec = 0;
+        world_turns(w, 100);
+        world_restart(w);
+        world_offer(w, both);
+        world_turns(w, 100);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 0);
+        assert_int_equal(w->device->verdict.outcome, OUTCOME_PASSED_OVER);
+        request(w, NULL);
+        assert_runs(w, PROGRAM_CANDIDATE);
+}
+
+static void what_was_canceled_is_no_longer_approved(void **state) {
+        World *w = *state;
+        Why text;
+
+        w->manager->config->ask = true;
+        world_turns(w, 20);
+        world_offer(w, both);
+        world_turns(w, 20);
+        assert_int_equal(device_request_approve(w->device, NULL, &text), OUTCOME_DONE);
+        cancel_one(w);
+        w->device->retry_usec = 0;
+        world_turns(w, 100);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 0);
+        assert_int_equal(device_request_approve(w->device, "1.2.0", &text), OUTCOME_DONE);
+        world_until(w, has_update, NULL);
+        world_until_over(w);
+        assert_runs(w, PROGRAM_CANDIDATE);
+}
+
+static void a_canceled_adoption_stays_away_until_it_is_asked_for(void **state) {
+        World *w = *state;
+        Why text;
+
+        unit_runs(&w->unit, PROGRAM_CANDIDATE, DEVICE_UNMANAGED);
+        cancel_one(w);
+        w->device->retry_usec = 0;
+        world_turns(w, 100);
+        assert_int_equal(w->unit.asked[DRIVER_READ_BACK], 0);
+        assert_int_equal(device_request_adopt(w->device, -1, NULL, &text), OUTCOME_DONE);
+        world_until_over(w);
+        assert_int_equal(w->unit.asked[DRIVER_READ_BACK], 1);
+        assert_string_equal(w->device->record->backup.version, "1.2.0");
+}
+
 /* ---- the day's pushes ---- */
 
 static void use_up_the_day(World *w) {
         w->manager->config->pushes_per_day = 1;
         device_count_erase(w->device);
-}
-
-static bool has_update(World *w, void *userdata) {
-        return w->device->update != NULL;
 }
 
 static void the_next_day_has_pushes_again(void **state) {
@@ -215,6 +339,12 @@ int main(void) {
                 TEST(a_hold_stops_a_restore_that_has_not_begun),
                 TEST(a_requested_restore_that_is_held_can_be_canceled),
                 TEST(a_hold_finishes_a_push_that_was_cut_at_its_first_write),
+                TEST(an_older_version_that_was_asked_for_stays),
+                TEST(a_newer_release_than_the_choice_is_installed),
+                TEST(a_choice_that_fails_its_trial_binds_nobody),
+                TEST(what_was_canceled_stays_away_until_it_is_asked_for),
+                TEST(what_was_canceled_is_no_longer_approved),
+                TEST(a_canceled_adoption_stays_away_until_it_is_asked_for),
                 TEST(the_next_day_has_pushes_again),
                 TEST(a_clock_that_was_set_back_does_not_block),
                 TEST(what_a_person_asks_for_is_not_bounded_by_the_day),

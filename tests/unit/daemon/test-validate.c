@@ -161,6 +161,10 @@ static void what_makes_sense_is_let_through(void **state) {
                 { "size=5000 space=0", OUTCOME_DONE, NULL },
                 { "demands signed", OUTCOME_DONE, NULL },
                 { "ask approved=2.0.0", OUTCOME_DONE, NULL },
+                { "passed=1.9.0", OUTCOME_DONE, NULL },
+                { "passed=2.0.0 asked", OUTCOME_DONE, NULL },
+                { "passed=2.0.0 byname", OUTCOME_DONE, NULL },
+                { "passed=2.0.0 approved=2.0.0", OUTCOME_DONE, NULL },
                 { "bad=9", OUTCOME_DONE, NULL },
         };
 
@@ -183,6 +187,8 @@ static void each_refusal_has_its_case(void **state) {
                 { "running=2.0.0:3", OUTCOME_SAME_VERSION_OTHER_DIGEST, "new version" },
                 { "floor=2.0.1", OUTCOME_BELOW_FLOOR, "below the floor 2.0.1" },
                 { "running=2.1.0:3", OUTCOME_OLDER, "older than 2.1.0" },
+                { "passed=2.0.0", OUTCOME_PASSED_OVER, "by itself, since it was canceled" },
+                { "passed=2.0.1 minfrom=1.0.1", OUTCOME_PASSED_OVER, "update b1 ends that" },
                 { "minfrom=1.0.1", OUTCOME_BELOW_MIN_FROM, "from 1.0.1 on, 1.0.0 runs" },
                 { "requires=1.2.0 lowest=1.1.9", OUTCOME_REQUIRES_UNMET, "here is 1.1.9" },
                 { "requires=1.2.0", OUTCOME_REQUIRES_UNMET, "here is none" },
@@ -405,17 +411,23 @@ static Release *release_from(char *s) {
         return r;
 }
 
-static void check_select(const SelectCase *c) {
+static size_t make_releases(const char *text, Release *list[static 8]) {
         char copy[200], *save = NULL;
+        size_t n = 0;
+
+        strcpy(copy, text);
+        for (char *s = strtok_r(copy, " ", &save); s; s = strtok_r(NULL, " ", &save))
+                list[n++] = release_from(s);
+        return n;
+}
+
+static void check_select(const SelectCase *c) {
         Release *list[8];
         Verdict v = { .outcome = _OUTCOME_MAX };
-        size_t n = 0, i = 99;
+        size_t n = make_releases(c->releases, list), i = 99;
         World world;
         int r;
 
-        strcpy(copy, c->releases);
-        for (char *s = strtok_r(copy, " ", &save); s; s = strtok_r(NULL, " ", &save))
-                list[n++] = release_from(s);
         world_init(&world);
         world_set(&world, c->spec);
         world.in.release = NULL;
@@ -448,10 +460,43 @@ static void the_highest_that_validates_is_selected(void **state) {
                 /* A wait is no reason to take a lower one. */
                 { "hold", "3.0.0:3 2.0.0:2", "3.0.0", OUTCOME_WAIT_HOLD, NULL },
                 { "ask approved=2.0.0", "3.0.0:3 2.0.0:2", "3.0.0", OUTCOME_WAIT_APPROVAL, NULL },
+                /* Nothing lower comes in the place of what a person did not want. */
+                { "passed=3.0.0", "3.0.0:3 2.0.0:2", NULL, OUTCOME_PASSED_OVER, "3.0.0 is not" },
+                { "passed=2.0.0", "3.0.0:3 2.0.0:2", "3.0.0", OUTCOME_DONE, NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 check_select(cases + i);
+}
+
+static void the_highest_is_the_one_that_is_meant_for_the_device(void **state) {
+        static const struct {
+                const char *releases, *highest;
+        } cases[] = {
+                { "", NULL },
+                { "1.0.0:1 0.9.0:9", "1.0.0" },
+                { "2.0.0:2 3.0.0:3<2.5.0 1.0.0:1", "3.0.0" },
+                { "2.0.0:2 3.0.0:3/C", "2.0.0" },
+                { "3.0.0:3/C", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const Release *highest;
+                Release *list[8];
+                World world;
+                size_t n;
+
+                world_init(&world);
+                n = make_releases(cases[i].releases, list);
+                highest = validate_highest(&world.in, list, n);
+                if (!streq(highest ? highest->version : "",
+                                    cases[i].highest ? cases[i].highest : ""))
+                        fail_msg("\"%s\" gives %s", cases[i].releases,
+                                        highest ? highest->version : "none");
+                for (size_t k = 0; k < n; k++)
+                        release_free(list[k]);
+                world_done(&world);
+        }
 }
 
 static void min_from_is_reached_over_stepping_stones(void **state) {
@@ -504,6 +549,7 @@ int main(void) {
                 cmocka_unit_test(hardware_unknown_before_the_first_contact_is_left_to_the_live_run),
                 cmocka_unit_test(previous_is_restorable_below_the_floor_unless_strict),
                 cmocka_unit_test(the_highest_that_validates_is_selected),
+                cmocka_unit_test(the_highest_is_the_one_that_is_meant_for_the_device),
                 cmocka_unit_test(min_from_is_reached_over_stepping_stones),
                 cmocka_unit_test(running_version_is_looked_up_among_the_releases),
                 cmocka_unit_test(failed_provisioning_goes_on_with_the_next_lower),
@@ -568,6 +614,8 @@ SET(model, copy_text(x->record->model, v))
 SET(hardware, copy_text(x->record->hardware, v))
 SET(floor, copy_text(x->record->floor, v))
 SET(approved, copy_text(x->record->approved, v))
+SET(passed, record_pass_over(x->record, v, "since it was canceled"))
+SET(asked, x->in.asked = true)
 SET(running, set_image(&x->record->running, v))
 SET(backup, set_image(&x->record->backup, v))
 SET(previous, set_image(&x->record->previous, v))
@@ -603,6 +651,8 @@ static const Word words[] = {
         { "hardware", set_hardware },
         { "floor", set_floor },
         { "approved", set_approved },
+        { "passed", set_passed },
+        { "asked", set_asked },
         { "running", set_running },
         { "backup", set_backup },
         { "previous", set_previous },
