@@ -77,11 +77,11 @@ def floor_and_others(w):
     w.expect('and what nobody has', w.ctl('update', 'boiler@5.0').status == 4)
     w.expect('the device was not touched', device.holds(image))
 
-    w.say('the older 1.1 is not below it, and may be asked for by name; 2.0 then waits for approval again')
+    w.say('the older 1.1 is not below it, and may be asked for by name; 2.0 is not offered again')
     w.ctl('update', 'boiler@1.1', expect=0)
     state = w.wait_runs('1.1')
     w.expect('the floor stays', state['Floor'] == '1.1')
-    w.wait_device('2.0 waits', lambda d: d['Verdict'] == 'wait-approval')
+    w.wait_device('2.0 is passed over', lambda d: d['Verdict'] == 'passed-over' and d['PassedOver'] == '2.0')
     w.expect_flash(w.publisher.images['boiler-ctl', '1.1'])
 
 
