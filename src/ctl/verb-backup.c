@@ -106,7 +106,8 @@ static int adopt_file(Ctl *c, const char *id, const char *path) {
         _cleanup_close_ int fd = -1;
         Why w;
 
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        /* Opening a pipe that nobody writes must not hang. */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0) {
                 (void)why(&w, 0, "%s cannot be opened: %s", path, strerror(errno));
                 return ctl_failure(c, id, CTL_FAILED, STATUS_FAILED, w.text);

@@ -351,14 +351,21 @@ Outcome manager_release_port(Manager *m, const char *name, Why *w) {
         ManagerPort *p = manager_find_port(m, name);
         int r;
 
-        if (!p || !p->port) {
+        if (!p) {
                 (void)why(w, 0, "there is no port %s", name);
                 return OUTCOME_UNKNOWN_PORT;
         }
+        if (!p->port) {
+                (void)why(w, 0, "port %s cannot be used: %s", name, p->problem);
+                return OUTCOME_PORT_FAILED;
+        }
         r = port_hand_over(p->port, w);
-        if (r == -EBUSY)
+        switch (r) {
+        case -EBUSY:
                 return OUTCOME_PORT_HELD;
-        if (r < 0)
+        case -EALREADY:
                 return OUTCOME_NOT_RUNNING;
-        return OUTCOME_DONE;
+        default:
+                return r < 0 ? OUTCOME_PORT_FAILED : OUTCOME_DONE;
+        }
 }

@@ -31,7 +31,6 @@ typedef enum Outcome {
         OUTCOME_WAIT_HOLD,
         OUTCOME_WAIT_INHIBIT,
         OUTCOME_WAIT_CLOCK,
-        OUTCOME_WAIT_PORT,   /* on-demand port not handed over yet, or lost */
         OUTCOME_WAIT_SERVER, /* download broken; goes on when the server answers again */
         /* refusals of validation (design section 6) */
         OUTCOME_WRONG_MODEL,
@@ -63,6 +62,7 @@ typedef enum Outcome {
         OUTCOME_INVALID_ARGUMENT,
         OUTCOME_ACCESS_DENIED,
         OUTCOME_PORT_HELD,
+        OUTCOME_PORT_FAILED, /* it cannot be opened: the path is missing, no right to it, … */
         OUTCOME_CANNOT_READ_BACK,
         OUTCOME_NOT_HEALTHY, /* adopt wants a healthy program */
         OUTCOME_DIGEST_MISMATCH,

@@ -23,6 +23,12 @@ static Outcome refuse(Why *w, Outcome o, const char *format, ...) {
         return o;
 }
 
+static Outcome refuse_version(const char *version, Why *w) {
+        return refuse(w, OUTCOME_INVALID_ARGUMENT,
+                        "\"%s\" is no version: digits, letters and .+~_-, %d at most", version,
+                        VERSION_MAX);
+}
+
 static Outcome busy(const Device *d, Why *w) {
         return refuse(w, OUTCOME_BUSY, "%s is busy: %s %s", device_id(d),
                         update_kind_to_string(d->update->kind),
@@ -65,9 +71,7 @@ static Outcome pick(Device *d, const char *version, const Release **ret, Why *w)
         size_t n, i;
 
         if (version && !version_is_valid(version))
-                return refuse(w, OUTCOME_INVALID_ARGUMENT,
-                                "\"%s\" is no version: digits, letters and .+~_-, 48 at most",
-                                version);
+                return refuse_version(version, w);
         if (device_releases(d, &list, &n) < 0)
                 return refuse(w, OUTCOME_INTERNAL, "not enough memory");
         if (version)
@@ -234,14 +238,34 @@ static void on_declared(int error, void *userdata) {
         manager_consider(d->manager);
 }
 
+static Outcome refuse_file(int error, Why *w) {
+        switch (error) {
+        case 0:
+                return refuse(w, OUTCOME_INVALID_ARGUMENT, "the file is empty");
+        case -EISDIR:
+        case -ENOTSUP:
+                return refuse(w, OUTCOME_INVALID_ARGUMENT,
+                                "that is not a regular file; the program's own bytes are wanted");
+        case -EFBIG:
+                return refuse(w, OUTCOME_INVALID_ARGUMENT,
+                                "the file is larger than a program may be, %d MiB",
+                                (int)(RELEASE_IMAGE_MAX >> 20));
+        default:
+                return refuse(w, OUTCOME_INVALID_ARGUMENT, "the file cannot be read: %s",
+                                strerror(-error));
+        }
+}
+
 static Outcome declare(Device *d, int fd, const char *version, Why *w) {
         _cleanup_(release_freep) Release *release = NULL;
         _cleanup_free_ char *bytes = NULL;
         size_t n;
         int r;
 
-        if (!version || !version_is_valid(version))
+        if (!version)
                 return refuse(w, OUTCOME_INVALID_ARGUMENT, "a version is needed to adopt a file");
+        if (!version_is_valid(version))
+                return refuse_version(version, w);
         if (!d->record->model[0])
                 return refuse(w, OUTCOME_WAIT_DEVICE, "%s was never seen; its model is not known",
                                 device_id(d));
@@ -249,8 +273,7 @@ static Outcome declare(Device *d, int fd, const char *version, Why *w) {
                 return refuse(w, OUTCOME_BUSY, "a file is being adopted already");
         r = file_read_fd(fd, RELEASE_IMAGE_MAX, &bytes, &n);
         if (r < 0 || n == 0)
-                return refuse(w, OUTCOME_INVALID_ARGUMENT, "the file cannot be read: %s",
-                                n == 0 && r >= 0 ? "it is empty" : strerror(-r));
+                return refuse_file(r, w);
         d->declared = (RecordImage){
                 .known = true, .length = n, .since = clock_now(d->manager->clock)
         };
@@ -378,7 +401,7 @@ Outcome device_request_approve(Device *d, const char *version, Why *w) {
         size_t n, i;
 
         if (version && !version_is_valid(version))
-                return refuse(w, OUTCOME_INVALID_ARGUMENT, "\"%s\" is no version", version);
+                return refuse_version(version, w);
         if (!version) {
                 if (device_releases(d, &list, &n) < 0)
                         return refuse(w, OUTCOME_INTERNAL, "not enough memory");

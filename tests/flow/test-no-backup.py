@@ -49,6 +49,12 @@ def adopted_by_hand(w):
     w.wait_device('the program runs without a backup', lambda d: d['State'] == 'no-backup')
     w.expect('a file of another program is refused',
              w.ctl('backup', 'adopt', 'boiler', other, '--version', '1.0.0').status == 5)
+    os.mkfifo(os.path.join(w.tmp, 'pipe'))
+    for path in ('/dev/null', w.tmp, os.path.join(w.tmp, 'pipe')):
+        answer = w.ctl('backup', 'adopt', 'boiler', path, '--version', '1.0.0')
+        w.expect(f'what is no file is refused: {answer.errors.strip()}', answer.status == 2 and 'not a regular file' in answer.errors)
+    answer = w.ctl('backup', 'adopt', 'boiler', factory, '--version', 'one two')
+    w.expect(f'so is what is no version: {answer.errors.strip()}', answer.status == 2 and '"one two" is no version: digits' in answer.errors)
     w.ctl('backup', 'adopt', 'boiler', factory, '--version', '1.0.0', expect=0)
     state = w.wait_runs('1.1.0')
     w.expect('1.0.0 is the way back', state['PreviousVersion'] == '1.0.0')

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "update-fixture.h"
 
@@ -271,6 +273,48 @@ static void a_canceled_adoption_stays_away_until_it_is_asked_for(void **state) {
         assert_string_equal(w->device->record->backup.version, "1.2.0");
 }
 
+/* ---- what nobody can do ---- */
+
+static void what_is_no_program_is_not_adopted(void **state) {
+        static const struct {
+                const char *path, *version, *says;
+        } cases[] = {
+                { "/dev/null", "1.0.0", "not a regular file" },
+                { "/", "1.0.0", "not a regular file" },
+                { "/proc/version", "one two", "\"one two\" is no version: digits" },
+                { "/proc/version", "", "\"\" is no version" },
+                { "/proc/version", NULL, "a version is needed" },
+        };
+        World *w = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                int fd = open(cases[i].path, O_RDONLY | O_CLOEXEC);
+                Why text;
+
+                assert_int_equal(device_request_adopt(w->device, fd, cases[i].version, &text),
+                                OUTCOME_INVALID_ARGUMENT);
+                if (!strstr(text.text, cases[i].says))
+                        fail_msg("%s: %s", cases[i].path, text.text);
+                (void)close(fd);
+        }
+}
+
+static void a_line_that_is_missing_is_not_handed_over(void **state) {
+        World *w = *state;
+        char path[128];
+        Why text;
+
+        w->port_keys = "Mode=on-demand";
+        world_restart(w);
+        assert_int_equal(manager_release_port(w->manager, "line", &text), OUTCOME_NOT_RUNNING);
+        port_want(w->device->port->port);
+        (void)snprintf(path, sizeof(path), "%s/line", w->path);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(manager_release_port(w->manager, "line", &text), OUTCOME_PORT_FAILED);
+        assert_non_null(strstr(text.text, "No such file"));
+        assert_int_equal(manager_release_port(w->manager, "other", &text), OUTCOME_UNKNOWN_PORT);
+}
+
 /* ---- the day's pushes ---- */
 
 static void use_up_the_day(World *w) {
@@ -345,6 +389,8 @@ int main(void) {
                 TEST(what_was_canceled_stays_away_until_it_is_asked_for),
                 TEST(what_was_canceled_is_no_longer_approved),
                 TEST(a_canceled_adoption_stays_away_until_it_is_asked_for),
+                TEST(what_is_no_program_is_not_adopted),
+                TEST(a_line_that_is_missing_is_not_handed_over),
                 TEST(the_next_day_has_pushes_again),
                 TEST(a_clock_that_was_set_back_does_not_block),
                 TEST(what_a_person_asks_for_is_not_bounded_by_the_day),
