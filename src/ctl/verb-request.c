@@ -5,7 +5,7 @@
 int verb_cancel(Ctl *c, int argc, char *argv[]) {
         int r = ctl_call_device(c, argv[0], "Cancel", NULL, "a{sv}", 0);
 
-        return r != 0 ? r : ctl_said(c, "device", argv[0], "the update is cancelled");
+        return r != 0 ? r : ctl_said(c, "device", argv[0], "the update is canceled");
 }
 
 int verb_hold(Ctl *c, int argc, char *argv[]) {

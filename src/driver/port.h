@@ -50,7 +50,7 @@ typedef struct PortConfig {
  * answer at once. */
 typedef struct Planner {
         /* Starts; `done` is called exactly once, from the loop or before start returns, unless
-         * cancelled. stream is valid until release(). */
+         * canceled. stream is valid until release(). */
         int (*start)(void *userdata, const DriverPlanRequest *request, const uint8_t *image,
                         size_t image_length,
                         void (*done)(void *cookie, uint8_t codec, const void *stream, size_t n),

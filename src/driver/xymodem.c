@@ -299,7 +299,7 @@ static void take_byte(XyModem *x, uint8_t byte, uint64_t now_usec) {
                 return;
         case CAN:
                 if (x->cancels == 2)
-                        finish(x, DRIVER_E_REFUSED, "the receiver cancelled the transfer");
+                        finish(x, DRIVER_E_REFUSED, "the receiver canceled the transfer");
                 return;
         default:
                 return; /* noise, or the receiver's messages */

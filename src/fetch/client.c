@@ -21,7 +21,7 @@
 #define PATIENCE_USEC (5400 * USEC_PER_SEC) /* fetch.conf allows a little more than an hour */
 
 struct FetchCall {
-        FetchClient *client; /* NULL: ended or cancelled */
+        FetchClient *client; /* NULL: ended or canceled */
         FetchCall *previous, *next;
         uint8_t *message; /* while waiting */
         size_t message_bytes;
@@ -156,7 +156,7 @@ static int call_body(FetchCall *call, const uint8_t *bytes, size_t n) {
         if (!call->client)
                 return -ECANCELED;
         if (r < 0)
-                call_finish(call, -ECANCELED, "the transfer was cancelled by its reader");
+                call_finish(call, -ECANCELED, "the transfer was canceled by its reader");
         return r < 0 ? r : 0;
 }
 

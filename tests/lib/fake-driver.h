@@ -23,7 +23,7 @@ typedef struct FakeDriver {
         unsigned n_starts, n_ticks, n_plans, n_cancels;
         const void *plan;
         int start_error;
-        const char *farewell; /* sent when it is cancelled */
+        const char *farewell; /* sent when it is canceled */
         uint64_t deadline_usec;
         DriverPlanRequest request;
 } FakeDriver;

@@ -167,7 +167,7 @@ static void restore_goes_before_push_before_status(void **state) {
         assert_memory_equal(seen.order, order, sizeof(order));
 }
 
-static void queued_exchange_is_cancelled_without_a_word(void **state) {
+static void queued_exchange_is_canceled_without_a_word(void **state) {
         make(PORT_EXCLUSIVE, false, NULL);
         submit(0, PORT_STATUS);
         submit(1, PORT_STATUS);
@@ -179,7 +179,7 @@ static void queued_exchange_is_cancelled_without_a_word(void **state) {
         assert_int_equal(drivers[0].n_starts, 0);
 }
 
-static void running_exchange_is_cancelled_with_its_farewell(void **state) {
+static void running_exchange_is_canceled_with_its_farewell(void **state) {
         make(PORT_EXCLUSIVE, false, NULL);
         drivers[0] = fake_driver(ask_and_listen);
         drivers[0].farewell = "bye";
@@ -482,7 +482,7 @@ static void plan_that_cannot_be_made_is_told(void **state) {
         assert_int_equal(plans.n_released, 0);
 }
 
-static void cancelled_exchange_releases_its_plan(void **state) {
+static void canceled_exchange_releases_its_plan(void **state) {
         memset(&plans, 0, sizeof(plans));
         make(PORT_EXCLUSIVE, false, &planner);
         drivers[0] = fake_driver(planned);
@@ -549,8 +549,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(exchange_runs_its_driver),
                 TEST(restore_goes_before_push_before_status),
-                TEST(queued_exchange_is_cancelled_without_a_word),
-                TEST(running_exchange_is_cancelled_with_its_farewell),
+                TEST(queued_exchange_is_canceled_without_a_word),
+                TEST(running_exchange_is_canceled_with_its_farewell),
                 TEST(callback_may_cancel_and_queue),
                 TEST(driver_that_refuses_the_request_ends_it),
                 TEST(line_returns_to_the_ports_speed),
@@ -569,7 +569,7 @@ int main(void) {
                 TEST(progress_is_told_seldom),
                 TEST(plan_may_come_at_once_or_later),
                 TEST(plan_that_cannot_be_made_is_told),
-                TEST(cancelled_exchange_releases_its_plan),
+                TEST(canceled_exchange_releases_its_plan),
                 TEST(port_with_odd_settings_is_refused),
                 cmocka_unit_test_teardown(every_failing_operation_is_survived, teardown),
         };

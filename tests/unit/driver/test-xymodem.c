@@ -7,7 +7,7 @@
  *      what follows the first three bytes
  *      + MS          time goes by
  *      ! timeout     nothing comes until the driver's deadline
- *      x             the exchange is cancelled
+ *      x             the exchange is canceled
  *      = CODE        the driver is done
  *
  * and against the receivers of lrzsz. */

@@ -265,7 +265,7 @@ static void fetcher_that_says_nothing_any_more_is_given_up(void **state) {
         assert_non_null(strstr(s->text, "says nothing"));
 }
 
-static void cancelled_call_closes_both_its_ends(void **state) {
+static void canceled_call_closes_both_its_ends(void **state) {
         Stage *s = *state;
         char c;
 
@@ -294,7 +294,7 @@ int main(void) {
                 ON_STAGE(client_may_be_freed_in_the_callback_of_the_body),
                 ON_STAGE(client_may_be_freed_in_the_callback_of_the_end),
                 ON_STAGE(fetcher_that_says_nothing_any_more_is_given_up),
-                ON_STAGE(cancelled_call_closes_both_its_ends),
+                ON_STAGE(canceled_call_closes_both_its_ends),
         };
 
         (void)signal(SIGPIPE, SIG_IGN);

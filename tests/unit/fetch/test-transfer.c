@@ -212,7 +212,7 @@ static void more_calls_than_at_once_all_end(void **state) {
         }
 }
 
-static void cancelled_call_says_nothing_and_frees_its_place(void **state) {
+static void canceled_call_says_nothing_and_frees_its_place(void **state) {
         FetchRequest endless = {
                 .method = "GET", .url = "/_evil/endless", .byte_limit = UINT64_MAX
         };
@@ -275,7 +275,7 @@ int main(void) {
                                 stream_brings_events_as_they_come, world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(
                                 more_calls_than_at_once_all_end, world_setup, world_teardown),
-                cmocka_unit_test_setup_teardown(cancelled_call_says_nothing_and_frees_its_place,
+                cmocka_unit_test_setup_teardown(canceled_call_says_nothing_and_frees_its_place,
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(malformed_request_is_refused_with_its_sentence,
                                 world_setup, world_teardown),
