@@ -18,6 +18,7 @@ import time
 from process import Failure, Program, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+FACTORY_PAGE = 0x7c00
 PROGRAM_BASE = 0x8000
 FLASH_END = 0x40000
 DESCRIPTOR = b'RKDESC\xb7\x01'
@@ -84,11 +85,13 @@ class Monitor(_Lines):
 
 
 class Microbit:
-    """One device. spawn(name, command): starts a process (a world's, or process.Program)."""
+    """One device. spawn(name, command): starts a process (a world's, or process.Program). address: on a bus; number: instead of
+    the chip's, of which QEMU has one for all. Those two go into the factory page."""
 
-    def __init__(self, folder, bootloader, spawn=None):
+    def __init__(self, folder, bootloader, spawn=None, address=0, number=0):
         self.folder = folder
         self.bootloader = bootloader
+        self.address, self.number = address, number
         self.spawn = spawn or (lambda name, command: Program(name, command, os.path.join(folder, 'qemu.log')))
         self.flash = os.path.join(folder, 'flash')
         self.socket = os.path.join(folder, 'line')
@@ -117,6 +120,7 @@ class Microbit:
         debugger = Debugger(paths['debugger'])
         with open(self.flash, 'rb') as file:
             debugger.write(PROGRAM_BASE, file.read())
+        debugger.write(FACTORY_PAGE, struct.pack('<IQ', self.address, self.number))
         debugger.close()
         self.monitor('cont')
 

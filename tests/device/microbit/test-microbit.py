@@ -44,8 +44,14 @@ class MicrobitTest(unittest.TestCase):
     def connect(self):
         if self.link:
             self.link.close()
-        self.link = rklink.Link(self.device.socket)
+        self.link = rklink.Link(self.device.socket, address=self.device.address, half_duplex=self.device.address != 0)
         self.addCleanup(self.link.close)
+
+    def restart(self, address=0, number=0):
+        self.device.cut_power()
+        self.device.address, self.device.number = address, number
+        self.device.start()
+        self.connect()
 
     def image(self, behaviour='healthy', version='1.0.0', pad=0):
         return qemu.make_image(os.path.join(PROGRAMS, f'microbit-{behaviour}.bin'), version, pad)
@@ -105,11 +111,6 @@ class Good(MicrobitTest):
             identity = self.link.wait(is_program('healthy'), 'the program after a reset')
             self.assertEqual(identity['state'], 'confirmed')
 
-    def restart(self):
-        self.device.cut_power()
-        self.device.start()
-        self.connect()
-
     def test_program_leaves_for_the_bootloader_and_another_is_pushed(self):
         self.push(self.image())
         self.link.start(PUSH)
@@ -143,6 +144,22 @@ class Good(MicrobitTest):
         self.link.start(PUSH)
         self.link.wait(is_program('healthy'), 'the program')
         self.flash_is(image)
+
+
+class Factory(MicrobitTest):
+    def test_number_of_the_factory_page_is_the_serial(self):
+        self.restart(number=0x0123456789abcdef)
+        self.assertEqual(self.link.identify()['serial'], '0123456789abcdef')
+
+    def test_address_of_the_factory_page_is_kept_by_bootloader_and_program(self):
+        self.restart(address=7)
+        self.assertNotIn('full-duplex', self.link.identify()['capabilities'])
+        self.push(self.image())
+        self.link.start(PUSH)
+        self.assertEqual(self.link.wait(is_program('healthy'), 'the program')['state'], 'trial')
+        self.link.address, self.link.answer_seconds = 8, 0.1
+        with self.assertRaises(rklink.LinkError):
+            self.link.identify()
 
 
 class Bad(MicrobitTest):

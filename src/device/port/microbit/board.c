@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/bytes.h"
+#include "proto/frame.h"
 
 #define BOARD_RING 64u /* a power of 2 */
 
@@ -193,8 +194,24 @@ void board_reset(void *user) {
         board_reset_for(RKD_CAUSE_SOFTWARE);
 }
 
-void board_serial(char *out) {
-        for (uint32_t i = 0; i < 16; i++)
-                out[i] = "0123456789abcdef"[NRF_DEVICE_ID(1 - i / 8) >> (28 - i % 8 * 4) & 15];
-        out[16] = '\0';
+/* QEMU has zeros where nothing was written. */
+static bool board_is_written(uint32_t address) {
+        return NRF_REGISTER(address) != 0 && NRF_REGISTER(address) != UINT32_MAX;
+}
+
+void board_identity(RkdPlatform *platform, char *serial) {
+        uint32_t number = BOARD_FACTORY_PAGE + 4;
+
+        if (!board_is_written(number))
+                number = NRF_DEVICE_ID_ADDRESS;
+        for (uint32_t i = 0; i < 16; i++) {
+                uint32_t word = NRF_REGISTER(number + 4 - i / 8 * 4);
+
+                serial[i] = "0123456789abcdef"[word >> (28 - i % 8 * 4) & 15];
+        }
+        serial[16] = '\0';
+        if (NRF_REGISTER(BOARD_FACTORY_PAGE) - 1 < RKD_ADDRESS_ALL - 1u) {
+                platform->address = (uint8_t)NRF_REGISTER(BOARD_FACTORY_PAGE);
+                platform->capabilities &= ~(uint32_t)RKD_CAN_FULL_DUPLEX;
+        }
 }

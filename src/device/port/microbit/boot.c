@@ -115,7 +115,7 @@ static void boot_start_program(void *user, const RkdStart *how) {
                         "r"(NRF_REGISTER(base + 4)));
 }
 
-static const RkdPlatform boot_platform;
+static RkdPlatform boot_platform;
 
 void run(void) {
         uint8_t bytes[BOOT_CHUNK];
@@ -131,7 +131,7 @@ void run(void) {
         NRF_TIMER_START = 1;
         NRF_NVIC_ENABLE = 1u << NRF_IRQ_TIMER;
         board_init();
-        board_serial(boot_serial);
+        board_identity(&boot_platform, boot_serial);
         if (rkd_boot_init(&boot, &boot_platform, cause) != 0)
                 for (;;)
                         ;
@@ -146,7 +146,7 @@ void run(void) {
         }
 }
 
-static const RkdPlatform boot_platform = {
+static RkdPlatform boot_platform = {
         .instruction_set = RKD_ISA_THUMB,
         .capabilities = RKD_CAN_READ | RKD_CAN_TRIAL_TIMER | RKD_CAN_FULL_DUPLEX |
                         RKD_CAN_FLASH_BLOCKS_CPU,

@@ -5,7 +5,8 @@
  * The registers of the nRF51822 that this port uses (nRF51 Series Reference Manual 3.0), and
  * where things lie in its memory.
  *
- * Flash: bootloader 0x00000..0x08000, program ..0x3f800, two record pages ..0x40000.
+ * Flash: bootloader 0x00000..0x07c00, factory page ..0x08000, program ..0x3f800, two record pages
+ * ..0x40000.
  * RAM: 16 KiB; the last 64 bytes are a block that bootloader and program share.
  */
 
@@ -74,7 +75,7 @@ enum {
 #define NRF_GPIO_OUT_SET NRF_REGISTER(0x50000508)
 #define NRF_GPIO_DIR_SET NRF_REGISTER(0x50000518)
 
-#define NRF_DEVICE_ID(i) NRF_REGISTER(0x10000060 + 4 * (i))
+#define NRF_DEVICE_ID_ADDRESS 0x10000060u /* two words */
 
 /* The core. */
 #define NRF_NVIC_ENABLE  NRF_REGISTER(0xe000e100)
@@ -94,10 +95,11 @@ enum {
 #define BOARD_PIN_RX 25u
 
 #define BOARD_PAGE_BYTES     1024u
+#define BOARD_FACTORY_PAGE   0x7c00u
 #define BOARD_PROGRAM_BASE   0x8000u
 #define BOARD_PROGRAM_SPACE  (0x3f800u - BOARD_PROGRAM_BASE)
 #define BOARD_RECORD_PAGE    0x3f800u
 #define BOARD_RAM_BASE       0x20000000u
 #define BOARD_RAM_BYTES      0x4000u
 #define BOARD_SHARED         0x20003fc0
-#define BOARD_PROTECT_BLOCKS 0xffu /* the bootloader's 32 KiB */
+#define BOARD_PROTECT_BLOCKS 0xffu /* all before the program */

@@ -32,7 +32,7 @@ static void program_trial_passed(void *user) {
         NRF_TIMER_INTOFF = NRF_TIMER_INT(BOARD_COMPARE_TRIAL);
 }
 
-static const RkdPlatform program_platform = {
+static RkdPlatform program_platform = {
         .instruction_set = RKD_ISA_THUMB,
         .capabilities = RKD_CAN_TRIAL_TIMER | RKD_CAN_FULL_DUPLEX | RKD_CAN_FLASH_BLOCKS_CPU,
         .model = "microbit",
@@ -79,7 +79,7 @@ void run(void) {
         while (program_behaviour.hangs)
                 ;
         board_init();
-        board_serial(program_serial);
+        board_identity(&program_platform, program_serial);
         if (rkd_program_init(&program, &program_platform, &program_descriptor) != 0)
                 __asm volatile("udf #1");
         if (program_behaviour.says_healthy)
