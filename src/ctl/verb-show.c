@@ -60,11 +60,19 @@ static void show_condition(const Ctl *c, const json_t *d) {
                 show_line(c, "foreign push", "open; rekindlectl accept takes over");
 }
 
+static const char *note_on_running(const json_t *d) {
+        const char *state = member_string(d, "running-state");
+
+        if (streq(state, "trial"))
+                return " (on trial)";
+        return streq(state, "none") ? " (ran last; nothing runs now)" : "";
+}
+
 static void show_programs(const Ctl *c, const json_t *d) {
         const json_t *bad;
         size_t i;
 
-        show_program(c, d, "running", "running-version", "running-digest", "");
+        show_program(c, d, "running", "running-version", "running-digest", note_on_running(d));
         show_program(c, d, "backup", "backup-version", "backup-digest",
                         member_true(d, "backup-verified") ? "" : " (declared)");
         show_program(c, d, "previous", "previous-version", "previous-digest", "");

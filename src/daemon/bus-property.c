@@ -61,8 +61,6 @@ GET_TEXT(device_state, d->known ? device_state_to_string(d->identity.state) : ""
 GET_TEXT(health, d->known ? device_health_to_string(d->identity.health) : "")
 GET_NUMBER(unhealthy, d->was_unhealthy)
 GET_NUMBER(stranded, d->record->stranded_since > 0)
-GET_VERSION(running_version, running)
-GET_DIGEST(running_digest, running)
 GET_VERSION(backup_version, backup)
 GET_DIGEST(backup_digest, backup)
 GET_NUMBER(backup_verified, d->record->backup.known && !d->record->backup.declared)
@@ -94,6 +92,38 @@ GET_TEXT(verdict, d->verdict.outcome != OUTCOME_DONE || d->verdict.why.text[0]
                                   ? outcome_info(d->verdict.outcome)->code
                                   : "")
 GET_TEXT(verdict_text, d->verdict.why.text)
+
+/* Of what was pushed last, and is not confirmed yet. */
+static bool is_trial_running(const Device *d) {
+        return d->known && d->present && !d->identity.in_bootloader &&
+               d->identity.state == DEVICE_TRIAL;
+}
+
+static void get_running_version(const Device *d, BusValue *v) {
+        if (is_trial_running(d))
+                v->s = d->identity.version;
+        else if (d->record->running.known)
+                v->s = d->record->running.version;
+}
+
+static void get_running_digest(const Device *d, BusValue *v) {
+        if (is_trial_running(d))
+                sha256_to_hex(&d->identity.digest, v->text);
+        else if (d->record->running.known)
+                sha256_to_hex(&d->record->running.digest, v->text);
+}
+
+/* What the device told before a push is over with its first byte. */
+static void get_running_state(const Device *d, BusValue *v) {
+        const Update *u = d->update;
+
+        if (!d->known || !d->present)
+                v->s = "";
+        else if (d->identity.in_bootloader || (u && u->state == UPDATE_PUSHING && u->touched))
+                v->s = "none";
+        else
+                v->s = is_trial_running(d) ? "trial" : "runs";
+}
 
 static void get_state_text(const Device *d, BusValue *v) {
         Why w = {};

@@ -23,6 +23,7 @@
         X("Stranded", "b", stranded, CHANGES)                                                      \
         X("RunningVersion", "s", running_version, CHANGES)                                         \
         X("RunningDigest", "s", running_digest, CHANGES)                                           \
+        X("RunningState", "s", running_state, CHANGES)                                             \
         X("BackupVersion", "s", backup_version, CHANGES)                                           \
         X("BackupDigest", "s", backup_digest, CHANGES)                                             \
         X("BackupVerified", "b", backup_verified, CHANGES)                                         \

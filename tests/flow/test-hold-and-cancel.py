@@ -48,17 +48,21 @@ def hold_and_unhold(w):
     w.ctl('unhold', 'boiler', expect=0)
     wait_sending(w, '1.1.0')
     w.ctl('hold', 'boiler', expect=0)
-    w.expect('the push goes on', w.device()['State'] == 'pushing')
+    state = w.device()
+    w.expect('the push goes on, and nothing runs', (state['State'], state['RunningState']) == ('pushing', 'none'))
     state = w.wait_device('it is finished, and then waits', lambda d: d['Waiting'] == 'wait-hold')
     w.expect_flash(image)
     w.expect('1.1.0 is not confirmed', state['BackupVersion'] == '1.0.0' and device.record()['state'] != 'confirmed')
     w.ctl('check', expect=0)
     w.wait_for('1.1.0 runs on trial, without anybody who watches', lambda: device.record()['state'] == 'trial')
     w.expect('the update waits on', w.device()['Waiting'] == 'wait-hold')
+    w.wait_device('1.1.0 is what runs, on trial', lambda d: (d['RunningVersion'], d['RunningState']) == ('1.1.0', 'trial'))
+    w.expect('which show says', 'running: 1.1.0 (on trial)' in w.ctl('show', 'boiler', expect=0).text)
 
     w.say('unhold: the trial is watched, and confirmed')
     w.ctl('unhold', 'boiler', expect=0)
-    w.wait_runs('1.1.0')
+    state = w.wait_runs('1.1.0')
+    w.expect('it is no longer on trial', state['RunningState'] == 'runs')
 
 
 def hold_keeps_the_way_back(w):
