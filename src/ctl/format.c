@@ -16,6 +16,9 @@
 #define NUMBERS_WIDTH 30 /* "100 %  1023.9 KiB/s  0:00 left" */
 #define COLUMNS_GAP   2
 #define LAST_MIN      20 /* narrower, a last column is not broken */
+#define SHORT_MIN     8  /* narrower, a cell is not shortened */
+#define SHORT_MARK    ".."
+#define NAME_KEPT     24 /* the first column names the thing: up to this it is shortened last */
 
 typedef struct Cell {
         char *text;
@@ -26,6 +29,7 @@ struct Table {
         size_t n_columns;
         Cell *cells; /* the first row is the head */
         size_t n_cells;
+        bool one_line;
 };
 
 void format_kebab(const char *camel, char ret[static FORMAT_MAX]) {
@@ -162,11 +166,62 @@ size_t format_break(const char *text, size_t columns) {
         return at > 0 ? at : n;
 }
 
-static int print_cell(const Cell *c, size_t width, bool color, FILE *f) {
-        const char *on = color ? color_codes[c->color] : "";
+void table_keep_to_lines(Table *t) {
+        t->one_line = true;
+}
 
-        return fprintf(f, "%s%s%s%*s", on, c->text, *on ? "\033[0m" : "",
-                        (int)(width - strlen(c->text) + COLUMNS_GAP), "");
+void format_shorten(const char *text, size_t width, char ret[static FORMAT_SHORT_MAX]) {
+        size_t n = strlen(text), room, head;
+
+        width = MIN(width, (size_t)FORMAT_SHORT_MAX - 1);
+        if (n <= width || width < strlen(SHORT_MARK)) {
+                (void)snprintf(ret, FORMAT_SHORT_MAX, "%.*s", (int)width, text);
+                return;
+        }
+        room = width - strlen(SHORT_MARK);
+        head = strchr(text, ' ') ? room : (room + 1) / 2;
+        (void)snprintf(ret, FORMAT_SHORT_MAX, "%.*s" SHORT_MARK "%s", (int)head, text,
+                        text + n - (room - head));
+}
+
+static size_t total(const size_t *widths, size_t n, size_t max) {
+        size_t sum = n > 0 ? (n - 1) * COLUMNS_GAP : 0;
+
+        for (size_t i = 0; i < n; i++)
+                sum += MIN(widths[i], max);
+        return sum;
+}
+
+/* The widest column that can still be made narrower; n: none. */
+static size_t widest(const size_t *widths, size_t n) {
+        size_t best = widths[0] > NAME_KEPT ? 0 : n;
+
+        for (size_t i = 1; i < n; i++)
+                if (widths[i] > SHORT_MIN && (best == n || widths[i] > widths[best]))
+                        best = i;
+        return best == n && widths[0] > SHORT_MIN ? 0 : best;
+}
+
+/* Makes the widest columns narrower until a row fits; where that is not enough, the last ones go.
+ * Returns how many stay. */
+static size_t fit(size_t *widths, size_t n, size_t columns) {
+        size_t i;
+
+        while (n > 1 && total(widths, n, SHORT_MIN) > columns)
+                n--;
+        while (total(widths, n, SIZE_MAX) > columns && (i = widest(widths, n)) < n)
+                widths[i]--;
+        return n;
+}
+
+/* last: nothing follows in its row. */
+static int print_cell(const Cell *c, size_t width, bool last, bool color, FILE *f) {
+        const char *on = color ? color_codes[c->color] : "";
+        char text[FORMAT_SHORT_MAX];
+
+        format_shorten(c->text, width, text);
+        return fprintf(f, "%s%s%s%*s%s", on, text, *on ? "\033[0m" : "",
+                        last ? 0 : (int)(width - strlen(text) + COLUMNS_GAP), "", last ? "\n" : "");
 }
 
 /* indent: where the column begins; room: its width, SIZE_MAX: not limited. */
@@ -191,23 +246,25 @@ static int print_last(const Cell *c, size_t indent, size_t room, bool color, FIL
 
 int table_print(const Table *t, bool color, unsigned columns, FILE *f) {
         _cleanup_free_ size_t *widths = new0(size_t, t->n_columns);
-        size_t indent = 0, room = SIZE_MAX;
+        size_t n = t->n_columns, indent = 0, room = SIZE_MAX;
 
         if (!widths)
                 return -ENOMEM;
-        for (size_t i = 0; i < t->n_columns; i++)
+        for (size_t i = 0; i < n; i++)
                 widths[i] = width_of(t, i);
-        for (size_t i = 0; i + 1 < t->n_columns; i++)
+        if (t->one_line && columns > 0)
+                n = fit(widths, n, columns);
+        for (size_t i = 0; i + 1 < n; i++)
                 indent += widths[i] + COLUMNS_GAP;
         if (indent + LAST_MIN <= columns)
                 room = columns - indent;
         for (size_t i = 0; i < t->n_cells; i++) {
                 size_t column = i % t->n_columns;
-                int r;
+                int r = 0;
 
-                if (column + 1 < t->n_columns)
-                        r = print_cell(t->cells + i, widths[column], color, f);
-                else
+                if (column + 1 < n || (column + 1 == n && t->one_line))
+                        r = print_cell(t->cells + i, widths[column], column + 1 == n, color, f);
+                else if (column < n)
                         r = print_last(t->cells + i, indent, room, color, f);
                 if (r < 0)
                         return -EIO;

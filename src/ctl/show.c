@@ -61,6 +61,7 @@ int show_devices(Table *t, const json_t *devices) {
         size_t i;
         int r = 0;
 
+        table_keep_to_lines(t);
         json_array_foreach(devices, i, d) {
                 char state[FORMAT_MAX];
 

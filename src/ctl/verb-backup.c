@@ -45,6 +45,8 @@ int verb_backup_list(Ctl *c, int argc, char *argv[]) {
         if (r != 0)
                 return r;
         r = table_new(columns, &t);
+        if (r >= 0)
+                table_keep_to_lines(t);
         json_array_foreach(devices, i, d) {
                 if (r >= 0)
                         r = add_program(t, d, "backup",
@@ -177,6 +179,8 @@ int verb_backup_images(Ctl *c, int argc, char *argv[]) {
         if (c->json)
                 return ctl_print_json(images);
         r = table_new(columns, &t);
+        if (r >= 0)
+                table_keep_to_lines(t);
         json_array_foreach(images, i, image) {
                 if (r >= 0)
                         r = add_image(t, image);

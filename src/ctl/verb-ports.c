@@ -64,6 +64,8 @@ int verb_ports(Ctl *c, int argc, char *argv[]) {
                 return STATUS_DONE;
         }
         r = table_new(columns, &t);
+        if (r >= 0)
+                table_keep_to_lines(t);
         json_array_foreach(ports, i, p) {
                 if (r >= 0)
                         r = add_port(t, p);

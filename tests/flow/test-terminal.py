@@ -93,6 +93,30 @@ def tables(w):
         w.expect(f'{" ".join(arguments)} fits 80 columns: {wide}', status == 0 and not wide)
 
 
+def one_line_tables(w):
+    """Long paths, names and sentences: a row is one line of the terminal, whatever its width."""
+    for columns in (80, 60, 40, 20):
+        for arguments, rows in ((['list'], 2), (['ports'], 2), (['backup', 'list'], 2), (['backup', 'images'], 1)):
+            status, seen = on_terminal(w, columns, *arguments)
+            lines = [line for line in lines_of(seen) if line]
+            wide = [line for line in lines if len(line) > columns]
+            w.expect(f'{" ".join(arguments)} has {rows} lines of {columns} columns at most: {lines}', status == 0 and not wide
+                     and len(lines) == 1 + rows)
+
+
+def long_names(w):
+    """A gateway whose lines have long paths, and whose devices have long names."""
+    w.publisher.publish('1.0.0')
+    w.publisher.publish('1.1.0-rc.1-build.20260131')
+    for name in ('boiler', 'boiler-in-the-cellar-of-the-north-wing-next-to-the-stairs'):
+        w.add_device(name, 'boiler-ctl', '--flash-times', 'off')
+    w.start()
+    w.ctl('check', expect=0)
+    for name in w.devices:
+        w.wait_runs('1.1.0-rc.1-build.20260131', name)
+    one_line_tables(w)
+
+
 def terminal(w):
     """An upgrade and its faces."""
     w.publisher.publish('1.0.0')
@@ -108,4 +132,4 @@ def terminal(w):
     tables(w)
 
 
-run(terminal)
+run(terminal, long_names)

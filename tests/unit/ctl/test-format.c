@@ -152,6 +152,60 @@ static void last_column_is_broken_at_blanks_on_a_terminal(void **state) {
         table_free(t);
 }
 
+static void cells_are_shortened_to_a_width(void **state) {
+        static const struct {
+                const char *text;
+                size_t width;
+                const char *is;
+        } cases[] = {
+                { "/dev/ttyUSB0", 12, "/dev/ttyUSB0" },
+                { "/dev/serial/by-id/usb-FTDI_A50285BI-if00", 20, "/dev/seri..85BI-if00" },
+                { "waits until it is handed over", 14, "waits until .." },
+                { "abc", 2, ".." },
+                { "abc", 1, "a" },
+                { "abc", 0, "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char ret[FORMAT_SHORT_MAX];
+
+                format_shorten(cases[i].text, cases[i].width, ret);
+                assert_string_equal(ret, cases[i].is);
+        }
+}
+
+static void assert_lines(const char *text, const char *const *lines) {
+        for (; *lines; lines++) {
+                size_t n = strlen(*lines);
+
+                if (strncmp(text, *lines, n) != 0 || text[n] != '\n')
+                        fail_msg("\"%s\" does not begin with \"%s\"", text, *lines);
+                text += n + 1;
+        }
+        assert_string_equal(text, "");
+}
+
+static void rows_that_are_kept_to_lines_fit_the_terminal(void **state) {
+        static const char *const at_30[] = { "A         B", "boiler-1  /dev/seria..if00-port0",
+                NULL };
+        static const char *const at_24[] = { "A         B", "boiler-1  /dev/s..-port0", NULL };
+        static const char *const at_16[] = { "A", "boiler-1", NULL };
+        const struct {
+                unsigned columns;
+                const char *const *lines;
+        } cases[] = { { 32, at_30 }, { 24, at_24 }, { 16, at_16 } };
+        Table *t = make("boiler-1", "/dev/serial/by-id/usb-FTDI-if00-port0");
+
+        table_keep_to_lines(t);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char *text = print_on(t, false, cases[i].columns);
+
+                assert_lines(text, cases[i].lines);
+                free(text);
+        }
+        table_free(t);
+}
+
 static void text_is_broken_at_blanks_and_words_are_kept(void **state) {
         assert_int_equal(format_break("", 5), 0);
         assert_int_equal(format_break("abc", 3), 3);
@@ -264,6 +318,8 @@ int main(void) {
                 cmocka_unit_test(control_characters_never_reach_the_terminal),
                 cmocka_unit_test(color_does_not_change_widths),
                 cmocka_unit_test(last_column_is_broken_at_blanks_on_a_terminal),
+                cmocka_unit_test(cells_are_shortened_to_a_width),
+                cmocka_unit_test(rows_that_are_kept_to_lines_fit_the_terminal),
                 cmocka_unit_test(text_is_broken_at_blanks_and_words_are_kept),
                 cmocka_unit_test(progress_has_bar_percent_rate_and_time),
                 cmocka_unit_test(time_left_is_shown_without_a_rate_too),
