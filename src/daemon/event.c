@@ -240,9 +240,11 @@ void event_check(Manager *m, Outcome outcome, const char *text) {
         if (m->bus)
                 bus_event(m->bus, e);
         /* What comes every hour would wash the rest out of history: only what changes goes in. */
-        if (outcome == m->noted_outcome)
+        if (outcome == m->noted_outcome &&
+                        (outcome != OUTCOME_DONE || streq(text, m->noted_why.text)))
                 return;
         m->noted_outcome = outcome;
+        (void)why(&m->noted_why, 0, "%s", text);
         if (history_append(m->history, e, on_written, m) < 0)
                 manager_fatal(m, -EIO, "an event could not be written");
 }

@@ -128,8 +128,12 @@ static int on_consider(sd_event_source *source, void *userdata) {
         Manager *m = userdata;
 
         m->consider_source = sd_event_source_disable_unref(m->consider_source);
-        for (size_t i = 0; i < m->n_devices; i++)
+        for (size_t i = 0; i < m->n_devices; i++) {
                 device_consider(m->devices[i]);
+                if (m->check_outcome == OUTCOME_DONE &&
+                                !verify_covers(m, m->devices[i]->record->model))
+                        refresh(m);
+        }
         manager_collect(m);
         return 0;
 }
@@ -512,6 +516,7 @@ int manager_new(sd_event *event, const Clock *clock, const ManagerOptions *optio
         m->root_path = options->root_path;
         m->check_outcome = OUTCOME_SERVER_UNREACHABLE;
         m->noted_outcome = OUTCOME_DONE;
+        (void)why(&m->noted_why, 0, "%s", VERIFY_FRESH);
         (void)why(&m->check_why, 0, "the server was not asked since the start");
         r = make_parts(m, options, w);
         if (r >= 0)
@@ -546,6 +551,7 @@ Manager *manager_free(Manager *m) {
         for (size_t i = 0; i < m->n_releases; i++)
                 release_free(m->releases[i]);
         free(m->releases);
+        json_decref(m->surveyed);
         sd_event_source_disable_unref(m->poll_timer);
         sd_event_source_disable_unref(m->consider_source);
         sd_event_source_disable_unref(m->window_timer);

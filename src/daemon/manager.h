@@ -78,6 +78,7 @@ struct Manager {
 
         Release **releases; /* of the last good refresh */
         size_t n_releases;
+        json_t *surveyed;        /* models whose releases those are; NULL: all */
         bool consistent_targets; /* file names on the server begin with their digest */
         const char *root_path;   /* initial trust */
         int64_t last_check;      /* seconds since 1970; 0: never */
@@ -85,6 +86,7 @@ struct Manager {
         Outcome check_outcome;   /* of the last refresh; OUTCOME_DONE: fresh */
         Why check_why;
         Outcome noted_outcome; /* of the last refresh that went into history */
+        Why noted_why;
         sd_event_source *poll_timer, *consider_source, *window_timer;
         struct Waiter *waiters; /* who asked for the refresh under way */
         int exit_error;         /* < 0: fatal, the loop ends with it */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The updater says what it wants; this file fetches and stores it, one step at a time. The
- * expiry is judged against the larger of one clock reading and the trusted time on disk
- * (trust/time), which moves only from a synchronised clock. */
+/* The updater says what it wants; this file fetches and stores it, one step at a time: first the
+ * four top-level roles, then the delegated ones that can list releases of our models. The expiry
+ * is judged against the larger of one clock reading and the trusted time on disk (trust/time),
+ * which moves only from a synchronised clock. */
 #include "daemon/verify.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
@@ -11,6 +13,7 @@
 #include "basic/file.h"
 #include "basic/log.h"
 #include "build-config.h"
+#include "daemon/device.h"
 #include "tuf/updater.h"
 
 #define RELEASES_MAX  4096
@@ -27,6 +30,7 @@ struct Verify {
         size_t length, limit;
         sd_event_source *defer;
         int64_t now;
+        json_t *models; /* of the survey; NULL: not begun */
 };
 
 typedef struct Collect {
@@ -73,7 +77,7 @@ static int add_target(const TufTarget *target, void *userdata) {
         Why w;
         int r;
 
-        if (!target->custom)
+        if (!target->custom || !target->has_sha256)
                 return 0;
         r = release_parse(target->name, target->length, &target->digest, target->custom, &release,
                         &w);
@@ -99,9 +103,84 @@ static int add_target(const TufTarget *target, void *userdata) {
         return 0;
 }
 
+/* --- models ----------------------------------------------------------------------------------- */
+
+static int add_model(json_t *models, const char *model) {
+        return model && *model ? json_object_set_new(models, model, json_true()) : 0;
+}
+
+/* Models that are known here: of the configuration, and of every device that was seen. */
+static int begin_survey(Verify *v) {
+        Manager *m = v->manager;
+        _cleanup_free_ const char **folders = NULL;
+        const char *model;
+        json_t *value;
+        size_t n = 0;
+        int r = 0;
+
+        v->models = json_object();
+        for (size_t i = 0; i < m->config->n_devices; i++)
+                r |= add_model(v->models, m->config->devices[i].model);
+        for (size_t i = 0; i < m->n_devices; i++)
+                r |= add_model(v->models, m->devices[i]->record->model);
+        folders = new0(const char *, json_object_size(v->models) + 1);
+        if (!v->models || r < 0 || !folders)
+                return -ENOMEM;
+        json_object_foreach(v->models, model, value) {
+                folders[n++] = model;
+        }
+        return updater_survey(v->updater, folders, n);
+}
+
+bool verify_covers(const Manager *m, const char *model) {
+        return !m->surveyed || !*model || json_object_get(m->surveyed, model);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+/* Roles that could not be had are told; all others are used. */
+static void tell_refusals(Verify *v, Why *text) {
+        const char *role;
+        const Why *w;
+
+        (void)why(text, 0, VERIFY_FRESH);
+        for (size_t i = 0; updater_refusal(v->updater, i, &role, &w); i++) {
+                log_warning("role %s is left out: %s", role, w->text);
+                if (i == 0)
+                        (void)why(text, 0, VERIFY_FRESH ", but role %.64s is left out: %s", role,
+                                        w->text);
+        }
+        if (updater_is_cut(v->updater))
+                log_warning("the repository has more than %d delegated roles for the models here; the rest is left out",
+                                TUF_EDGES_MAX);
+}
+
+/* Files of roles that the snapshot does not list any more. */
+static void sweep_roles(Verify *v) {
+        Manager *m = v->manager;
+        int fd = folder_open(m->trust_fd, ".");
+        struct dirent *entry;
+        DIR *dir;
+
+        dir = fd < 0 ? NULL : fdopendir(fd);
+        if (!dir) {
+                (void)close_fd(fd);
+                return;
+        }
+        while ((entry = readdir(dir))) {
+                size_t n = strlen(entry->d_name);
+
+                if (n > strlen(".json") && streq(entry->d_name + n - strlen(".json"), ".json") &&
+                                !updater_is_listed(v->updater, entry->d_name))
+                        (void)sync_unlink(m->sync, m->trust_fd, entry->d_name, NULL, NULL, NULL);
+        }
+        (void)closedir(dir);
+}
+
 static void take_releases(Verify *v) {
         Manager *m = v->manager;
         Collect c = { .consistent = updater_is_consistent(v->updater) };
+        Why text;
         int r;
 
         r = updater_foreach_target(v->updater, add_target, &c);
@@ -118,8 +197,14 @@ static void take_releases(Verify *v) {
         m->releases = c.releases;
         m->n_releases = c.n;
         m->consistent_targets = c.consistent;
-        finish(v, OUTCOME_DONE, "the upgrade information is fresh and verified");
+        json_decref(m->surveyed);
+        m->surveyed = updater_is_partial(v->updater) ? json_incref(v->models) : NULL;
+        sweep_roles(v);
+        tell_refusals(v, &text);
+        finish(v, OUTCOME_DONE, text.text);
 }
+
+/* --- steps ------------------------------------------------------------------------------------ */
 
 static int on_body(FetchCall *call, unsigned status, bool resumed, const void *bytes, size_t n,
                 void *userdata) {
@@ -198,24 +283,48 @@ static void store(Verify *v, const UpdaterStep *s) {
                 finish(v, OUTCOME_STORE_FAILED, "trusted metadata could not be stored");
 }
 
+/* What was stored before; a file that cannot be read is fetched again. */
+static void load_role(Verify *v, const UpdaterStep *s) {
+        _cleanup_free_ char *bytes = NULL;
+        size_t n;
+
+        if (file_read(v->manager->trust_fd, s->name, s->limit, &bytes, &n) < 0)
+                updater_not_found(v->updater);
+        else
+                updater_bytes(v->updater, bytes, n);
+}
+
+/* Steps that need nobody else are done at once; v may be gone afterwards. */
 static void step(Verify *v) {
         UpdaterStep s;
         Why w;
 
-        updater_next(v->updater, &s);
-        switch (s.type) {
-        case UPDATER_FETCH:
-                fetch(v, &s);
-                break;
-        case UPDATER_STORE:
-                store(v, &s);
-                break;
-        case UPDATER_DONE:
-                take_releases(v);
-                break;
-        case UPDATER_FAILED:
-                finish(v, outcome_of(updater_result(v->updater, &w)), w.text);
-                break;
+        for (;;) {
+                updater_next(v->updater, &s);
+                switch (s.type) {
+                case UPDATER_FETCH:
+                        fetch(v, &s);
+                        return;
+                case UPDATER_STORE:
+                        store(v, &s);
+                        return;
+                case UPDATER_LOAD:
+                        load_role(v, &s);
+                        break;
+                case UPDATER_DONE:
+                        if (v->models) {
+                                take_releases(v);
+                                return;
+                        }
+                        if (begin_survey(v) < 0) {
+                                finish(v, OUTCOME_INTERNAL, "not enough memory");
+                                return;
+                        }
+                        break;
+                case UPDATER_FAILED:
+                        finish(v, outcome_of(updater_result(v->updater, &w)), w.text);
+                        return;
+                }
         }
 }
 
@@ -337,6 +446,7 @@ Verify *verify_free(Verify *v) {
         v->job = sync_job_forget(v->job);
         sd_event_source_disable_unref(v->defer);
         updater_free(v->updater);
+        json_decref(v->models);
         free(v->body);
         free(v);
         return NULL;

@@ -5,12 +5,18 @@
 
 #include "daemon/manager.h"
 
+#define VERIFY_FRESH "the upgrade information is fresh and verified"
+
 /* func runs once, with the outcome and its sentence; the manager's releases are replaced before
  * when it is OUTCOME_DONE. */
 typedef void (*VerifyFunc)(Outcome outcome, const char *text, void *userdata);
 int verify_new(Manager *m, VerifyFunc func, void *userdata, Verify **ret);
 Verify *verify_free(Verify *v);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Verify *, verify_free);
+
+/* False when releases of this model may lie in roles that the last refresh left out, because no
+ * device of it was known. */
+bool verify_covers(const Manager *m, const char *model);
 
 /* URL of a release's file as the server keeps it (consistent snapshots: DIGEST.FILE). New
  * string. */

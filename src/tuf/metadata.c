@@ -11,6 +11,7 @@
 #include "basic/clock.h"
 #include "basic/hex.h"
 #include "tuf/canon.h"
+#include "tuf/delegation.h"
 #include "tuf/metadata.h"
 
 #define KEYS_MAX       256
@@ -28,6 +29,8 @@ const char *tuf_role_to_string(TufRole role) {
         assert(role >= 0 && role < _TUF_ROLE_MAX);
         return names[role];
 }
+
+/* --- shape ------------------------------------------------------------------------------------ */
 
 static int check_hashes(const json_t *hashes, Why *w) {
         const char *key;
@@ -82,24 +85,32 @@ static int check_entries(const json_t *signed_, const char *member, bool are_tar
         return 0;
 }
 
-static int check_role_keyids(const json_t *list, const char *role, Why *w) {
+int tuf_signers_check(const json_t *role, const char *where, Why *w) {
+        uint64_t threshold;
+        json_t *list;
+        int r;
+
+        r = json_get_array(role, where, "keyids", KEYS_MAX, &list, w);
+        if (r < 0)
+                return r;
+        r = json_get_uint(role, where, "threshold", 1, INT64_MAX, &threshold, w);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < json_array_size(list); i++) {
                 const char *id = json_string_value(json_array_get(list, i));
 
                 if (!id)
-                        return why(w, -EBADMSG, "role %s: each key id has to be a string", role);
+                        return why(w, -EBADMSG, "%s: each key id has to be a string", where);
                 for (size_t k = 0; k < i; k++)
                         if (streq(json_string_value(json_array_get(list, k)), id))
-                                return why(w, -EBADMSG, "role %s: key id %.64s stands twice", role,
-                                                id);
+                                return why(w, -EBADMSG, "%s: key id %.64s stands twice", where, id);
         }
         return 0;
 }
 
 static int check_root(const json_t *signed_, Why *w) {
-        json_t *keys, *roles, *role, *list;
+        json_t *keys, *roles, *role;
         bool consistent;
-        uint64_t threshold;
         int r;
 
         r = json_get_bool_opt(signed_, "signed", "consistent_snapshot", &consistent, w);
@@ -119,13 +130,7 @@ static int check_root(const json_t *signed_, Why *w) {
                 r = json_get_object(roles, "roles", name, &role, w);
                 if (r < 0)
                         return r;
-                r = json_get_array(role, name, "keyids", KEYS_MAX, &list, w);
-                if (r < 0)
-                        return r;
-                r = json_get_uint(role, name, "threshold", 1, INT64_MAX, &threshold, w);
-                if (r < 0)
-                        return r;
-                r = check_role_keyids(list, name, w);
+                r = tuf_signers_check(role, name, w);
                 if (r < 0)
                         return r;
         }
@@ -148,7 +153,11 @@ static int check_snapshot(const json_t *signed_, Why *w) {
 }
 
 static int check_targets(const json_t *signed_, Why *w) {
-        return check_entries(signed_, "targets", true, w);
+        const json_t *delegations = json_object_get(signed_, "delegations");
+        int r;
+
+        r = check_entries(signed_, "targets", true, w);
+        return r < 0 || !delegations ? r : delegations_check(delegations, w);
 }
 
 static int check_header(TufMetadata *m, Why *w) {

@@ -33,6 +33,17 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(TufMetadata *, tuf_metadata_free);
 
 const char *tuf_role_to_string(TufRole role); /* "root", ... */
 
+/* Whose signatures count for a role: `role` holds "keyids" and "threshold" that name keys in
+ * `keys`. Borrowed. */
+typedef struct TufSigners {
+        const json_t *keys;
+        const json_t *role;
+        const char *name; /* of the role, for texts */
+} TufSigners;
+
+/* "keyids", none of them twice, and "threshold" of a role in root or in a delegation. -EBADMSG. */
+int tuf_signers_check(const json_t *role, const char *where, Why *w);
+
 /* Entry of timestamp or snapshot about another file ("snapshot.json"). */
 typedef struct TufMeta {
         uint64_t version;

@@ -7,32 +7,12 @@
  * fast-forward attack work; a local file that does not verify is no error, it is fetched again.
  * One that verifies but is expired, or of another version than promised, still serves to notice
  * a rollback. Nothing is taken over before its signatures, and nothing is final before its
- * expiry was judged against the one reading of the clock. */
+ * expiry was judged against the one reading of the clock. What comes after the four is walk.c. */
 #include <assert.h>
 
-#include "basic/clock.h"
-#include "tuf/updater.h"
+#include "tuf/clause.h"
+#include "tuf/updater-private.h"
 #include "tuf/verify.h"
-
-#define NAME_BYTES 64
-
-struct Updater {
-        int64_t now;
-        TufRole stage;
-        UpdaterStepType step;
-        UpdaterError error;
-        Why why;
-
-        TufMetadata *trusted[_TUF_ROLE_MAX];
-        unsigned roots;             /* new ones in this refresh */
-        char *local[_TUF_ROLE_MAX]; /* copies as given; dropped once judged */
-        size_t local_length[_TUF_ROLE_MAX];
-
-        char name[NAME_BYTES];
-        size_t limit;
-        char *bytes; /* to be stored */
-        size_t length;
-};
 
 static const size_t limits[_TUF_ROLE_MAX] = {
         [TUF_ROOT] = TUF_ROOT_MAX,
@@ -43,14 +23,15 @@ static const size_t limits[_TUF_ROLE_MAX] = {
 
 static void enter(Updater *u, TufRole stage);
 
-static void fail(Updater *u, UpdaterError error) {
+void updater_fail(Updater *u, UpdaterError error) {
         u->step = UPDATER_FAILED;
         u->error = error;
 }
 
-/* What a negative errno of parsing and checking means. */
-static UpdaterError error_of(int r) {
+UpdaterError updater_error_of(int r) {
         switch (r) {
+        case -ENOMEM:
+                return UPDATER_E_FETCH;
         case -EKEYREJECTED:
                 return UPDATER_E_SIGNATURE;
         case -ESTALE:
@@ -62,14 +43,30 @@ static UpdaterError error_of(int r) {
         }
 }
 
-static int check_expiry(const Updater *u, const TufMetadata *m, Why *w) {
+int updater_check_expiry(const Updater *u, const TufMetadata *m, const char *name, Why *w) {
         char text[RFC3339_MAX];
 
         if (m->expires > u->now)
                 return 0;
         rfc3339_format(m->expires, text);
-        return why(w, -EKEYEXPIRED, "%s: version %llu expired at %s", tuf_role_to_string(m->role),
-                        (unsigned long long)m->version, text);
+        return tuf_broken(m->role, TUF_CHECK_EXPIRY,
+                        why(w, -EKEYEXPIRED, "%.100s: version %llu expired at %s", name,
+                                        (unsigned long long)m->version, text),
+                        w);
+}
+
+int updater_check_version(const TufMetadata *m, const TufMeta *promised, const char *name, Why *w) {
+        if (m->version == promised->version)
+                return 0;
+        return tuf_broken(m->role, TUF_CHECK_VERSION,
+                        why(w, -ESTALE, "%.100s: is version %llu, but %llu is promised", name,
+                                        (unsigned long long)m->version,
+                                        (unsigned long long)promised->version),
+                        w);
+}
+
+static int check_expiry(const Updater *u, const TufMetadata *m, Why *w) {
+        return updater_check_expiry(u, m, tuf_role_to_string(m->role), w);
 }
 
 /* The entry that promises `role`: of snapshot in the timestamp, of targets in the snapshot. */
@@ -77,11 +74,13 @@ static int promise(const Updater *u, TufRole role, TufMeta *ret, Why *w) {
         const TufMetadata *from = u->trusted[role == TUF_SNAPSHOT ? TUF_TIMESTAMP : TUF_SNAPSHOT];
 
         assert(role == TUF_SNAPSHOT || role == TUF_TARGETS);
-        if (tuf_metadata_find(from, role == TUF_SNAPSHOT ? "snapshot.json" : "targets.json", ret) <
+        if (tuf_metadata_find(from, role == TUF_SNAPSHOT ? "snapshot.json" : "targets.json", ret) >=
                         0)
-                return why(w, -EBADMSG, "%s: does not list %s.json", tuf_role_to_string(from->role),
-                                tuf_role_to_string(role));
-        return 0;
+                return 0;
+        return tuf_broken(from->role, TUF_CHECK_FORMAT,
+                        why(w, -EBADMSG, "%s: does not list %s.json",
+                                        tuf_role_to_string(from->role), tuf_role_to_string(role)),
+                        w);
 }
 
 static int check_promised_version(const Updater *u, const TufMetadata *m, Why *w) {
@@ -89,13 +88,23 @@ static int check_promised_version(const Updater *u, const TufMetadata *m, Why *w
         int r;
 
         r = promise(u, m->role, &meta, w);
+        return r < 0 ? r : updater_check_version(m, &meta, tuf_role_to_string(m->role), w);
+}
+
+/* Parsed, and signed by the keys that the trusted root names. */
+static int read_signed(
+                Updater *u, TufRole role, const void *bytes, size_t n, TufMetadata **ret, Why *w) {
+        _cleanup_(tuf_metadata_freep) TufMetadata *m = NULL;
+        int r;
+
+        r = tuf_metadata_new(role, bytes, n, &m, w);
         if (r < 0)
-                return r;
-        if (m->version == meta.version)
-                return 0;
-        return why(w, -ESTALE, "%s: is version %llu, but %llu is promised",
-                        tuf_role_to_string(m->role), (unsigned long long)m->version,
-                        (unsigned long long)meta.version);
+                return tuf_broken(role, TUF_CHECK_FORMAT, r, w);
+        r = tuf_verify(u->trusted[TUF_ROOT], m, w);
+        if (r < 0)
+                return tuf_broken(role, TUF_CHECK_SIGNATURE, r, w);
+        *ret = TAKE_PTR(m);
+        return 0;
 }
 
 static void trust(Updater *u, TufMetadata *m) {
@@ -106,65 +115,86 @@ static void trust(Updater *u, TufMetadata *m) {
 /* The following take bytes of one role as far as they are good: 0: trusted and final. -EALREADY:
  * the trusted one is as new. Otherwise < 0; where the specification says so, the metadata was
  * set before it was found expired or not final. */
+static int take_next_root(Updater *u, TufMetadata *m, Why *w) {
+        const TufMetadata *old = u->trusted[TUF_ROOT];
+        int r;
+
+        r = tuf_verify(old, m, w);
+        if (r < 0)
+                return tuf_broken(TUF_ROOT, TUF_CHECK_SIGNATURE,
+                                why_prefix(w, r, "by root %llu", (unsigned long long)old->version),
+                                w);
+        if (m->version == old->version + 1)
+                return 0;
+        return tuf_broken(TUF_ROOT, TUF_CHECK_VERSION,
+                        why(w, -ESTALE, "root: is version %llu; it has to be %llu",
+                                        (unsigned long long)m->version,
+                                        (unsigned long long)old->version + 1),
+                        w);
+}
+
 static int take_root(Updater *u, const void *bytes, size_t n, Why *w) {
         _cleanup_(tuf_metadata_freep) TufMetadata *m = NULL;
-        const TufMetadata *old = u->trusted[TUF_ROOT];
         int r;
 
         r = tuf_metadata_new(TUF_ROOT, bytes, n, &m, w);
         if (r < 0)
-                return r;
-        if (old) {
-                r = tuf_verify(old, m, w);
+                return tuf_broken(TUF_ROOT, TUF_CHECK_FORMAT, r, w);
+        if (u->trusted[TUF_ROOT]) {
+                r = take_next_root(u, m, w);
                 if (r < 0)
-                        return why_prefix(w, r, "by root %llu", (unsigned long long)old->version);
-                if (m->version != old->version + 1)
-                        return why(w, -ESTALE, "root: is version %llu; it has to be %llu",
-                                        (unsigned long long)m->version,
-                                        (unsigned long long)old->version + 1);
+                        return r;
         }
         r = tuf_verify(m, m, w);
         if (r < 0)
-                return why_prefix(w, r, "by itself");
+                return tuf_broken(TUF_ROOT, TUF_CHECK_SIGNATURE, why_prefix(w, r, "by itself"), w);
         trust(u, TAKE_PTR(m));
         return 0;
 }
 
+/* Against the one that was trusted before. */
+static int check_timestamp_rollback(const TufMetadata *old, const TufMetadata *m, Why *w) {
+        TufMeta before, after;
+
+        if (m->version < old->version)
+                return tuf_broken(TUF_TIMESTAMP, TUF_CHECK_VERSION,
+                                why(w, -ESTALE, "timestamp: is version %llu, but %llu was seen before",
+                                                (unsigned long long)m->version,
+                                                (unsigned long long)old->version),
+                                w);
+        if (m->version == old->version)
+                return why(w, -EALREADY, "timestamp: nothing new");
+        (void)tuf_metadata_find(old, "snapshot.json", &before);
+        (void)tuf_metadata_find(m, "snapshot.json", &after);
+        if (after.version >= before.version)
+                return 0;
+        return tuf_broken(TUF_TIMESTAMP, TUF_CHECK_ROLLBACK,
+                        why(w, -ESTALE, "timestamp: version of the snapshot fell from %llu to %llu",
+                                        (unsigned long long)before.version,
+                                        (unsigned long long)after.version),
+                        w);
+}
+
 static int take_timestamp(Updater *u, const void *bytes, size_t n, Why *w) {
         _cleanup_(tuf_metadata_freep) TufMetadata *m = NULL;
-        const TufMetadata *old = u->trusted[TUF_TIMESTAMP];
         int r;
 
-        r = tuf_metadata_new(TUF_TIMESTAMP, bytes, n, &m, w);
+        r = read_signed(u, TUF_TIMESTAMP, bytes, n, &m, w);
         if (r < 0)
                 return r;
-        r = tuf_verify(u->trusted[TUF_ROOT], m, w);
-        if (r < 0)
-                return r;
-        if (old && m->version < old->version)
-                return why(w, -ESTALE, "timestamp: is version %llu, but %llu was seen before",
-                                (unsigned long long)m->version, (unsigned long long)old->version);
-        if (old && m->version == old->version)
-                return why(w, -EALREADY, "timestamp: nothing new");
-        if (old) {
-                TufMeta before, after;
-
-                (void)tuf_metadata_find(old, "snapshot.json", &before);
-                (void)tuf_metadata_find(m, "snapshot.json", &after);
-                if (after.version < before.version)
-                        return why(w, -ESTALE,
-                                        "timestamp: version of the snapshot fell from %llu to %llu",
-                                        (unsigned long long)before.version,
-                                        (unsigned long long)after.version);
+        if (u->trusted[TUF_TIMESTAMP]) {
+                r = check_timestamp_rollback(u->trusted[TUF_TIMESTAMP], m, w);
+                if (r < 0)
+                        return r;
         }
         trust(u, TAKE_PTR(m));
         return check_expiry(u, u->trusted[TUF_TIMESTAMP], w);
 }
 
 static int check_snapshot_final(const Updater *u, Why *w) {
-        int r = check_expiry(u, u->trusted[TUF_SNAPSHOT], w);
+        int r = check_promised_version(u, u->trusted[TUF_SNAPSHOT], w);
 
-        return r < 0 ? r : check_promised_version(u, u->trusted[TUF_SNAPSHOT], w);
+        return r < 0 ? r : check_expiry(u, u->trusted[TUF_SNAPSHOT], w);
 }
 
 static int take_snapshot(Updater *u, const void *bytes, size_t n, bool is_local, Why *w) {
@@ -178,18 +208,20 @@ static int take_snapshot(Updater *u, const void *bytes, size_t n, bool is_local,
         if (!is_local) {
                 r = tuf_meta_check(&meta, "snapshot", bytes, n, w);
                 if (r < 0)
+                        return tuf_broken(TUF_SNAPSHOT, TUF_CHECK_HASH, r, w);
+        }
+        r = read_signed(u, TUF_SNAPSHOT, bytes, n, &m, w);
+        if (r < 0)
+                return r;
+        if (!is_local) {
+                r = updater_check_version(m, &meta, "snapshot", w);
+                if (r < 0)
                         return r;
         }
-        r = tuf_metadata_new(TUF_SNAPSHOT, bytes, n, &m, w);
-        if (r < 0)
-                return r;
-        r = tuf_verify(u->trusted[TUF_ROOT], m, w);
-        if (r < 0)
-                return r;
         if (u->trusted[TUF_SNAPSHOT]) {
                 r = tuf_metadata_check_rollback(u->trusted[TUF_SNAPSHOT], m, w);
                 if (r < 0)
-                        return r;
+                        return tuf_broken(TUF_SNAPSHOT, TUF_CHECK_ROLLBACK, r, w);
         }
         trust(u, TAKE_PTR(m));
         return check_snapshot_final(u, w);
@@ -205,11 +237,8 @@ static int take_targets(Updater *u, const void *bytes, size_t n, Why *w) {
                 return r;
         r = tuf_meta_check(&meta, "targets", bytes, n, w);
         if (r < 0)
-                return r;
-        r = tuf_metadata_new(TUF_TARGETS, bytes, n, &m, w);
-        if (r < 0)
-                return r;
-        r = tuf_verify(u->trusted[TUF_ROOT], m, w);
+                return tuf_broken(TUF_TARGETS, TUF_CHECK_HASH, r, w);
+        r = read_signed(u, TUF_TARGETS, bytes, n, &m, w);
         if (r < 0)
                 return r;
         r = check_promised_version(u, m, w);
@@ -235,14 +264,20 @@ static int take(Updater *u, const void *bytes, size_t n, bool is_local, Why *w) 
         }
 }
 
-static void ask(Updater *u, uint64_t version, size_t limit) {
+void updater_ask(Updater *u, uint64_t version, const char *name, size_t limit) {
         u->step = UPDATER_FETCH;
         u->limit = limit;
         if (version > 0)
-                (void)snprintf(u->name, sizeof(u->name), "%llu.%s.json",
-                                (unsigned long long)version, tuf_role_to_string(u->stage));
+                (void)snprintf(u->name, sizeof(u->name), "%llu.%s", (unsigned long long)version,
+                                name);
         else
-                (void)snprintf(u->name, sizeof(u->name), "%s.json", tuf_role_to_string(u->stage));
+                (void)snprintf(u->name, sizeof(u->name), "%s", name);
+}
+
+static void ask(Updater *u, uint64_t version, size_t limit) {
+        (void)snprintf(u->stored_name, sizeof(u->stored_name), "%s.json",
+                        tuf_role_to_string(u->stage));
+        updater_ask(u, version, u->stored_name, limit);
 }
 
 static void ask_promised(Updater *u) {
@@ -251,12 +286,13 @@ static void ask_promised(Updater *u) {
 
         r = promise(u, u->stage, &meta, &u->why);
         if (r < 0)
-                return fail(u, error_of(r));
+                return updater_fail(u, updater_error_of(r));
         if (meta.length != UINT64_MAX && meta.length > limits[u->stage]) {
-                (void)why(&u->why, 0, "%s: is promised with %llu bytes; at most %zu are taken",
-                                tuf_role_to_string(u->stage), (unsigned long long)meta.length,
-                                limits[u->stage]);
-                return fail(u, UPDATER_E_METADATA);
+                (void)why(&u->why, 0,
+                                "TUF %s: %s: is promised with %llu bytes; at most %zu are taken",
+                                tuf_clause(u->stage, TUF_CHECK_FETCH), tuf_role_to_string(u->stage),
+                                (unsigned long long)meta.length, limits[u->stage]);
+                return updater_fail(u, UPDATER_E_METADATA);
         }
         ask(u, updater_is_consistent(u) ? meta.version : 0, MIN(meta.length, limits[u->stage]));
 }
@@ -267,7 +303,7 @@ static void finish_roots(Updater *u) {
 
         r = check_expiry(u, u->trusted[TUF_ROOT], &u->why);
         if (r < 0)
-                return fail(u, error_of(r));
+                return updater_fail(u, updater_error_of(r));
         enter(u, TUF_TIMESTAMP);
 }
 
@@ -278,7 +314,7 @@ static void finish_timestamp(Updater *u) {
 
         r = check_expiry(u, u->trusted[TUF_TIMESTAMP], &u->why);
         if (r < 0)
-                return fail(u, error_of(r));
+                return updater_fail(u, updater_error_of(r));
         enter(u, TUF_SNAPSHOT);
 }
 
@@ -357,6 +393,7 @@ Updater *updater_free(Updater *u) {
                 (void)tuf_metadata_free(u->trusted[i]);
                 free(u->local[i]);
         }
+        walk_done(u);
         free(u->bytes);
         free(u);
         return NULL;
@@ -365,9 +402,11 @@ Updater *updater_free(Updater *u) {
 void updater_next(Updater *u, UpdaterStep *ret) {
         assert(u && ret);
         *ret = (UpdaterStep){ .type = u->step };
-        if (u->step == UPDATER_FETCH || u->step == UPDATER_STORE)
-                ret->name = u->name;
         if (u->step == UPDATER_FETCH)
+                ret->name = u->name;
+        if (u->step == UPDATER_LOAD || u->step == UPDATER_STORE)
+                ret->name = u->stored_name;
+        if (u->step == UPDATER_FETCH || u->step == UPDATER_LOAD)
                 ret->limit = u->limit;
         if (u->step == UPDATER_STORE) {
                 ret->bytes = u->bytes;
@@ -375,57 +414,68 @@ void updater_next(Updater *u, UpdaterStep *ret) {
         }
 }
 
+static void keep_bytes(Updater *u, char *bytes, size_t n) {
+        if (u->stage == TUF_ROOT)
+                u->roots++;
+        free(u->bytes);
+        u->bytes = bytes;
+        u->length = n;
+        u->step = UPDATER_STORE;
+}
+
 void updater_bytes(Updater *u, const void *bytes, size_t n) {
         char *copy;
         int r;
 
-        assert(u && u->step == UPDATER_FETCH && (bytes || n == 0));
+        assert(u && (u->step == UPDATER_FETCH || u->step == UPDATER_LOAD) && (bytes || n == 0));
+        if (u->walk != WALK_NONE)
+                return walk_bytes(u, bytes, n);
         if (n > u->limit) {
-                (void)why(&u->why, 0, "%s: has more than %zu bytes", u->name, u->limit);
-                return fail(u, UPDATER_E_METADATA);
+                (void)why(&u->why, 0, "TUF %s: %s: has more than %zu bytes",
+                                tuf_clause(u->stage, TUF_CHECK_FETCH), u->name, u->limit);
+                return updater_fail(u, UPDATER_E_METADATA);
         }
         copy = malloc(n + 1);
         if (!copy) {
                 (void)why_oom(&u->why);
-                return fail(u, UPDATER_E_FETCH);
+                return updater_fail(u, UPDATER_E_FETCH);
         }
         if (n > 0)
                 memcpy(copy, bytes, n);
         copy[n] = '\0';
         r = take(u, copy, n, false, &u->why);
-        if (r < 0) {
-                free(copy);
-                if (r == -EALREADY)
-                        return advance(u);
-                return fail(u, r == -ENOMEM ? UPDATER_E_FETCH : error_of(r));
-        }
-        if (u->stage == TUF_ROOT)
-                u->roots++;
-        free(u->bytes);
-        u->bytes = copy;
-        u->length = n;
-        u->step = UPDATER_STORE;
-        (void)snprintf(u->name, sizeof(u->name), "%s.json", tuf_role_to_string(u->stage));
+        if (r >= 0)
+                return keep_bytes(u, copy, n);
+        free(copy);
+        if (r == -EALREADY)
+                return advance(u);
+        updater_fail(u, updater_error_of(r));
 }
 
 void updater_stored(Updater *u) {
         assert(u && u->step == UPDATER_STORE);
         free(TAKE_PTR(u->bytes));
+        if (u->walk != WALK_NONE)
+                return walk_stored(u);
         advance(u);
 }
 
 void updater_not_found(Updater *u) {
-        assert(u && u->step == UPDATER_FETCH);
+        assert(u && (u->step == UPDATER_FETCH || u->step == UPDATER_LOAD));
+        if (u->walk != WALK_NONE)
+                return walk_not_found(u);
         if (u->stage == TUF_ROOT)
                 return finish_roots(u);
-        (void)why(&u->why, 0, "%s: not found on the server", u->name);
-        fail(u, UPDATER_E_NOT_FOUND);
+        (void)why(&u->why, 0, "TUF %s: %s: not found on the server",
+                        tuf_clause(u->stage, TUF_CHECK_FETCH), u->name);
+        updater_fail(u, UPDATER_E_NOT_FOUND);
 }
 
 void updater_error(Updater *u, const char *text) {
-        assert(u && (u->step == UPDATER_FETCH || u->step == UPDATER_STORE));
-        (void)why(&u->why, 0, "%s: %s", u->name, text ?: "could not be fetched");
-        fail(u, UPDATER_E_FETCH);
+        assert(u && u->step <= UPDATER_STORE);
+        (void)why(&u->why, 0, "%s: %s", u->step == UPDATER_FETCH ? u->name : u->stored_name,
+                        text ?: "could not be fetched");
+        updater_fail(u, UPDATER_E_FETCH);
 }
 
 UpdaterError updater_result(const Updater *u, Why *ret_why) {
@@ -437,92 +487,6 @@ UpdaterError updater_result(const Updater *u, Why *ret_why) {
 
 bool updater_is_consistent(const Updater *u) {
         return tuf_root_is_consistent(u->trusted[TUF_ROOT]);
-}
-
-/* -ENOENT when the entry has no SHA-256: this client cannot check such a file. */
-static int read_target(const char *name, const json_t *entry, TufTarget *ret) {
-        const char *hex = json_string_value(
-                        json_object_get(json_object_get(entry, "hashes"), "sha256"));
-
-        *ret = (TufTarget){
-                .name = name,
-                .length = (uint64_t)json_integer_value(json_object_get(entry, "length")),
-                .custom = json_object_get(entry, "custom"),
-        };
-        return hex && sha256_from_hex(hex, &ret->digest) >= 0 ? 0 : -ENOENT;
-}
-
-static json_t *all_targets(const Updater *u) {
-        assert(u->step == UPDATER_DONE);
-        return json_object_get(u->trusted[TUF_TARGETS]->content, "targets");
-}
-
-int updater_foreach_target(
-                Updater *u, int (*func)(const TufTarget *target, void *userdata), void *userdata) {
-        const char *name;
-        TufTarget target;
-        json_t *entry;
-        int r;
-
-        assert(u && func);
-        json_object_foreach(all_targets(u), name, entry) {
-                if (read_target(name, entry, &target) < 0)
-                        continue;
-                r = func(&target, userdata);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-int updater_find_target(Updater *u, const char *name, TufTarget *ret) {
-        json_t *targets;
-        TufTarget target;
-        void *i;
-
-        assert(u && name && ret);
-        targets = all_targets(u);
-        i = json_object_iter_at(targets, name);
-        if (!i || read_target(json_object_iter_key(i), json_object_iter_value(i), &target) < 0)
-                return -ENOENT;
-        *ret = target;
-        return 0;
-}
-
-/* Segments between slashes that are neither empty nor "." nor "..": what can be looked up below
- * a folder. */
-static bool is_plain_path(const char *p) {
-        for (;;) {
-                size_t n = strcspn(p, "/");
-
-                if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
-                        return false;
-                if (p[n] == '\0')
-                        return true;
-                p += n + 1;
-        }
-}
-
-int updater_target_path(const Updater *u, const TufTarget *target, char **ret) {
-        const char *slash, *file;
-        char hex[SHA256_HEX];
-        char *path;
-
-        assert(u && target && ret);
-        if (!is_plain_path(target->name))
-                return -EBADMSG;
-        slash = strrchr(target->name, '/');
-        file = slash ? slash + 1 : target->name;
-        sha256_to_hex(&target->digest, hex);
-        if (!updater_is_consistent(u))
-                path = strdup(target->name);
-        else if (asprintf(&path, "%.*s%s.%s", (int)(file - target->name), target->name, hex, file) <
-                        0)
-                path = NULL;
-        if (!path)
-                return -ENOMEM;
-        *ret = path;
-        return 0;
 }
 
 const char *updater_error_to_string(UpdaterError e) {

@@ -58,17 +58,14 @@ static int count_signature(Count *c, const json_t *keys, const char *id, const c
         return 0;
 }
 
-int tuf_verify(const TufMetadata *root, const TufMetadata *m, Why *w) {
+int tuf_verify_by(const TufSigners *signers, const TufMetadata *m, Why *w) {
         _cleanup_(count_done) Count c = {};
-        const json_t *role, *keys, *list;
+        const json_t *list;
         uint64_t threshold;
 
-        assert(root && root->role == TUF_ROOT && m);
-        keys = json_object_get(root->content, "keys");
-        role = json_object_get(
-                        json_object_get(root->content, "roles"), tuf_role_to_string(m->role));
-        list = json_object_get(role, "keyids");
-        threshold = (uint64_t)json_integer_value(json_object_get(role, "threshold"));
+        assert(signers && m);
+        list = json_object_get(signers->role, "keyids");
+        threshold = (uint64_t)json_integer_value(json_object_get(signers->role, "threshold"));
         assert(threshold >= 1);
         for (size_t i = 0; i < json_array_size(m->signatures) && c.n < COUNTED_MAX; i++) {
                 const json_t *o = json_array_get(m->signatures, i);
@@ -78,12 +75,28 @@ int tuf_verify(const TufMetadata *root, const TufMetadata *m, Why *w) {
 
                 if (!list_has(list, id))
                         continue;
-                r = count_signature(&c, keys, id, signature, m);
+                r = count_signature(&c, signers->keys, id, signature, m);
                 if (r < 0)
                         return why_oom(w);
         }
         if (c.n >= threshold)
                 return 0;
-        return why(w, -EKEYREJECTED, "%s: %zu good signatures of its keys, %llu are needed",
-                        tuf_role_to_string(m->role), c.n, (unsigned long long)threshold);
+        return why(w, -EKEYREJECTED, "%.100s: %zu good signatures of its keys, %llu are needed",
+                        signers->name, c.n, (unsigned long long)threshold);
+}
+
+int tuf_verify(const TufMetadata *root, const TufMetadata *m, Why *w) {
+        const char *name;
+
+        assert(root && root->role == TUF_ROOT && m);
+        name = tuf_role_to_string(m->role);
+        return tuf_verify_by(
+                        &(TufSigners){
+                                        .keys = json_object_get(root->content, "keys"),
+                                        .role = json_object_get(
+                                                        json_object_get(root->content, "roles"),
+                                                        name),
+                                        .name = name,
+                        },
+                        m, w);
 }

@@ -4,6 +4,7 @@
 
 #include "tuf/metadata.h"
 
-/* The role that m claims, by the keys and threshold that `root` gives to it. -EKEYREJECTED when
- * the threshold is not met. */
+/* -EKEYREJECTED when the threshold is not met. */
+int tuf_verify_by(const TufSigners *signers, const TufMetadata *m, Why *w);
+/* The role that m claims, by the keys and threshold that `root` gives to it. */
 int tuf_verify(const TufMetadata *root, const TufMetadata *m, Why *w);

@@ -70,21 +70,34 @@ static void file_name(const Maker *m, TufRole role, char ret[64]) {
                                 tuf_role_to_string(role));
 }
 
-void maker_write(Maker *m, TufRole role) {
+char *maker_sign(const Maker *m, const json_t *content, const unsigned *keys, unsigned n) {
         json_t *signatures = json_array(), *document;
-        char *canonical, *text, name[64];
-        size_t n;
+        char *canonical, *text;
+        size_t length;
 
-        assert_int_equal(canon_encode(m->content[role], &canonical, &n, NULL), 0);
-        for (unsigned i = 0; i < m->n_signers[role]; i++)
-                json_array_append_new(signatures, sign(m, m->signers[role][i], canonical, n));
-        document = json_pack("{s:O, s:o}", "signed", m->content[role], "signatures", signatures);
+        assert_int_equal(canon_encode(content, &canonical, &length, NULL), 0);
+        for (unsigned i = 0; i < n; i++)
+                json_array_append_new(signatures, sign(m, keys[i], canonical, length));
+        document = json_pack("{s:O, s:o}", "signed", content, "signatures", signatures);
         text = json_dumps(document, JSON_COMPACT);
+        free(canonical);
+        json_decref(document);
+        return text;
+}
+
+void maker_write(Maker *m, TufRole role) {
+        char *text = maker_sign(m, m->content[role], m->signers[role], m->n_signers[role]);
+        char name[64];
+
         file_name(m, role, name);
         maker_put(m, name, text);
         free(text);
-        free(canonical);
-        json_decref(document);
+}
+
+void maker_add_target(json_t *content, const char *name) {
+        json_object_set_new(json_object_get(content, "targets"), name,
+                        json_pack("{s:i, s:{s:s}}", "length", 3, "hashes", "sha256",
+                                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
 }
 
 void maker_promise(Maker *m, TufRole role) {
@@ -179,9 +192,35 @@ static const char *local_text(const Maker *m, const char *name, size_t *ret_n) {
         return json_string_value(text);
 }
 
+static void load(Maker *m, const char *name) {
+        const char *text;
+        size_t n;
+
+        text = local_text(m, name, &n);
+        if (text)
+                updater_bytes(m->updater, text, n);
+        else
+                updater_not_found(m->updater);
+}
+
+UpdaterError maker_run(Maker *m) {
+        UpdaterStep step;
+
+        for (;;) {
+                updater_next(m->updater, &step);
+                if (step.type == UPDATER_FETCH)
+                        answer(m, step.name);
+                else if (step.type == UPDATER_LOAD)
+                        load(m, step.name);
+                else if (step.type == UPDATER_STORE)
+                        store(m, &step);
+                else
+                        return updater_result(m->updater, &m->why);
+        }
+}
+
 UpdaterError maker_refresh(Maker *m) {
         UpdaterLocal local = {};
-        UpdaterStep step;
 
         m->requests[0] = m->stores[0] = '\0';
         m->why = (Why){};
@@ -192,15 +231,7 @@ UpdaterError maker_refresh(Maker *m) {
         m->updater = updater_free(m->updater);
         if (updater_new(&local, m->now, &m->updater, &m->why) < 0)
                 return _UPDATER_ERROR_MAX;
-        for (;;) {
-                updater_next(m->updater, &step);
-                if (step.type == UPDATER_FETCH)
-                        answer(m, step.name);
-                else if (step.type == UPDATER_STORE)
-                        store(m, &step);
-                else
-                        return updater_result(m->updater, &m->why);
-        }
+        return maker_run(m);
 }
 
 void maker_expect(Maker *m, UpdaterError error, const char *text) {
@@ -239,6 +270,8 @@ int maker_set_up(void **state) {
         m->now = MAKER_NOW;
         m->files = json_object();
         m->local = json_object();
+        m->roles = json_object();
+        m->role_keys = json_object();
         make_keys(m);
         for (TufRole i = 0; i < _TUF_ROLE_MAX; i++)
                 m->content[i] = new_content(i);
@@ -267,6 +300,8 @@ int maker_tear_down(void **state) {
                 json_decref(m->content[i]);
         json_decref(m->files);
         json_decref(m->local);
+        json_decref(m->roles);
+        json_decref(m->role_keys);
         free(m);
         return 0;
 }

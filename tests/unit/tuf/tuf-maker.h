@@ -16,11 +16,12 @@ typedef struct Maker {
         char ids[MAKER_KEYS][SHA256_HEX];
         json_t *content[_TUF_ROLE_MAX]; /* "signed", to be edited */
         unsigned signers[_TUF_ROLE_MAX][4], n_signers[_TUF_ROLE_MAX];
-        json_t *files; /* name → text: what the server has */
-        json_t *local; /* name → text: what the client stored */
-        char requests[2048],
+        json_t *roles, *role_keys; /* delegated ones: name → "signed", name → key */
+        json_t *files;             /* name → text: what the server has */
+        json_t *local;             /* name → text: what the client stored */
+        char requests[8192],
                         /* names in the order of the last refresh, a blank behind each */
-                        stores[1024];
+                        stores[4096];
         int64_t now;
         Updater *updater; /* of the last refresh */
         Why why;
@@ -33,6 +34,9 @@ typedef struct Maker {
 /* Fixture functions of cmocka: a repository with version 1 of all, the client holds its root. */
 int maker_set_up(void **state);
 int maker_tear_down(void **state);
+
+/* "MODEL/VERSION/FILE" of three bytes in a role's content. */
+void maker_add_target(json_t *content, const char *name);
 
 json_t *maker_key_object(const Maker *m, unsigned key);
 /* Lets the role be signed by these keys from the next root on (publish it). */
@@ -54,6 +58,11 @@ void maker_put(Maker *m, const char *name, const char *text);
 /* Replaces the first `from` in the file by `to`. */
 void maker_edit(Maker *m, const char *name, const char *from, const char *to);
 
+/* { "signed": content, "signatures": [...] } by these keys; new string. */
+char *maker_sign(const Maker *m, const json_t *content, const unsigned *keys, unsigned n);
+
+/* Does the steps of m->updater up to its end. */
+UpdaterError maker_run(Maker *m);
 /* A whole refresh. */
 UpdaterError maker_refresh(Maker *m);
 /* The same, and fails the test unless it ends so, with `text` in its sentence (NULL: any). */
