@@ -364,6 +364,13 @@ static bool wait_is_over(const Device *d) {
         }
 }
 
+bool device_is_withdrawn(const Device *d, const Release *candidate) {
+        const Manager *m = d->manager;
+
+        return m->last_check > 0 && m->check_outcome == OUTCOME_DONE &&
+               !release_by_digest(d, &candidate->image_digest);
+}
+
 /* A candidate that the publisher took back must not be installed, and one that waits must not keep
  * a newer one out. */
 static void end_if_outdated(Device *d) {
@@ -373,11 +380,11 @@ static void end_if_outdated(Device *d) {
         Verdict verdict;
         size_t n, i;
 
-        if (!release_by_digest(d, &u->candidate->image_digest)) {
-                update_drop(u, "%s was withdrawn by its publisher", u->candidate->version);
+        if (device_is_withdrawn(d, u->candidate)) {
+                update_drop_withdrawn(u);
                 return;
         }
-        if (u->by_request)
+        if (u->by_request || u->state != UPDATE_WAITING)
                 return;
         if (device_releases(d, &releases, &n) < 0)
                 return; /* the next refresh looks again */
@@ -391,12 +398,12 @@ static void end_if_outdated(Device *d) {
 void device_refreshed(Device *d) {
         Update *u = d->update;
 
-        if (!u || u->state != UPDATE_WAITING || u->entering)
+        if (!u || u->entering || (u->state != UPDATE_WAITING && u->state != UPDATE_DOWNLOADING))
                 return;
         if (u->kind == UPDATE_UPGRADE && update_is_untouched(u))
                 end_if_outdated(d);
         /* The server answers again: whoever waits for it goes on. */
-        if (u->wait == OUTCOME_WAIT_SERVER)
+        if (u->state == UPDATE_WAITING && u->wait == OUTCOME_WAIT_SERVER)
                 update_wake(u);
 }
 

@@ -101,6 +101,8 @@ void device_request(const Device *d, DriverOp op, DriverRequest *ret);
 /* The releases are fresh: an update that still waits goes on, or ends when its candidate is no
  * longer the one that is offered. */
 void device_refreshed(Device *d);
+/* The last refresh was good, and no longer offers the release. */
+bool device_is_withdrawn(const Device *d, const Release *candidate);
 /* A push was begun on it that nobody has confirmed; it is not ours and nobody has accepted it. */
 bool device_push_is_open(const DriverIdentity *id);
 bool device_push_is_foreign(const Device *d, const DriverIdentity *id);

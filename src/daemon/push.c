@@ -59,6 +59,10 @@ static void on_live_identity(Update *u, const DriverResult *result) {
                 update_wait_foreign(u, &result->identity);
                 return;
         }
+        if (device_is_withdrawn(d, u->candidate)) {
+                update_drop_withdrawn(u);
+                return;
+        }
         device_validate_input(d, &in);
         in.release = u->candidate;
         in.by_name = u->by_name;

@@ -211,6 +211,10 @@ void update_drop(Update *u, const char *format, ...) {
         update_enter(u, UPDATE_REPORTING);
 }
 
+void update_drop_withdrawn(Update *u) {
+        update_drop(u, "%s was withdrawn by its publisher", u->candidate->version);
+}
+
 bool update_is_untouched(const Update *u) {
         UpdateState s = u->state == UPDATE_WAITING ? u->resume : u->state;
 

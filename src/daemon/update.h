@@ -127,6 +127,8 @@ void update_wake(Update *u);
 bool update_is_untouched(const Update *u);
 /* Ends an untouched one as canceled, with the reason. */
 void update_drop(Update *u, const char *format, ...) _printf_(2, 3);
+/* The same, because the publisher took its candidate back. */
+void update_drop_withdrawn(Update *u);
 /* After REPORTING: closes the journal, frees the update, looks at the device again. */
 void update_finish(Update *u);
 

@@ -229,6 +229,33 @@ static void a_push_that_comes_further_each_time_goes_on(void **state) {
         assert_int_equal(world_results(w, OUTCOME_DONE), 1);
 }
 
+/* ---- a candidate that is no longer offered ---- */
+
+static void a_release_that_was_withdrawn_is_not_pushed(void **state) {
+        const Program left[] = { PROGRAM_BACKUP, PROGRAM_NONE };
+        World *w = *state;
+
+        w->manager->last_check = WORLD_NOON;
+        world_offer(w, left);
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_over(w);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 0);
+        assert_int_equal(world_results(w, OUTCOME_CANCELED), 1);
+        assert_string_equal(w->device->last_text.text, "1.2.0 was withdrawn by its publisher");
+        assert_string_equal(w->device->record->passed_over, "");
+}
+
+/* Whoever offered it may be out of reach: what was begun goes on. */
+static void a_release_is_not_withdrawn_because_the_server_is_away(void **state) {
+        World *w = *state;
+
+        w->manager->last_check = WORLD_NOON;
+        w->manager->check_outcome = OUTCOME_SERVER_UNREACHABLE;
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_over(w);
+        assert_int_equal(world_results(w, OUTCOME_DONE), 1);
+}
+
 /* ---- devices that cannot make up their mind ---- */
 
 static bool has_answered(World *w, void *userdata) {
@@ -345,6 +372,11 @@ int main(void) {
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(a_push_that_comes_further_each_time_goes_on,
                                 world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(a_release_that_was_withdrawn_is_not_pushed,
+                                world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_release_is_not_withdrawn_because_the_server_is_away, world_setup,
+                                world_teardown),
                 cmocka_unit_test_setup_teardown(a_program_that_wavers_does_not_flood_history,
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(
