@@ -18,7 +18,12 @@ Standard input takes one command a line; each is answered by "ok", or "error TEX
     hang                    take connections and requests, answer nothing
     answer                  after refuse and hang: as usual again, at the same port
     drop                    cut every connection that is open
+    proxy-user USER:WORD    CONNECT is answered 407 without this user and password;   proxy-user off
+    proxy-status CODE       CONNECT is answered by this status;                       proxy-status off
+    proxy-flood             CONNECT is answered by headers without end
     quit
+
+It is a proxy too: CONNECT to a loopback port makes a tunnel. The log tells it as a request whose path is HOST:PORT.
 
 It ends at the end of its standard input. Paths below /_evil/ misbehave, whatever the folder holds:
 
@@ -29,6 +34,9 @@ It ends at the end of its standard input. Paths below /_evil/ misbehave, whateve
     chunks            a chunked body cut between two chunks
     loris             an answer of which one header byte comes every 200 ms
     flood             headers without end
+    trailers          a chunked body, then trailers without end;   interims: interim answers without end
+    drip              a body of which one byte comes every second
+    bomb[?in=transfer]  64 MiB of zeros, compressed, as Content-Encoding or Transfer-Encoding
     big-header        one header of 20000 bytes
     loop              redirects to itself;   redirect?to=URL[&code=C][&body=N]
     header?line=TEXT  adds TEXT as a raw header line (percent-decoded, CR and LF too)
@@ -39,7 +47,9 @@ It ends at the end of its standard input. Paths below /_evil/ misbehave, whateve
     page?code=C&n=N   status C with a body of N bytes
 """
 import argparse
+import base64
 import email.utils
+import gzip
 import hashlib
 import json
 import os
@@ -65,6 +75,7 @@ class Origin:
         self.log = open(log, "a", buffering=1) if log else None
         self.mode, self.status, self.retry_after = "answer", None, None
         self.cut_after, self.slow, self.extra = None, None, None
+        self.proxy_user, self.proxy_status = None, None
         self.connections = set()
         self.listener = None
         self.port = 0
@@ -140,6 +151,12 @@ class Origin:
             self.mode = "answer"
             if not self.listener:
                 self.listen()
+        elif word == "proxy-user":
+            self.proxy_user = None if off else rest[0]
+        elif word == "proxy-status":
+            self.proxy_status = None if off else int(rest[0])
+        elif word == "proxy-flood":
+            self.proxy_status = -1
         elif word == "drop":
             self.drop()
         else:
@@ -301,12 +318,40 @@ class Exchange:
             self.raw(b"s")
             time.sleep(0.2)
 
+    def flood(self, begin, line):
+        """Without end; the log tells how much was sent."""
+        sent = 0
+        self.note(200, 0, None)
+        try:
+            self.raw(begin)
+            while True:
+                self.raw(line)
+                sent += len(line)
+        finally:
+            self.note(200, sent, False)
+
     def evil_flood(self):
-        self.raw(b"HTTP/1.1 200 OK\r\n")
-        n = 0
+        self.flood(b"HTTP/1.1 200 OK\r\n", b"X-Flood: %s\r\n" % (b"f" * 100))
+
+    def evil_trailers(self):
+        self.flood(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", b"X-Flood: %s\r\n" % (b"f" * 100))
+
+    def evil_interims(self):
+        self.flood(b"", b"HTTP/1.1 103 Early Hints\r\nX-Flood: %s\r\n\r\n" % (b"f" * 100))
+
+    def evil_drip(self):
+        self.head(200, [("Content-Length", 1000000)])
         while True:
-            self.raw(b"X-Flood-%d: %s\r\n" % (n, b"f" * 100))
-            n += 1
+            self.raw(b"d")
+            time.sleep(1)
+
+    def evil_bomb(self):
+        body = gzip.compress(bytes(64 << 20), 9)
+        if self.query.get("in") == "transfer":
+            self.head(200, [("Transfer-Encoding", "gzip, chunked")])
+            self.raw(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+        else:
+            self.answer(200, body, [("Content-Encoding", "gzip")])
 
     def evil_big_header(self):
         self.answer(200, b"", [("X-Big", "b" * 20000)])
@@ -348,6 +393,33 @@ class Exchange:
     def evil_page(self):
         self.answer(int(self.query["code"]), b"p" * int(self.query["n"]))
 
+    # --- proxy
+
+    def connect(self):
+        wanted = "Basic " + base64.b64encode((self.o.proxy_user or "").encode()).decode()
+        if self.o.proxy_status == -1:
+            self.flood(b"HTTP/1.1 200 OK\r\n", b"X-Flood: %s\r\n" % (b"f" * 100))
+        if self.o.proxy_status:
+            return self.answer(self.o.proxy_status, b"refused\n")
+        if self.o.proxy_user and self.headers.get("proxy-authorization") != wanted:
+            return self.answer(407, b"who are you?\n", [("Proxy-Authenticate", "Basic realm=test")])
+        host, _, port = self.path.rpartition(":")
+        with socket.create_connection(("127.0.0.1" if host == "localhost" else host, int(port))) as other:
+            self.raw(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self.note(200, 0, None)
+            self.tunnel(other)
+        self.note(200, 0, True)
+        raise Gone()
+
+    def tunnel(self, other):
+        ways = {self.c: other, other: self.c}
+        while True:
+            for source in select.select(list(ways), [], [])[0]:
+                data = source.recv(65536)
+                if not data:
+                    return
+                ways[source].sendall(data)
+
     # --- one exchange
 
     def run(self):
@@ -355,7 +427,9 @@ class Exchange:
         if self.o.mode == "hang":
             select.select([self.c], [], [])  # until the other side goes
             raise Gone()
-        if self.o.status is not None:
+        if self.method == "CONNECT":
+            self.connect()
+        elif self.o.status is not None:
             extra = [("Retry-After", self.o.retry_after)] if self.o.retry_after else []
             self.answer(self.o.status, b"status set by the test\n", extra)
         elif self.path.startswith("/_evil/"):

@@ -8,7 +8,8 @@
 #
 # WORK: folder for nginx's own files (default: a new one, removed by stop_nginx); errors go to WORK/error.log, requests to
 # WORK/access.log. EXTRA: file with lines for the server block, such as locations. With WORK/tls.crt and WORK/tls.key the port
-# speaks TLS; with WORK/ca.crt a client certificate of that authority is asked for and $ssl_client_verify tells the result.
+# speaks TLS; with WORK/ca.crt a client certificate of that authority is asked for and $ssl_client_verify tells the result, unless EXTRA
+# has its own ssl_protocols or ssl_verify_client.
 # It listens once WORK/nginx.pid exists. One process, so that ending it leaves nothing; the port is a random free one below the range that
 # the kernel gives to clients.
 
@@ -26,15 +27,19 @@ for attempt in range(100):
         except OSError:
             continue
 tls = os.path.exists(work + "/tls.crt")
+more = open(extra).read() if extra else ""
 lines = ["listen 127.0.0.1:%d%s;" % (port, " ssl" if tls else ""), "server_name localhost;", "root %s;" % folder]
 if tls:
     lines += ["ssl_certificate %s/tls.crt;" % work, "ssl_certificate_key %s/tls.key;" % work,
-              "ssl_protocols TLSv1.1 TLSv1.2 TLSv1.3;", "ssl_session_cache shared:a:1m;"]
+              "ssl_session_cache shared:a:1m;"]
+    if "ssl_protocols" not in more:
+        lines.append("ssl_protocols TLSv1.1 TLSv1.2 TLSv1.3;")
     if os.path.exists(work + "/ca.crt"):
-        lines += ["ssl_client_certificate %s/ca.crt;" % work, "ssl_verify_client optional;"]
-if extra:
-    lines.append(open(extra).read())
-if 'location /' not in lines[-1]:
+        lines.append("ssl_client_certificate %s/ca.crt;" % work)
+        if "ssl_verify_client" not in more:
+            lines.append("ssl_verify_client optional;")
+lines.append(more)
+if "location /" not in more:
     lines.append("location / { }")
 temps = " ".join("%s_temp_path %s/%s;" % (t, work, t) for t in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
 with open(work + "/nginx.conf", "w") as f:
