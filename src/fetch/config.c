@@ -10,10 +10,14 @@
 #include "basic/names.h"
 #include "fetch/message.h"
 
-#define ORIGIN_MAX    512
-#define AUTHORIZATION "Authorization:"
-#define SECTION       "Fetch"
-#define KEYS_MAX      16
+#define ORIGIN_MAX      512
+#define AUTHORIZATION   "Authorization:"
+#define SECTION         "Fetch"
+#define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[]:"
+#define KEYS_MAX        20
+#define SECRET_MAX      1024
+#define PIN_LENGTH      52 /* sha256// and 32 bytes in base64 */
+#define NO_PROXY_MAX    64
 
 typedef struct Key {
         const char *name, *type, *standard, *meaning;
@@ -65,10 +69,40 @@ static int set_path(FetchConfig *config, const Key *key, const char *value) {
         return free_and_strdup(member(config, key), value);
 }
 
-static int set_pin(FetchConfig *config, const Key *key, const char *value) {
-        if (!startswith(value, "sha256//") || strlen(value) < 8 + 44)
+/* A path, or the URI of what lies in a token (RFC 7512). A PIN in it would be seen in messages. */
+static int set_path_or_token(FetchConfig *config, const Key *key, const char *value) {
+        if (!fetch_config_is_token(value))
+                return set_path(config, key, value);
+        if (strstr(value, "pin-value") || strchr(value, ' '))
                 return -EINVAL;
         return free_and_strdup(member(config, key), value);
+}
+
+static int set_tls(FetchConfig *config, const Key *key, const char *value) {
+        if (!streq(value, "1.2") && !streq(value, "1.3"))
+                return -EINVAL;
+        config->tls_minimum = streq(value, "1.3") ? 13 : 12;
+        return 0;
+}
+
+static bool is_pin(const char *s, size_t n) {
+        static const char base64[] =
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+        return n == PIN_LENGTH && startswith(s, "sha256//") &&
+               strspn(s + 8, base64) == PIN_LENGTH - 9 && s[PIN_LENGTH - 1] == '=';
+}
+
+static int set_pin(FetchConfig *config, const Key *key, const char *value) {
+        for (const char *s = value;; s++) {
+                size_t n = strcspn(s, ";");
+
+                if (!is_pin(s, n))
+                        return -EINVAL;
+                s += n;
+                if (!*s)
+                        return free_and_strdup(member(config, key), value);
+        }
 }
 
 static bool is_url_text(const char *s) {
@@ -171,8 +205,7 @@ static int add_host(FetchConfig *config, const char *text, size_t n) {
         port = colon ? strndup(colon + 1, n - (size_t)(colon + 1 - text)) : strdup("");
         if (!name || !port)
                 return -ENOMEM;
-        if (!*name || name[strspn(name,
-                                      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[]:")])
+        if (!*name || name[strspn(name, HOST_CHARACTERS)])
                 return -EINVAL;
         if (colon && parse_uint64(port, 1, 65535, &number) < 0)
                 return -EINVAL;
@@ -196,6 +229,29 @@ static int set_hosts(FetchConfig *config, const Key *key, const char *value) {
         return r;
 }
 
+/* Names, domains and address ranges, which libcurl wants with commas between. */
+static int set_no_proxy(FetchConfig *config, const Key *key, const char *value) {
+        _cleanup_free_ char *list = NULL;
+        unsigned count = 0;
+        char *to;
+
+        list = to = new0(char, strlen(value) + 1);
+        if (!list)
+                return -ENOMEM;
+        for (const char *s = value + strspn(value, " "); *s; s += strspn(s, " ")) {
+                size_t n = strcspn(s, " ");
+
+                if (++count > NO_PROXY_MAX || strspn(s, HOST_CHARACTERS "/") != n)
+                        return -EINVAL;
+                to = stpcpy(to, count > 1 ? "," : "");
+                to = mempcpy(to, s, n);
+                s += n;
+        }
+        free(config->no_proxy);
+        config->no_proxy = TAKE_PTR(list);
+        return 0;
+}
+
 static const Key keys[] = {
         { "Origin", "URL", "",
                         "The server: where requests for a path go. Without it every request is refused.",
@@ -206,17 +262,27 @@ static const Key keys[] = {
                         "at most 16 of HOST or HOST:PORT", set_hosts },
         { "AllowHttp", "boolean", "no", "Allow http:// as well. Never from https:// by a redirect.",
                         "yes or no", set_boolean, offsetof(FetchConfig, allow_http) },
+        { "TlsMinimum", "version", "1.2", "Lowest version of TLS that is spoken.", "1.2 or 1.3",
+                        set_tls },
         { "CAFile", "path", "",
                         "PEM file of the certificate authorities to trust instead of the system's.",
                         "an absolute path", set_path, offsetof(FetchConfig, ca_file) },
-        { "ClientCertificate", "path", "",
-                        "PEM file of the client certificate, shown to the origin only.",
-                        "an absolute path", set_path, offsetof(FetchConfig, client_certificate) },
-        { "ClientKey", "path", "", "PEM file of its private key.", "an absolute path", set_path,
-                        offsetof(FetchConfig, client_key) },
         { "PinnedKey", "pin", "", "Public key that the origin must show; several with ; between.",
-                        "sha256//BASE64[;sha256//BASE64...]", set_pin,
+                        "sha256//BASE64 of 32 bytes, several with ; between", set_pin,
                         offsetof(FetchConfig, pinned_key) },
+        { "ClientCertificate", "path or URI", "",
+                        "Client certificate, shown to the origin only: a PEM file, or in a token.",
+                        "an absolute path, or a pkcs11: URI without pin-value", set_path_or_token,
+                        offsetof(FetchConfig, client_certificate) },
+        { "ClientKey", "path or URI", "", "Its private key: a PEM file, or in a token.",
+                        "an absolute path, or a pkcs11: URI without pin-value (the PIN belongs into ClientKeyPassphraseFile=)",
+                        set_path_or_token, offsetof(FetchConfig, client_key) },
+        { "ClientKeyPassphraseFile", "path", "",
+                        "File whose first line opens ClientKey=: passphrase of the file, PIN of the token.",
+                        "an absolute path", set_path,
+                        offsetof(FetchConfig, client_key_passphrase_file) },
+        { "Pkcs11Module", "path", "", "PKCS#11 module of the token. Default: p11-kit's.",
+                        "an absolute path", set_path, offsetof(FetchConfig, pkcs11_module) },
         { "Authorization", "text", "",
                         "Value of the Authorization header. Goes to the origin only, never over a redirect.",
                         "printable text", set_authorization, .is_secret = true },
@@ -226,6 +292,13 @@ static const Key keys[] = {
         { "Proxy", "URL", "", "Proxy for all connections. The environment's proxies are not used.",
                         "http://, https:// or socks5h:// and [USER:PASSWORD@]HOST[:PORT]",
                         set_proxy, offsetof(FetchConfig, proxy), .is_secret = true },
+        { "ProxyCredentialsFile", "path", "",
+                        "File whose first line is USER:PASSWORD for the proxy.", "an absolute path",
+                        set_path, offsetof(FetchConfig, proxy_credentials_file) },
+        { "NoProxy", "list", "",
+                        "Hosts that are reached without the proxy: HOST, DOMAIN, ADDRESS or ADDRESS/BITS, blanks between.",
+                        "at most 64 of HOST, DOMAIN, ADDRESS or ADDRESS/BITS", set_no_proxy,
+                        offsetof(FetchConfig, no_proxy) },
         { "ConnectSec", "time", "15s", "Time for the connection to stand, TLS included.",
                         "100ms to 10min", set_time, offsetof(FetchConfig, connect_usec),
                         100 * USEC_PER_MSEC, 600 * USEC_PER_SEC },
@@ -275,6 +348,10 @@ static void warn_unknown(
                 reader->warn->func(w.text, reader->warn->userdata);
 }
 
+static bool is_shown(const Key *key, const char *value) {
+        return !key->is_secret && !strstr(value, "pin-value");
+}
+
 static int on_line(const IniLine *line, void *userdata, Why *w) {
         Reader *reader = userdata;
         const Key *key;
@@ -299,7 +376,8 @@ static int on_line(const IniLine *line, void *userdata, Why *w) {
                 return why(w, r, "not enough memory");
         if (r < 0)
                 return why(w, -EINVAL, "%s:%u: %s=%s is wrong; allowed: %s", line->file, line->line,
-                                key->name, key->is_secret ? "..." : line->value, key->wanted);
+                                key->name, is_shown(key, line->value) ? line->value : "...",
+                                key->wanted);
         reader->lines[key - keys] = *line->value ? line->line : 0;
         return 0;
 }
@@ -312,7 +390,7 @@ static int check_readable(const Reader *reader, const char *file, const char *na
                 const char *path, Why *w) {
         _cleanup_close_ int fd = -1;
 
-        if (!path)
+        if (!path || fetch_config_is_token(path))
                 return 0;
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0)
@@ -323,28 +401,110 @@ static int check_readable(const Reader *reader, const char *file, const char *na
         return 0;
 }
 
-/* What goes together, and that the named files can be read. */
-static int check_whole(const Reader *reader, const char *file, Why *w) {
-        const FetchConfig *config = reader->config;
-        int r;
+/* Keys that mean something only beside another one. */
+static const char *const pairs[][2] = {
+        { "ClientCertificate", "ClientKey" },
+        { "ClientKey", "ClientCertificate" },
+        { "ClientKeyPassphraseFile", "ClientKey" },
+        { "ProxyCredentialsFile", "Proxy" },
+        { "NoProxy", "Proxy" },
+};
 
-        if (config->origin && startswith(config->origin, "http://") && !config->allow_http)
+static bool is_set(FetchConfig *config, const char *name) {
+        return *(char **)member(config, key_find(name)) != NULL;
+}
+
+static bool has_token(const FetchConfig *c) {
+        return (c->client_key && fetch_config_is_token(c->client_key)) ||
+               (c->client_certificate && fetch_config_is_token(c->client_certificate));
+}
+
+/* What goes together. */
+static int check_pairs(const Reader *reader, const char *file, Why *w) {
+        FetchConfig *c = reader->config;
+
+        if (c->origin && startswith(c->origin, "http://") && !c->allow_http)
                 return why(w, -EINVAL,
                                 "%s:%u: Origin=%s is not https; allowed only with AllowHttp=yes",
-                                file, line_of(reader, "Origin"), config->origin);
-        if (config->client_certificate && !config->client_key)
-                return why(w, -EINVAL, "%s:%u: ClientCertificate= needs ClientKey= beside it", file,
-                                line_of(reader, "ClientCertificate"));
-        if (config->client_key && !config->client_certificate)
-                return why(w, -EINVAL, "%s:%u: ClientKey= needs ClientCertificate= beside it", file,
-                                line_of(reader, "ClientKey"));
-        r = check_readable(reader, file, "CAFile", config->ca_file, w);
+                                file, line_of(reader, "Origin"), c->origin);
+        for (size_t i = 0; i < ELEMENTSOF(pairs); i++)
+                if (is_set(c, pairs[i][0]) && !is_set(c, pairs[i][1]))
+                        return why(w, -EINVAL, "%s:%u: %s= needs %s= beside it", file,
+                                        line_of(reader, pairs[i][0]), pairs[i][0], pairs[i][1]);
+        if (c->pkcs11_module && !has_token(c))
+                return why(w, -EINVAL, "%s:%u: Pkcs11Module= needs ClientKey=pkcs11:... beside it",
+                                file, line_of(reader, "Pkcs11Module"));
+        return 0;
+}
+
+/* The first line of the file, without the blanks at its end. */
+static int read_secret(const Reader *reader, const char *file, const char *name, const char *path,
+                char **ret, Why *w) {
+        char *text;
+        size_t n;
+        int r;
+
+        if (!path)
+                return 0;
+        r = file_read(AT_FDCWD, path, SECRET_MAX, &text, &n);
+        if (r < 0)
+                return why(w, r == -ENOMEM ? r : -EINVAL,
+                                "%s:%u: %s=%s cannot be read: %s; it has to be a file of at most %d "
+                                "bytes that this program's user may read",
+                                file, line_of(reader, name), name, path, strerror(-r), SECRET_MAX);
+        text[strcspn(text, "\r\n")] = 0;
+        free(*ret);
+        *ret = text;
+        return *text ? 0
+                     : why(w, -EINVAL, "%s:%u: %s=%s holds nothing in its first line", file,
+                                       line_of(reader, name), name, path);
+}
+
+static int read_secrets(const Reader *reader, const char *file, Why *w) {
+        FetchConfig *c = reader->config;
+        int r;
+
+        r = read_secret(reader, file, "ClientKeyPassphraseFile", c->client_key_passphrase_file,
+                        &c->client_key_passphrase, w);
         if (r >= 0)
-                r = check_readable(
-                                reader, file, "ClientCertificate", config->client_certificate, w);
-        if (r >= 0)
-                r = check_readable(reader, file, "ClientKey", config->client_key, w);
+                r = read_secret(reader, file, "ProxyCredentialsFile", c->proxy_credentials_file,
+                                &c->proxy_credentials, w);
+        if (r >= 0 && c->proxy_credentials && !strchr(c->proxy_credentials, ':'))
+                return why(w, -EINVAL, "%s:%u: ProxyCredentialsFile=%s does not hold USER:PASSWORD",
+                                file, line_of(reader, "ProxyCredentialsFile"),
+                                c->proxy_credentials_file);
         return r;
+}
+
+/* What goes together, and that the named files can be read. */
+static int check_whole(const Reader *reader, const char *file, Why *w) {
+        const FetchConfig *c = reader->config;
+        int r;
+
+        r = check_pairs(reader, file, w);
+        if (r >= 0)
+                r = check_readable(reader, file, "CAFile", c->ca_file, w);
+        if (r >= 0)
+                r = check_readable(reader, file, "ClientCertificate", c->client_certificate, w);
+        if (r >= 0)
+                r = check_readable(reader, file, "ClientKey", c->client_key, w);
+        if (r >= 0)
+                r = check_readable(reader, file, "Pkcs11Module", c->pkcs11_module, w);
+        return r < 0 ? r : read_secrets(reader, file, w);
+}
+
+/* --- whole ------------------------------------------------------------------------------------ */
+
+bool fetch_config_is_token(const char *value) {
+        return startswith(value, "pkcs11:");
+}
+
+/* Secrets do not stay in memory that is given back. */
+static char *free_secret(char *secret) {
+        if (secret)
+                explicit_bzero(secret, strlen(secret));
+        free(secret);
+        return NULL;
 }
 
 void fetch_config_init(FetchConfig *config) {
@@ -364,7 +524,13 @@ void fetch_config_done(FetchConfig *config) {
         free(config->client_certificate);
         free(config->client_key);
         free(config->pinned_key);
+        free(config->client_key_passphrase_file);
+        (void)free_secret(config->client_key_passphrase);
+        free(config->pkcs11_module);
         free(config->proxy);
+        free(config->proxy_credentials_file);
+        (void)free_secret(config->proxy_credentials);
+        free(config->no_proxy);
         *config = (FetchConfig){ 0 };
 }
 

@@ -19,10 +19,16 @@ typedef struct FetchConfig {
         FetchHost artifact_hosts[FETCH_ARTIFACT_HOSTS_MAX];
         unsigned n_artifact_hosts;
         bool allow_http;
-        char *ca_file, *client_certificate, *client_key, *pinned_key;
+        unsigned tls_minimum; /* 12 or 13 */
+        char *ca_file, *pinned_key;
+        char *client_certificate, *client_key; /* paths, or PKCS#11 URIs without a PIN */
+        char *client_key_passphrase_file, *pkcs11_module;
+        char *client_key_passphrase; /* what that file holds: passphrase or PIN; NULL: none */
         char *origin_headers[FETCH_ORIGIN_HEADERS_MAX]; /* Authorization= and Header= */
         unsigned n_origin_headers;
-        char *proxy;
+        char *proxy, *proxy_credentials_file;
+        char *proxy_credentials; /* what that file holds: USER:PASSWORD; NULL: none */
+        char *no_proxy;          /* as libcurl takes it: with commas between */
         uint64_t connect_usec, low_speed_usec, low_speed_bytes, idle_usec;
 } FetchConfig;
 
@@ -39,9 +45,12 @@ void fetch_config_done(FetchConfig *config);
  * line, key and what is allowed. An empty value stands for the default. */
 int fetch_config_parse(FetchConfig *config, const char *file, const char *bytes, size_t n,
                 const FetchConfigWarn *warn, Why *w);
-/* Reads the file and checks the whole: what goes together, and that the named files can be read.
- * -ENOENT: no file. */
+/* Reads the file and checks the whole: what goes together, and that the named files can be read;
+ * takes in the secrets that have files of their own. -ENOENT: no file. */
 int fetch_config_load(FetchConfig *config, const char *path, const FetchConfigWarn *warn, Why *w);
+
+/* True for the PKCS#11 URI of a key or certificate in a token, false for a path. */
+bool fetch_config_is_token(const char *value);
 
 /* Every key: name, type, default, meaning. */
 void fetch_config_describe(FILE *out);

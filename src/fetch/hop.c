@@ -122,14 +122,22 @@ static int set_manners(CURL *e, const FetchConfig *config) {
         return c;
 }
 
+static long tls_minimum(const FetchConfig *config) {
+        return config->tls_minimum == 13 ? (long)CURL_SSLVERSION_TLSv1_3
+                                         : (long)CURL_SSLVERSION_TLSv1_2;
+}
+
 static int set_proxy(CURL *e, const FetchConfig *config) {
         int c = 0;
 
         /* Empty texts: what the environment says does not count. */
         c |= (int)curl_easy_setopt(e, CURLOPT_PROXY, config->proxy ? config->proxy : "");
-        c |= (int)curl_easy_setopt(e, CURLOPT_NOPROXY, "");
+        c |= (int)curl_easy_setopt(e, CURLOPT_NOPROXY, config->no_proxy ? config->no_proxy : "");
         c |= (int)curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
         c |= (int)curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+        c |= (int)curl_easy_setopt(e, CURLOPT_PROXY_SSLVERSION, tls_minimum(config));
+        if (config->proxy_credentials)
+                c |= (int)curl_easy_setopt(e, CURLOPT_PROXYUSERPWD, config->proxy_credentials);
         if (config->proxy && config->ca_file)
                 c |= (int)curl_easy_setopt(e, CURLOPT_PROXY_CAINFO, config->ca_file);
         return c;
@@ -138,20 +146,41 @@ static int set_proxy(CURL *e, const FetchConfig *config) {
 static int set_tls(CURL *e, const FetchConfig *config, bool is_origin) {
         int c = 0;
 
-        c |= (int)curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+        c |= (int)curl_easy_setopt(e, CURLOPT_SSLVERSION, tls_minimum(config));
         c |= (int)curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
         c |= (int)curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
         if (config->ca_file) {
                 c |= (int)curl_easy_setopt(e, CURLOPT_CAINFO, config->ca_file);
                 c |= (int)curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
         }
-        if (is_origin && config->client_certificate) {
-                c |= (int)curl_easy_setopt(e, CURLOPT_SSLCERT, config->client_certificate);
-                c |= (int)curl_easy_setopt(e, CURLOPT_SSLKEY, config->client_key);
-        }
         if (is_origin && config->pinned_key)
                 c |= (int)curl_easy_setopt(e, CURLOPT_PINNEDPUBLICKEY, config->pinned_key);
         return c;
+}
+
+static const char *type_of(const char *value) {
+        return fetch_config_is_token(value) ? "ENG" : "PEM";
+}
+
+/* The passphrase is always given: without one, OpenSSL would ask at a terminal. */
+static int set_client_key(CURL *e, const FetchConfig *config) {
+        const char *secret = config->client_key_passphrase ? config->client_key_passphrase : "";
+        int c = 0;
+
+        c |= (int)curl_easy_setopt(e, CURLOPT_SSLCERTTYPE, type_of(config->client_certificate));
+        c |= (int)curl_easy_setopt(e, CURLOPT_SSLCERT, config->client_certificate);
+        c |= (int)curl_easy_setopt(e, CURLOPT_SSLKEYTYPE, type_of(config->client_key));
+        c |= (int)curl_easy_setopt(e, CURLOPT_SSLKEY, config->client_key);
+        c |= (int)curl_easy_setopt(e, CURLOPT_KEYPASSWD, secret);
+        return c;
+}
+
+/* The engine must be there before a certificate of it is named. */
+static bool set_engine(CURL *e, const FetchConfig *config) {
+        if (!fetch_config_is_token(config->client_certificate) &&
+                        !fetch_config_is_token(config->client_key))
+                return true;
+        return curl_easy_setopt(e, CURLOPT_SSLENGINE, "pkcs11") == CURLE_OK;
 }
 
 static int set_method(CURL *e, const FetchRequest *request) {
@@ -176,12 +205,19 @@ int fetch_hop_set_up(FetchHop *hop, const FetchConfig *config, const FetchReques
         *target = (FetchTarget){ 0 };
         hop->easy = curl_easy_init();
         hop->headers = fetch_hop_headers(config, request, hop->target.is_origin, redirects);
-        if (!hop->easy || !hop->headers)
+        hop->peer = peer_new();
+        if (!hop->easy || !hop->headers || !hop->peer)
                 return -ENOMEM;
+        if (hop->target.is_origin && config->client_key) {
+                if (!set_engine(hop->easy, config))
+                        return -ENOPKG;
+                c |= set_client_key(hop->easy, config);
+        }
         c |= set_manners(hop->easy, config);
         c |= set_proxy(hop->easy, config);
         c |= set_tls(hop->easy, config, hop->target.is_origin);
         c |= set_method(hop->easy, request);
+        c |= (int)peer_watch(hop->peer, hop->easy);
         c |= (int)curl_easy_setopt(hop->easy, CURLOPT_CURLU, hop->target.url);
         c |= (int)curl_easy_setopt(hop->easy, CURLOPT_HTTPHEADER, hop->headers);
         c |= (int)curl_easy_setopt(hop->easy, CURLOPT_ERRORBUFFER, hop->error);
@@ -193,44 +229,6 @@ void fetch_hop_done(FetchHop *hop) {
                 curl_easy_cleanup(hop->easy);
         curl_slist_free_all(hop->headers);
         fetch_target_done(&hop->target);
+        (void)peer_unref(hop->peer);
         *hop = (FetchHop){ 0 };
-}
-
-static int connect_error(const FetchHop *hop) {
-        long e = 0;
-
-        (void)curl_easy_getinfo(hop->easy, CURLINFO_OS_ERRNO, &e);
-        switch (e) {
-        case ETIMEDOUT:
-                return -ETIMEDOUT;
-        case EHOSTUNREACH:
-        case ENETUNREACH:
-        case ENETDOWN:
-        case EACCES: /* a firewall, or a sandbox without network */
-        case EPERM:
-                return -EHOSTUNREACH;
-        default:
-                return -ECONNREFUSED;
-        }
-}
-
-int fetch_hop_error(const FetchHop *hop, CURLcode code) {
-        switch (code) {
-        case CURLE_OK:
-                return 0;
-        case CURLE_OPERATION_TIMEDOUT:
-                return -ETIMEDOUT;
-        case CURLE_COULDNT_CONNECT:
-                return connect_error(hop);
-        case CURLE_COULDNT_RESOLVE_HOST:
-        case CURLE_COULDNT_RESOLVE_PROXY:
-                return -EHOSTUNREACH;
-        case CURLE_PARTIAL_FILE:
-        case CURLE_RECV_ERROR:
-        case CURLE_SEND_ERROR:
-        case CURLE_GOT_NOTHING:
-                return -EPIPE;
-        default:
-                return -EPROTO;
-        }
 }

@@ -8,17 +8,19 @@
 
 #include "fetch/config.h"
 #include "fetch/message.h"
+#include "fetch/peer.h"
 #include "fetch/target.h"
 
 typedef struct FetchHop {
         CURL *easy;
         struct curl_slist *headers;
         FetchTarget target;
+        Peer *peer;
         char error[CURL_ERROR_SIZE];
 } FetchHop;
 
-/* Takes over *target. redirects: how many led here. -ENOMEM; -EPROTO when libcurl refuses what
- * fetch.conf says. */
+/* Takes over *target. redirects: how many led here. -ENOMEM; -ENOPKG when OpenSSL has
+ * no engine for tokens; -EPROTO when libcurl refuses what fetch.conf says. */
 int fetch_hop_set_up(FetchHop *hop, const FetchConfig *config, const FetchRequest *request,
                 FetchTarget *target, unsigned redirects);
 void fetch_hop_done(FetchHop *hop);
@@ -26,6 +28,3 @@ void fetch_hop_done(FetchHop *hop);
 /* The header list of the exchange. NULL: out of memory. Shown for the tests. */
 struct curl_slist *fetch_hop_headers(const FetchConfig *config, const FetchRequest *request,
                 bool is_origin, unsigned redirects);
-
-/* libcurl's result as one of the errors of FetchResult. */
-int fetch_hop_error(const FetchHop *hop, CURLcode code);

@@ -16,6 +16,8 @@
 #include "fetch/server.h"
 #include "fetch/target.h"
 
+#define PKCS11_MODULE "PKCS11_MODULE_PATH" /* where OpenSSL's engine looks for the module's name */
+
 typedef struct Options {
         const char *config, *socket;
         bool describe, done;
@@ -181,6 +183,8 @@ int main(int argc, char *argv[]) {
         if (r < 0) {
                 log_error("%s", w.text);
                 fetch_server_refuse(listen_fd, w.text);
+        } else if (config.pkcs11_module && setenv(PKCS11_MODULE, config.pkcs11_module, 1) < 0) {
+                r = log_error_errno(-errno, "cannot start");
         } else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
                 r = -ENOMEM;
                 log_error("libcurl cannot start");

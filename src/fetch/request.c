@@ -11,12 +11,14 @@
 
 #include <assert.h>
 
+#include "fetch/failure.h"
 #include "fetch/hop.h"
 #include "fetch/receive.h"
 #include "fetch/response.h"
 
 #define FIRST_MESSAGE_USEC (10 * USEC_PER_SEC)
 #define REDIRECT_BODY_MAX  (64 * 1024)
+#define HEADS_MAX          (64 * 1024) /* interim heads, the head and trailers of one exchange */
 
 typedef enum RequestState {
         REQUEST_WAITING,
@@ -37,7 +39,7 @@ struct Request {
         bool in_curl; /* hop.easy belongs to the multi handle */
         unsigned redirects;
         bool redirecting, head_sent, paused;
-        size_t redirect_bytes;
+        size_t redirect_bytes, heads_bytes;
         FetchResponse response;
 
         uint64_t bytes; /* taken for the pipe */
@@ -199,6 +201,9 @@ static int check_head(Request *r, Why *w) {
         const FetchResponse *a = &r->response;
         uint64_t offset = r->view.request.resume_offset;
 
+        if (is_success(r) && a->is_encoded)
+                return why(w, -EPROTO,
+                                "the server sent the body with a Content-Encoding; it has to send files as they are");
         if (a->status != 206)
                 return 0;
         if (offset == 0)
@@ -238,6 +243,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
 
         if (r->state != REQUEST_RUNNING)
                 return 0;
+        r->heads_bytes += n;
+        if (r->heads_bytes > HEADS_MAX)
+                return stop(r, -EPROTO,
+                                "the server sent more than 64 KiB of interim heads and trailers");
         if (r->head_sent || r->redirecting)
                 return n;
         e = fetch_response_line(&r->response, line, n, &w);
@@ -259,9 +268,12 @@ static int hop_start(Request *r, FetchTarget *target, Why *w) {
         int e, c = 0;
 
         r->redirecting = false;
-        r->redirect_bytes = 0;
+        r->redirect_bytes = r->heads_bytes = 0;
         fetch_response_reset(&r->response);
         e = fetch_hop_set_up(&r->hop, r->context->config, &r->view.request, target, r->redirects);
+        if (e == -ENOPKG)
+                return why(w, -EACCES,
+                                "ClientKey= or ClientCertificate= lies in a token, and OpenSSL has no engine pkcs11 here; Debian's package libengine-pkcs11-openssl would bring it");
         if (e < 0)
                 return why(w, -EPROTO, "%s",
                                 e == -ENOMEM ? "not enough memory"
@@ -293,6 +305,15 @@ static int follow(Request *r, Why *w) {
         return e;
 }
 
+/* Of a POST or PUT, 400 may mean what was sent. */
+static bool is_refused_certificate(Request *r, Why *w) {
+        bool *asks = r->context->origin_asks;
+
+        *asks |= r->hop.target.is_origin && r->hop.peer->asks_certificate;
+        return streq(r->view.request.method, "GET") &&
+               fetch_failure_status(&r->hop, r->context->config, r->response.status, *asks, w) < 0;
+}
+
 void request_on_finished(CURL *easy, CURLcode code, void *userdata) {
         Request *r = userdata;
         Why w;
@@ -304,14 +325,16 @@ void request_on_finished(CURL *easy, CURLcode code, void *userdata) {
         if (r->stopped) {
                 finish(r);
         } else if (code != CURLE_OK) {
-                fail(r, fetch_hop_error(&r->hop, code),
-                                *r->hop.error ? r->hop.error : curl_easy_strerror(code));
+                e = fetch_failure(&r->hop, r->context->config, code, &w);
+                fail(r, e, w.text);
         } else if (r->redirecting) {
                 e = follow(r, &w);
                 if (e < 0)
                         fail(r, e, w.text);
         } else if (!r->head_sent) {
                 fail(r, -EPROTO, "the server sent no answer");
+        } else if (is_refused_certificate(r, &w)) {
+                fail(r, -EACCES, w.text);
         } else {
                 finish(r);
         }

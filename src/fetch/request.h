@@ -18,7 +18,8 @@ typedef void (*RequestEndFunc)(Request *request, const char *text, void *userdat
 typedef struct RequestContext {
         sd_event *event;
         const FetchConfig *config;
-        CurlEvent *curl; /* its on_finished is request_on_finished */
+        bool *origin_asks; /* set once the origin asked for a client certificate */
+        CurlEvent *curl;   /* its on_finished is request_on_finished */
         RequestEndFunc on_end;
         void *userdata;
 } RequestContext;

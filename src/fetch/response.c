@@ -3,6 +3,8 @@
  * sections 4 and 5), bounded. */
 #include "fetch/response.h"
 
+#include <strings.h>
+
 #include "basic/names.h"
 
 static int read_number(const char *s, size_t n, uint64_t *ret) {
@@ -47,6 +49,11 @@ static int note(FetchResponse *r, const char *line, Why *w) {
                 r->has_location = *value != 0;
         if (fetch_header_is(line, "content-range"))
                 read_range(r, value);
+        if (fetch_header_is(line, "content-encoding"))
+                r->is_encoded |= *value && strcasecmp(value, "identity") != 0;
+        /* libcurl would decode the others, asked for or not. */
+        if (fetch_header_is(line, "transfer-encoding") && strcasecmp(value, "chunked") != 0)
+                return why(w, -EPROTO, "the server sent a Transfer-Encoding other than chunked");
         if (!fetch_header_is(line, "content-length"))
                 return 0;
         if (read_number(value, strlen(value), &length) < 0 ||
@@ -65,7 +72,7 @@ static void lower_name(char *line) {
 
 void fetch_response_reset(FetchResponse *r) {
         r->status = 0;
-        r->complete = r->has_location = r->has_length = r->has_range = false;
+        r->complete = r->has_location = r->has_length = r->has_range = r->is_encoded = false;
         r->n = 0;
         r->length = r->range_start = 0;
         r->lines[0] = 0;

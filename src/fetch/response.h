@@ -11,6 +11,7 @@ typedef struct FetchResponse {
         bool complete;   /* the empty line came */
         size_t n;        /* of lines */
         bool has_location, has_length, has_range;
+        bool is_encoded;                  /* Content-Encoding: not identity */
         uint64_t length;                  /* Content-Length */
         uint64_t range_start;             /* Content-Range: bytes START- */
         char lines[FETCH_HEADER_MAX + 1]; /* "name: value\n" each, names in lower case */

@@ -20,6 +20,7 @@ struct FetchServer {
         RequestContext context;
         Slot slots[FETCH_CONNECTIONS_MAX];
         unsigned used;
+        bool origin_asks;
         sd_event_source *listener, *sweeper, *idle;
         FetchServerNoteFunc on_note;
         void *userdata;
@@ -127,6 +128,7 @@ int fetch_server_new(sd_event *event, const FetchConfig *config, int listen_fd, 
                 return r;
         s->context.event = event;
         s->context.config = config;
+        s->context.origin_asks = &s->origin_asks;
         s->context.on_end = on_request_end;
         s->context.userdata = s;
         r = add_sources(s, idle);

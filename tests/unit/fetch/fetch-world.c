@@ -166,8 +166,9 @@ void world_get(FetchWorld *world, const char *path, Got *got) {
         world_fetch(world, &request, got);
 }
 
-/* Lines of the log that contain both texts. */
-static unsigned count_lines(const FetchWorld *world, const char *text, const char *second) {
+/* Lines of the log that contain both texts; ret_last (4096 bytes, or NULL): the last of them. */
+static unsigned count_lines(
+                const FetchWorld *world, const char *text, const char *second, char *ret_last) {
         _cleanup_free_ char *bytes = NULL;
         char path[512], *rest = NULL;
         unsigned count = 0;
@@ -176,23 +177,33 @@ static unsigned count_lines(const FetchWorld *world, const char *text, const cha
         (void)snprintf(path, sizeof path, "%s/origin.log", world->folder);
         assert_int_equal(file_read(AT_FDCWD, path, 16 * 1024 * 1024, &bytes, &n), 0);
         for (char *line = strtok_r(bytes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-                count += strstr(line, text) && strstr(line, second);
+                if (strstr(line, text) && strstr(line, second)) {
+                        count++;
+                        if (ret_last)
+                                (void)snprintf(ret_last, 4096, "%s", line);
+                }
         return count;
 }
 
 unsigned world_log_count(const FetchWorld *world, const char *text) {
-        return count_lines(world, text, "\"ended\": null");
+        return count_lines(world, text, "\"ended\": null", NULL);
 }
 
 unsigned world_log_sent(const FetchWorld *world, const char *text) {
-        return count_lines(world, text, "\"ended\": true");
+        return count_lines(world, text, "\"ended\": true", NULL);
 }
 
-void world_wait_for_cut(const FetchWorld *world) {
-        for (unsigned i = 0; count_lines(world, "", "\"ended\": false") == 0; i++) {
+uint64_t world_wait_for_cut(const FetchWorld *world, const char *text) {
+        static char line[4096];
+        const char *sent;
+
+        for (unsigned i = 0; count_lines(world, text, "\"ended\": false", line) == 0; i++) {
                 assert_true(i < 1000);
                 (void)poll(NULL, 0, 20);
         }
+        sent = strstr(line, "\"sent\": ");
+        assert_non_null(sent);
+        return strtoull(sent + strlen("\"sent\": "), NULL, 10);
 }
 
 void world_command(FetchWorld *world, const char *command) {

@@ -59,6 +59,7 @@ void world_get(FetchWorld *world, const char *path, Got *got);
 unsigned world_log_count(const FetchWorld *world, const char *text);
 /* Those of them that were sent to their last byte. */
 unsigned world_log_sent(const FetchWorld *world, const char *text);
-/* Waits until an answer was cut off. */
-void world_wait_for_cut(const FetchWorld *world);
+/* Waits until an answer was cut off whose line of the log contains the text; how much of it the
+ * origin had sent. */
+uint64_t world_wait_for_cut(const FetchWorld *world, const char *text);
 void world_command(FetchWorld *world, const char *command);

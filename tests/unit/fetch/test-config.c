@@ -39,6 +39,7 @@ static int parse(const char *text, Why *w) {
 static void defaults_are_those_of_the_table(void **state) {
         assert_null(config.origin);
         assert_false(config.allow_http);
+        assert_int_equal(config.tls_minimum, 12);
         assert_int_equal(config.connect_usec, 15 * USEC_PER_SEC);
         assert_int_equal(config.low_speed_bytes, 100);
         assert_int_equal(config.low_speed_usec, 30 * USEC_PER_SEC);
@@ -48,9 +49,10 @@ static void defaults_are_those_of_the_table(void **state) {
 static void every_key_is_taken(void **state) {
         static const char text[] =
                         "[Fetch]\nOrigin=https://example.com:8443/base//\nArtifactHosts=CDN.example.com  [::1]:444\nAllowHttp=yes\n"
-                        "CAFile=/ca\nClientCertificate=/crt\nClientKey=/key\n"
-                        "PinnedKey=sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nAuthorization=Bearer x\nHeader=X-A: b\n"
-                        "Proxy=socks5h://user:word@proxy:1080\nConnectSec=5s\nLowSpeedBytes=2K\nLowSpeedSec=1min\nIdleSec=1h\n";
+                        "TlsMinimum=1.3\nCAFile=/ca\nClientCertificate=/crt\nClientKey=pkcs11:token=rk;object=a%20b?module-name=x\n"
+                        "ClientKeyPassphraseFile=/pin\nPkcs11Module=/module.so\n"
+                        "PinnedKey=sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;sha256//zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz+/=\nAuthorization=Bearer x\nHeader=X-A: b\n"
+                        "Proxy=socks5h://user:word@proxy:1080\nProxyCredentialsFile=/user\nNoProxy=localhost  .example.com 10.0.0.0/8\nConnectSec=5s\nLowSpeedBytes=2K\nLowSpeedSec=1min\nIdleSec=1h\n";
 
         assert_int_equal(parse(text, NULL), 0);
         assert_string_equal(warning, "");
@@ -61,7 +63,13 @@ static void every_key_is_taken(void **state) {
         assert_string_equal(config.artifact_hosts[1].name, "[::1]");
         assert_int_equal(config.artifact_hosts[1].port, 444);
         assert_true(config.allow_http);
-        assert_string_equal(config.client_key, "/key");
+        assert_int_equal(config.tls_minimum, 13);
+        assert_string_equal(config.client_certificate, "/crt");
+        assert_string_equal(config.client_key, "pkcs11:token=rk;object=a%20b?module-name=x");
+        assert_string_equal(config.client_key_passphrase_file, "/pin");
+        assert_string_equal(config.pkcs11_module, "/module.so");
+        assert_string_equal(config.proxy_credentials_file, "/user");
+        assert_string_equal(config.no_proxy, "localhost,.example.com,10.0.0.0/8");
         assert_int_equal(config.n_origin_headers, 2);
         assert_string_equal(config.origin_headers[0], "Authorization: Bearer x");
         assert_string_equal(config.origin_headers[1], "X-A: b");
@@ -91,13 +99,25 @@ static void bad_values_are_refused_with_file_line_key_and_what_is_allowed(void *
                 "ArtifactHosts=:80",
                 "AllowHttp=maybe",
                 "CAFile=ca.crt",
+                "TlsMinimum=1.1",
+                "TlsMinimum=1.4",
+                "TlsMinimum=13",
                 "ClientKey=key",
-
+                "ClientKey=pkcs11:object=a b",
+                "ClientCertificate=pkcs12:a",
+                "ClientKeyPassphraseFile=pin",
+                "Pkcs11Module=module.so",
                 "PinnedKey=sha1//x",
                 "PinnedKey=sha256//short",
-
+                "PinnedKey=sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                "PinnedKey=sha256//AAAAAAAAAAAAAAAAAAAAA-AAAAAAAAAAAAAAAAAAAAA=",
+                "PinnedKey=sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;",
+                "PinnedKey=sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;sha256//short",
+                "PinnedKey=sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
                 "Header=no colon",
-
+                "ProxyCredentialsFile=user",
+                "NoProxy=a,b",
+                "NoProxy=*",
                 "Proxy=proxy:80",
                 "Proxy=socks4://h",
                 "Proxy=http://",
@@ -133,6 +153,10 @@ static void secret_is_not_repeated_in_a_refusal(void **state) {
         assert_null(strstr(w.text, "secret"));
         assert_int_equal(parse("[Fetch]\nProxy=user:secret@proxy\n", &w), -EINVAL);
         assert_null(strstr(w.text, "secret"));
+        assert_int_equal(parse("[Fetch]\nClientKey=pkcs11:object=a?pin-value=secret\n", &w),
+                        -EINVAL);
+        assert_null(strstr(w.text, "secret"));
+        assert_non_null(strstr(w.text, "ClientKeyPassphraseFile="));
 }
 
 static void unknown_key_and_section_warn_with_their_line(void **state) {
@@ -209,6 +233,63 @@ static void what_does_not_go_together_is_refused(void **state) {
         assert_int_equal(fetch_config_load(&config, "/nothing.conf", NULL, &w), -ENOENT);
 }
 
+static void key_without_its_companion_is_refused(void **state) {
+        static const char *const cases[][2] = {
+                { "ClientCertificate=/etc/passwd", "ClientCertificate= needs ClientKey=" },
+                { "ClientKeyPassphraseFile=/etc/passwd",
+                                "ClientKeyPassphraseFile= needs ClientKey=" },
+                { "ProxyCredentialsFile=/etc/passwd", "ProxyCredentialsFile= needs Proxy=" },
+                { "NoProxy=localhost", "NoProxy= needs Proxy=" },
+                { "Pkcs11Module=/etc/passwd", "Pkcs11Module= needs ClientKey=pkcs11:" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char text[200];
+                Why w = { "" };
+
+                (void)snprintf(text, sizeof text, "[Fetch]\n\n%s\n", cases[i][0]);
+                if (load(text, &w) != -EINVAL || !strstr(w.text, ":3: ") ||
+                                !strstr(w.text, cases[i][1]))
+                        fail_msg("%s: %s", cases[i][0], w.text);
+                fetch_config_done(&config);
+                fetch_config_init(&config);
+        }
+}
+
+/* Writes text into a file and loads a configuration that names it as the proxy's credentials. */
+static int load_credentials(const char *text, Why *w) {
+        char path[] = "/tmp/rksecret-XXXXXX", lines[200];
+        int fd = mkstemp(path), r;
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+        (void)close(fd);
+        (void)snprintf(lines, sizeof lines, "[Fetch]\nProxy=http://p\nProxyCredentialsFile=%s\n",
+                        path);
+        r = load(lines, w);
+        (void)unlink(path);
+        return r;
+}
+
+static void first_line_of_a_secret_counts(void **state) {
+        char large[1100];
+        Why w;
+
+        assert_int_equal(load_credentials("me:word \r\nmore\n", &w), 0);
+        assert_string_equal(config.proxy_credentials, "me:word ");
+        assert_int_equal(load_credentials("me:other", &w), 0);
+        assert_string_equal(config.proxy_credentials, "me:other");
+        assert_int_equal(load_credentials("\nme:word\n", &w), -EINVAL);
+        assert_non_null(strstr(w.text, "holds nothing in its first line"));
+        assert_int_equal(load_credentials("word\n", &w), -EINVAL);
+        assert_non_null(strstr(w.text, "does not hold USER:PASSWORD"));
+        assert_null(strstr(w.text, "word\n"));
+        memset(large, 'x', sizeof large);
+        large[sizeof large - 1] = 0;
+        assert_int_equal(load_credentials(large, &w), -EINVAL);
+        assert_non_null(strstr(w.text, "at most 1024 bytes"));
+}
+
 /* Every "NAME=DEFAULT" of the description stands in the example, commented, with its meaning
  * above it. */
 static void example_file_shows_every_key_and_default(void **state) {
@@ -230,7 +311,7 @@ static void example_file_shows_every_key_and_default(void **state) {
                         fail_msg("fetch.conf has no line #%s", line);
                 count++;
         }
-        assert_int_equal(count, 14);
+        assert_int_equal(count, 19);
         assert_int_equal(fetch_config_parse(&config, EXAMPLE_CONF, example, n, &warn, NULL), 0);
         assert_string_equal(warning, "");
 }
@@ -248,6 +329,8 @@ int main(void) {
                 WITH_CONFIG(authorization_is_replaced_and_headers_are_added),
                 WITH_CONFIG(too_many_hosts_and_headers_are_refused),
                 WITH_CONFIG(what_does_not_go_together_is_refused),
+                WITH_CONFIG(key_without_its_companion_is_refused),
+                WITH_CONFIG(first_line_of_a_secret_counts),
                 WITH_CONFIG(example_file_shows_every_key_and_default),
         };
 

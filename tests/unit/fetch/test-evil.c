@@ -26,6 +26,11 @@ static const Case cases[] = {
         { "/_evil/silent", -EPIPE, 0, 0, "" },
         { "/_evil/longer", 0, 200, 10, "" },
         { "/_evil/flood", -EPROTO, 0, 0, "16384 bytes of headers" },
+        { "/_evil/trailers", -EPROTO, 200, 5, "trailers" },
+        { "/_evil/interims", -EPROTO, 0, 0, "interim heads" },
+        { "/_evil/bomb", -EPROTO, 0, 0, "Content-Encoding" },
+        { "/_evil/bomb?in=transfer", -EPROTO, 0, 0, "Transfer-Encoding" },
+        { "/_evil/header?line=Content-Encoding:+identity", 0, 200, 2, "" },
         { "/_evil/big-header", -EPROTO, 0, 0, "16384 bytes of headers" },
         { "/_evil/header?line=no+colon+here", -EPROTO, 0, 0, "" },
         { "/_evil/header?line=X-A:+b%0D%0A+folded", -EPROTO, 0, 0, "header line" },
@@ -52,6 +57,18 @@ static void every_evil_answer_has_its_error(void **state) {
                                         got.status, (unsigned long)got.bytes, got.text);
                 if (!strstr(got.text, c->text) || (c->error != 0) != (*got.text != 0))
                         fail_msg("%s: %s", c->path, got.text);
+        }
+}
+
+/* 64 MiB are on their way at least: what was sent is what socket buffers hold. */
+static void headers_without_end_are_cut_while_they_come(void **state) {
+        static const char *const paths[] = { "/_evil/flood", "/_evil/trailers", "/_evil/interims" };
+        FetchWorld *world = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                world_get(world, paths[i], &got);
+                assert_int_equal(got.error, -EPROTO);
+                assert_true(world_wait_for_cut(world, paths[i]) < 16 * 1024 * 1024);
         }
 }
 
@@ -98,6 +115,29 @@ static void body_that_trickles_times_out_with_what_came(void **state) {
         assert_int_equal(got.error, -ETIMEDOUT);
         assert_int_equal(got.status, 200);
         assert_true(got.bytes > 0 && got.bytes < 100000);
+}
+
+/* One byte a second. Who asks at the same time is answered at once, each of them before the
+ * dripping ends. */
+static void dripping_server_is_given_up_and_holds_nobody(void **state) {
+        FetchRequest request = { .method = "GET", .url = "/_evil/drip", .byte_limit = 1 << 20 };
+        FetchWorld *world = *state;
+        static Got drip;
+
+        drip = (Got){ 0 };
+        world_file(world, "a", 100000);
+        world_configure(world, "%sLowSpeedSec=3\n", world_plain(world));
+        (void)world_start(world, &request, &drip);
+        for (unsigned i = 0; i < 10; i++) {
+                world_get(world, "/a", &got);
+                assert_int_equal(got.error, 0);
+                assert_int_equal(got.bytes, 100000);
+                assert_false(drip.done);
+        }
+        world_run_until(world, &drip.done);
+        assert_int_equal(drip.error, -ETIMEDOUT);
+        assert_non_null(strstr(drip.text, "slower than LowSpeedBytes="));
+        assert_true(drip.bytes > 0 && drip.bytes < 10);
 }
 
 static void silent_stream_is_no_timeout(void **state) {
@@ -168,10 +208,12 @@ static void reader_that_refuses_cancels_the_transfer(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 WITH_WORLD(every_evil_answer_has_its_error),
+                WITH_WORLD(headers_without_end_are_cut_while_they_come),
                 WITH_WORLD(part_that_was_not_asked_for_is_refused),
                 WITH_WORLD(interim_answer_leaves_nothing_behind),
                 WITH_WORLD(server_that_never_answers_times_out),
                 WITH_WORLD(body_that_trickles_times_out_with_what_came),
+                WITH_WORLD(dripping_server_is_given_up_and_holds_nobody),
                 WITH_WORLD(silent_stream_is_no_timeout),
                 WITH_WORLD(closed_port_is_connection_refused_until_it_opens),
                 WITH_WORLD(address_without_a_way_is_host_unreachable),

@@ -164,7 +164,7 @@ static void client_that_goes_cancels_the_transfer(void **state) {
         wait_until_pipe_is_full(pipe);
         /* the pipe stays open: the connection alone says that the client is there */
         (void)close(fd);
-        world_wait_for_cut(world);
+        (void)world_wait_for_cut(world, "");
         (void)close(pipe);
 }
 
@@ -181,7 +181,7 @@ static void client_that_closes_its_pipe_cancels_the_transfer(void **state) {
         pipe = raw_request(fd, &endless);
         assert_int_equal(raw_answer(fd).status, 200);
         (void)close(pipe);
-        world_wait_for_cut(world);
+        (void)world_wait_for_cut(world, "");
         answer = (FetchAnswer){ 0 };
         if (recv(fd, &answer, 1, MSG_PEEK) > 0)
                 assert_int_equal(raw_answer(fd).error, -ECANCELED);

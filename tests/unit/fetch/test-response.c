@@ -88,6 +88,10 @@ static void odd_lines_are_refused(void **state) {
                 "HTTP/1.1 200 OK|Content-Length: -1",
                 "HTTP/1.1 200 OK|Content-Length: 99999999999999999999",
                 "HTTP/1.1 200 OK|Content-Length: 1|Content-Length: 2",
+                "HTTP/1.1 200 OK|Transfer-Encoding: gzip",
+                "HTTP/1.1 200 OK|Transfer-Encoding: gzip, chunked",
+                "HTTP/1.1 200 OK|Transfer-Encoding: chunked, gzip",
+                "HTTP/1.1 200 OK|Transfer-Encoding: chunked|Transfer-Encoding: br",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -95,6 +99,26 @@ static void odd_lines_are_refused(void **state) {
 
                 if (feed(cases[i], &w) != -EPROTO || !*w.text)
                         fail_msg("%s was taken", cases[i]);
+        }
+}
+
+static void encoded_body_is_noted(void **state) {
+        static const struct {
+                const char *lines;
+                bool is_encoded;
+        } cases[] = {
+                { "HTTP/1.1 200 OK|Content-Encoding: gzip", true },
+                { "HTTP/1.1 200 OK|content-encoding:br|", true },
+                { "HTTP/1.1 200 OK|Content-Encoding: identity|Content-Encoding: zstd", true },
+                { "HTTP/1.1 200 OK|Content-Encoding: identity", false },
+                { "HTTP/1.1 200 OK|Content-Encoding:", false },
+                { "HTTP/1.1 200 OK|Transfer-Encoding: Chunked", false },
+                { "HTTP/1.1 103 E|Content-Encoding: gzip||HTTP/1.1 200 OK", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                assert_int_equal(feed(cases[i].lines, NULL), 0);
+                assert_int_equal(response.is_encoded, cases[i].is_encoded);
         }
 }
 
@@ -166,6 +190,7 @@ int main(void) {
                 cmocka_unit_test(last_head_counts_and_trailers_do_not),
                 cmocka_unit_test(redirects_are_the_five_with_a_location),
                 cmocka_unit_test(odd_lines_are_refused),
+                cmocka_unit_test(encoded_body_is_noted),
                 cmocka_unit_test(nul_in_a_header_is_refused),
                 cmocka_unit_test(headers_fill_their_limit_and_not_more),
                 cmocka_unit_test(keys_go_to_the_origin_and_over_no_redirect),
