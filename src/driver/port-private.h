@@ -24,6 +24,7 @@ struct Exchange {
         Exchange *next; /* in the queue */
 
         SessionWait wait;
+        uint64_t deadline_usec; /* of what is waited for */
         bool started, in_pump;
         DriverLine line; /* DRAINING: to be set then */
         uint64_t drain_until_usec;
@@ -58,6 +59,7 @@ struct Port {
         uint8_t out[8192]; /* bytes that the line did not take at once */
         size_t n_out;
         uint64_t drain_until_usec;
+        uint64_t bus_free_usec; /* half duplex: no exchange begins before */
 
         Exchange *current, *queue;
         uint8_t hello_buffer[RKD_PAYLOAD_MIN];
@@ -82,6 +84,8 @@ int port_set_line(Port *port, const DriverLine *line);
 int port_write(Port *port, const void *bytes, size_t n);
 /* What was taken has not left yet. */
 bool port_is_draining(Port *port);
+/* Half duplex: somebody may drive the line until then. */
+void port_hold_bus(Port *port, uint64_t until_usec);
 void port_lost(Port *port, int error);
 void port_kick(Port *port);
 int port_arm(Port *port, uint64_t usec); /* the timer of the exchange, or of the port between two */

@@ -8,7 +8,7 @@
  *
  * Exchanges begin and fail from one deferred call (port_kick), never from inside a caller's
  * stack; between two of them the line is set back to the port's own speed, so that a device
- * which announces itself is heard. */
+ * which announces itself is heard; and on a bus the answer to the one before has its time. */
 #include <assert.h>
 #include <libgen.h>
 #include <sys/epoll.h>
@@ -164,6 +164,11 @@ bool port_is_draining(Port *port) {
         return port->n_out > 0 || port->backend->vtable->queued(port->backend) > 0;
 }
 
+void port_hold_bus(Port *port, uint64_t until_usec) {
+        if (port->config.half_duplex)
+                port->bus_free_usec = MAX(port->bus_free_usec, until_usec);
+}
+
 DriverLine port_line(const Port *port) {
         return (DriverLine){
                 .baud = port->config.baud,
@@ -217,6 +222,7 @@ static int take_input(Port *port, bool drop) {
         backoff_reset(&port->backoff);
         if (drop)
                 return 1;
+        port_hold_bus(port, monotonic_usec() + port->config.turnaround_usec);
         if (port->current)
                 session_input(port->current, buffer, (size_t)n);
         else
@@ -352,6 +358,11 @@ static bool line_is_settled(Port *port) {
 
 static void start_next(Port *port) {
         int r = 1;
+
+        if (monotonic_usec() < port->bus_free_usec) {
+                (void)port_arm(port, port->bus_free_usec);
+                return;
+        }
 
         for (unsigned i = 0; r > 0 && i < DROPS_AT_ONCE; i++)
                 r = take_input(port, true); /* of before */

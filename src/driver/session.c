@@ -13,6 +13,8 @@
 #define PROGRESS_USEC       (100 * USEC_PER_MSEC)
 #define ACTIONS_AT_ONCE     64 /* then the loop gets its turn */
 #define FAREWELL_FRAMES_MAX 8
+/* to what an exchange asked that was dropped */
+#define ANSWER_MAX_USEC (USEC_PER_SEC / 2)
 
 static void pump(Exchange *x);
 
@@ -68,6 +70,7 @@ static void show_progress(Exchange *x) {
 
 static void arm(Exchange *x, SessionWait wait, uint64_t usec) {
         x->wait = wait;
+        x->deadline_usec = usec;
         (void)port_arm(x->port, usec);
 }
 
@@ -283,6 +286,8 @@ void session_drop(Exchange *x) {
         Port *port = x->port;
         DriverAction a;
 
+        if (x->wait == SESSION_DEADLINE) /* the answer may still come */
+                port_hold_bus(port, MIN(x->deadline_usec, monotonic_usec() + ANSWER_MAX_USEC));
         x->driver->vtable->cancel(x->driver);
         for (unsigned i = 0; i < FAREWELL_FRAMES_MAX && port->backend; i++) {
                 x->driver->vtable->next(x->driver, monotonic_usec(), &a);

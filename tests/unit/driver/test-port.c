@@ -12,8 +12,9 @@
 #include "fake-port.h"
 #include "proto/message.h"
 
-#define TURNS_MAX    2000 /* of the loop until something has to have happened */
-#define EXCHANGE_MAX 8
+#define TURNS_MAX       2000 /* of the loop until something has to have happened */
+#define EXCHANGE_MAX    8
+#define TURNAROUND_USEC (20 * USEC_PER_MSEC)
 
 static sd_event *event;
 static Port *port;
@@ -70,7 +71,8 @@ static void make(PortMode mode, bool half_duplex, const Planner *planner) {
                 .path = "/dev/fake",
                 .mode = mode,
                 .baud = 115200,
-                .half_duplex = half_duplex };
+                .half_duplex = half_duplex,
+                .turnaround_usec = TURNAROUND_USEC };
         PortWorld world = {
                 .event = event,
                 .events = &events,
@@ -407,6 +409,37 @@ static void nobody_says_hello_on_a_bus(void **state) {
         assert_int_equal(seen.n_hellos, 0);
 }
 
+static void device_has_its_turnaround_before_another_is_asked(void **state) {
+        uint64_t heard_usec;
+
+        make(PORT_EXCLUSIVE, true, NULL);
+        drivers[0] = fake_driver(ask_and_listen);
+        submit(0, PORT_STATUS);
+        submit(1, PORT_STATUS);
+        settle();
+        heard_usec = monotonic_usec();
+        say("pong");
+        run_until(&seen.n_done, 2);
+        assert_true(monotonic_usec() >= heard_usec + TURNAROUND_USEC);
+}
+
+static void answer_to_a_canceled_exchange_has_its_time_on_a_bus(void **state) {
+        static const FakeStep steps[] = { { DRIVER_SEND, "ping" },
+                { DRIVER_WAIT, .wait_usec = 100 * USEC_PER_MSEC }, { DRIVER_DONE } };
+        uint64_t deadline_usec;
+
+        make(PORT_EXCLUSIVE, true, NULL);
+        drivers[0] = fake_driver(steps);
+        submit(0, PORT_STATUS);
+        submit(1, PORT_STATUS);
+        settle();
+        deadline_usec = drivers[0].deadline_usec;
+        (void)exchange_cancel(exchanges[0]);
+        run_until(&seen.n_done, 1);
+        assert_int_equal(seen.order[0], 1);
+        assert_true(monotonic_usec() >= deadline_usec);
+}
+
 static void progress_is_told_seldom(void **state) {
         static FakeStep steps[102];
         uint64_t begin = monotonic_usec();
@@ -566,6 +599,8 @@ int main(void) {
                 TEST(exchange_on_a_closed_line_fails),
                 TEST(hello_is_heard_while_the_line_is_idle),
                 TEST(nobody_says_hello_on_a_bus),
+                TEST(device_has_its_turnaround_before_another_is_asked),
+                TEST(answer_to_a_canceled_exchange_has_its_time_on_a_bus),
                 TEST(progress_is_told_seldom),
                 TEST(plan_may_come_at_once_or_later),
                 TEST(plan_that_cannot_be_made_is_told),
