@@ -78,12 +78,23 @@ static void submit(Update *u, const DriverRequest *request, PortPriority priorit
                 manager_fatal(u->manager, r, "a request to a port could not be queued");
 }
 
+/* Short questions, of which one may find that a way back is needed: on a bus they do not wait for
+ * the pushes of others. */
+static bool is_urgent(const Update *u) {
+        return u->state == UPDATE_TRIAL || u->state == UPDATE_CONFIRMING ||
+               u->state == UPDATE_RESTORING;
+}
+
+static PortPriority priority(const Update *u) {
+        return u->role != ROLE_CANDIDATE || is_urgent(u) ? PORT_RESTORE : PORT_PUSH;
+}
+
 void update_ask(Update *u, DriverOp op, AskFunc func) {
         DriverRequest request;
 
         device_request(u->device, op, &request);
         request.push_id = u->push_id;
-        submit(u, &request, u->role == ROLE_CANDIDATE ? PORT_PUSH : PORT_RESTORE, func);
+        submit(u, &request, priority(u), func);
 }
 
 void update_ask_push(Update *u, bool ours, AskFunc func) {
@@ -101,7 +112,7 @@ void update_ask_push(Update *u, bool ours, AskFunc func) {
         request.trial_seconds = update_trial_seconds(u);
         request.restore = u->role != ROLE_CANDIDATE;
         request.take_over = ours;
-        submit(u, &request, u->role == ROLE_CANDIDATE ? PORT_PUSH : PORT_RESTORE, func);
+        submit(u, &request, priority(u), func);
 }
 
 bool update_parked(Update *u, const DriverResult *result) {

@@ -202,6 +202,10 @@ static void on_asked(Update *u, const DriverResult *result) {
                 return;
         }
         u->silent = 0;
+        /* not before the device has its first word: a bus may be long in coming round */
+        if (u->trial_limit_usec == 0)
+                u->trial_limit_usec = monotonic_usec() +
+                                      DEVICE_STARTS * (update_trial_seconds(u) + 5) * USEC_PER_SEC;
         if (update_is_foreign(u, id)) {
                 update_wait_foreign(u, id);
                 return;
@@ -229,7 +233,6 @@ void trial_start(Update *u) {
         u->permille = 900;
         u->trial_seen = false;
         u->silent = 0;
-        u->trial_limit_usec = monotonic_usec() +
-                              DEVICE_STARTS * (update_trial_seconds(u) + 5) * USEC_PER_SEC;
+        u->trial_limit_usec = 0;
         ask(u);
 }

@@ -401,7 +401,7 @@ static void a_program_that_the_bootloader_does_not_start_is_given_up(void **stat
         unit_script(&w->unit, &refuses);
         world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
         world_until_state(w, UPDATE_TRIAL);
-        w->device->update->trial_limit_usec = 0;
+        w->device->update->trial_limit_usec = 1; /* long ago */
         world_until_state(w, UPDATE_RESTORING);
         w->unit.n_scripts = 0;
         world_until_over(w);
