@@ -302,6 +302,7 @@ class Simulator:
         self.options = list(options)
         self.serial = f'SN-{name}'
         self.section = True
+        self.bus = None  # of hub.py
         self.simulator = None
 
     @property
@@ -377,6 +378,7 @@ class World:
         os.chmod(self.tmp, 0o755)
         self.programs = []
         self.devices = {}
+        self.buses = []  # lines with several devices, see hub.py
         self.bus = None
         self.daemon = None
         self.updates_keys = ''
@@ -454,11 +456,14 @@ class World:
 
     def write_config(self):
         text = GATEWAY_CONF.format(poll=self.poll, provision=self.provision, updates=self.updates_keys)
+        for bus in self.buses:
+            text += PORT_CONF.format(port=bus.name, path=bus.port_path, port_keys=bus.port_keys)
         for name, device in self.devices.items():
-            text += PORT_CONF.format(port=f'line-{name}', path=device.port_path, port_keys=self.port_keys[name])
+            port = device.bus.name if device.bus else f'line-{name}'
+            if not device.bus:
+                text += PORT_CONF.format(port=port, path=device.port_path, port_keys=self.port_keys[name])
             if device.section:
-                text += DEVICE_CONF.format(port=f'line-{name}', name=name, model=device.model,
-                                           device_keys=self.device_keys[name])
+                text += DEVICE_CONF.format(port=port, name=name, model=device.model, device_keys=self.device_keys[name])
         self.write('etc/rekindled.conf', text)
         self.write('etc/fetch.conf', FETCH_CONF.format(origin=self.server.url))
 
