@@ -58,8 +58,9 @@ void board_reset(void *user);
 
 extern const RkdRegion board_region;
 extern const uint32_t board_speed;
-/* What the factory gave the board: its number, in hexadecimal digits, and its address, with which it
- * is on a bus and silent unless it is polled. The factory page has a word of address and two of
- * number; where they are erased the board is alone on its line and has the number of its chip. */
+/* What the factory gave the board: its number, in hexadecimal digits, and its address, with
+ * which it is on a bus and silent unless it is polled. The factory page has a word of address
+ * and two of number; where they are erased the board is alone on its line and has the number of
+ * its chip. */
 void board_identity(RkdPlatform *platform, char *serial);
 #define BOARD_SERIAL_BYTES 17u
