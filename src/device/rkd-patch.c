@@ -14,30 +14,18 @@
 #include <string.h>
 
 #include "device/rkd-flash.h"
-#include "proto/bytes.h"
 #include "proto/patch-code.h"
 
 enum {
         PHASE_OPENING,
-        PHASE_UNKNOWN, /* which units the gateway knows nothing of */
-        PHASE_BETWEEN, /* units */
+        PHASE_KNOWN, /* which units the gateway knows */
+        PHASE_BETWEEN,
         PHASE_UNIT,
         PHASE_END,
 };
 
 #define POSITIONS 8u /* decoded at a time */
 #define RANGE_MIN (UINT32_C(1) << 24)
-#define EVEN      32768u
-#define NO_PLACE  UINT32_MAX
-
-typedef struct Word {
-        uint32_t value;  /* as the source has it */
-        uint32_t target; /* absolute */
-        uint32_t place;  /* of the target in the map */
-        RkdMapGuess guess;
-        uint8_t what; /* RkdPatchWord */
-        bool old;     /* the source was not rewritten yet */
-} Word;
 
 /* Stream and range coder. */
 
@@ -58,8 +46,8 @@ static bool may_step(const RkdPatch *p) {
         return p->ring_have >= RKD_PATCH_STEP_BYTES || p->ring_have == p->stream_left;
 }
 
-static unsigned decode(RkdPatch *p, uint32_t chance) {
-        uint32_t bound = (p->range >> 16) * chance;
+static unsigned decode(RkdPatch *p, unsigned context) {
+        uint32_t bound = (p->range >> 16) * p->model.chance[context];
         unsigned bit = p->code < bound;
 
         if (bit)
@@ -72,347 +60,253 @@ static unsigned decode(RkdPatch *p, uint32_t chance) {
                 p->range <<= 8;
                 p->code = p->code << 8 | next_byte(p);
         }
+        rkd_patch_learn(&p->model, context, bit);
         return bit;
 }
 
-static unsigned decode_flag(RkdPatch *p, RkdPatchFlag *flag) {
-        unsigned bit = decode(p, rkd_patch_flag_chance(*flag));
+static uint32_t decode_tree(RkdPatch *p, unsigned tree, uint32_t leaves) {
+        uint32_t node = 1;
 
-        rkd_patch_flag_learn(flag, bit);
-        return bit;
+        while (node < leaves)
+                node = node << 1 | decode(p, tree + node);
+        return node - leaves;
 }
 
-static unsigned decode_bit(RkdPatch *p, RkdPatchBit *state) {
-        unsigned bit;
+static uint32_t decode_number(RkdPatch *p, RkdPatchNumber which) {
+        unsigned first = rkd_patch_number(which), negative;
+        uint32_t n = decode_tree(p, first, 32), value = 1;
 
-        if (!state)
-                return decode(p, EVEN);
-        bit = decode(p, rkd_patch_bit_chance(*state));
-        rkd_patch_bit_learn(state, bit);
-        return bit;
-}
-
-static uint32_t decode_plain(RkdPatch *p, unsigned n) {
-        uint32_t value = 0;
-
-        while (n-- > 0)
-                value = value << 1 | decode(p, EVEN);
-        return value;
-}
-
-static int32_t decode_number(RkdPatch *p, unsigned which) {
-        RkdPatchNumber *number = &p->model.number[which];
-        unsigned n = 1, negative;
-        uint32_t value = 1;
-
-        while (n < 32)
-                n = n << 1 | decode_bit(p, &number->size[n]);
-        n -= 32;
         if (n == 0)
                 return 0;
-        negative = decode_bit(p, rkd_patch_sign(number, n));
-        for (unsigned i = n - 1; i-- > 0;)
-                value = value << 1 | decode_bit(p, rkd_patch_mantissa(number, n, i, value));
-        return (int32_t)(negative ? 0 - value : value);
+        negative = decode(p, first);
+        for (first += RKD_PATCH_NUMBER_BITS; --n > 0;)
+                value = value << 1 | decode(p, first + n - 1);
+        return negative ? 0 - value : value;
 }
 
 /* Flash. */
 
-static bool has_bit(const uint8_t *bits, uint32_t i) {
-        return bits[i / 8] >> (i % 8) & 1;
+static bool unit_has(const RkdPatch *p, const uint8_t *bits, uint32_t unit) {
+        return unit < p->platform->program_space >> p->unit_shift &&
+               bits[unit / 8] >> (unit % 8) & 1;
 }
 
 static void set_bit(uint8_t *bits, uint32_t i) {
         bits[i / 8] |= (uint8_t)(1u << (i % 8));
 }
 
-static void read_flash(RkdPatch *p, uint32_t offset, uint8_t *out, uint32_t n) {
-        const RkdPlatform *platform = p->platform;
-
-        if (rkd_flash_read(platform, platform->program_base + offset, out, n) < 0)
-                p->fault = true;
+/* What both ends take for rewritten from now on, and know. */
+static void note_rewritten(RkdPatch *p) {
+        set_bit(p->rewritten, p->unit);
+        set_bit(p->readable, p->unit);
 }
 
-/* Within a unit: whether a unit holds what this stream put there. */
-static bool is_rewritten(const RkdPatch *p, uint32_t unit) {
-        return has_bit(p->told, unit) && (unit != p->unit || p->erases_first);
+static unsigned kind_of(const RkdPatch *p) {
+        return (unsigned)p->source & 1;
+}
+
+/* How far behind the present position the source is. */
+static uint32_t distance_of(const RkdPatch *p) {
+        return (uint32_t)(p->source >> 1);
 }
 
 /* What this unit has so far, or else flash. */
-static void read_byte(RkdPatch *p, uint32_t from, bool fresh, uint8_t *out) {
-        *out = 0xff;
-        if (fresh && from >= p->unit_start && from < p->at && from >= p->piece)
-                *out = p->platform->page[from - p->piece];
-        else if (from < p->platform->program_space && has_bit(p->readable, from >> p->unit_shift))
-                read_flash(p, from, out, 1);
+static uint8_t read_byte(RkdPatch *p, uint32_t from) {
+        const RkdPlatform *platform = p->platform;
+        bool fresh = kind_of(p) == RKD_PATCH_NEW || p->erases_first;
+        uint8_t byte = 0xff;
+
+        if (fresh && from >= p->piece && from < p->at)
+                return platform->page[from - p->piece];
+        if (unit_has(p, p->readable, from >> p->unit_shift) &&
+                        rkd_flash_read(platform, platform->program_base + from, &byte, 1) < 0)
+                p->fault = true;
+        return byte;
 }
 
-/* n bytes of the source, one or four, as one number. */
-static uint32_t read_source(RkdPatch *p, uint32_t from, unsigned kind, uint32_t n) {
-        uint32_t mask = (UINT32_C(1) << p->unit_shift) - 1, unit = from >> p->unit_shift;
-        bool fresh = kind == RKD_PATCH_NEW || p->erases_first;
-        uint8_t bytes[4] = { 0 };
-
-        if (from < p->platform->program_space && (from & mask) + n <= mask + 1 &&
-                        has_bit(p->readable, unit) && (!fresh || unit != p->unit))
-                read_flash(p, from, bytes, n);
-        else
-                for (uint32_t i = 0; i < n; i++)
-                        read_byte(p, from + i, fresh, bytes + i);
-        return rkd_load_u32(bytes);
-}
-
+/* Never beyond the piece. */
 static void put(RkdPatch *p, uint32_t bytes, unsigned n) {
-        for (; n > 0; n--, bytes >>= 8) {
-                uint32_t i = p->at++ - p->piece;
-
-                p->before = p->before << 8 | (bytes & 0xff);
-                if (i < p->piece_bytes)
-                        p->platform->page[i] = (uint8_t)bytes;
-                else
-                        p->spill[p->n_spill++] = (uint8_t)bytes;
-        }
+        for (; n > 0 && p->at < p->piece_end; n--, bytes >>= 8)
+                p->platform->page[p->at++ - p->piece] = (uint8_t)bytes;
+        p->spill = bytes;
+        p->n_spill = (uint8_t)n;
 }
 
 /* Words. */
 
-static uint32_t place_of(const RkdPatch *p, uint32_t target) {
+static bool is_address(const RkdPatch *p, uint32_t value) {
         const RkdPlatform *platform = p->platform;
 
-        if (target - platform->program_base < p->span)
-                return target - platform->program_base;
-        if (target - platform->ram_base < platform->ram_size &&
-                        target - platform->ram_base < RKD_PATCH_SPACE_MAX)
-                return RKD_PATCH_SPACE_MAX + (target - platform->ram_base);
-        return NO_PLACE;
+        return value - platform->program_base < p->span ||
+               value - platform->ram_base < platform->ram_size;
 }
 
-static uint8_t what_is(const RkdPatch *p, uint32_t from, Word *w) {
-        const RkdPlatform *platform = p->platform;
+/* What the four bytes at this source are. */
+static RkdPatchWord find_word(const RkdPatch *p, uint32_t from, uint32_t word) {
+        uint8_t isa = p->platform->instruction_set;
+        uint32_t both = from | p->at;
 
-        if (rkd_code_is_branch(platform->instruction_set, w->value)) {
-                w->target = rkd_code_target(
-                                platform->instruction_set, w->value, platform->program_base + from);
-                w->place = place_of(p, w->target);
-                return RKD_PATCH_BRANCH;
-        }
-        w->target = w->value;
-        if (((from | p->at) & 3) != 0 || platform->instruction_set == RKD_ISA_AVR)
+        if (both % 2 != 0 || p->unit_end - p->at < 4)
                 return RKD_PATCH_NO_WORD;
-        w->place = place_of(p, w->target);
-        return w->place == NO_PLACE ? RKD_PATCH_NO_WORD : RKD_PATCH_POINTER;
+        if (rkd_code_is_branch(isa, word))
+                return RKD_PATCH_BRANCH;
+        if (both % 4 == 0 && isa != RKD_ISA_AVR && is_address(p, word))
+                return RKD_PATCH_POINTER;
+        return RKD_PATCH_NO_WORD;
 }
 
-static void find_word(RkdPatch *p, uint32_t from, unsigned kind, Word *w) {
-        w->what = RKD_PATCH_NO_WORD;
-        if (((from | p->at) & 1) != 0 || p->unit_end - p->at < 4 || from >= p->span ||
-                        p->span - from < 4)
-                return;
-        w->value = read_source(p, from, kind, 4);
-        w->what = what_is(p, from, w);
-        if (w->what == RKD_PATCH_NO_WORD)
-                return;
-        w->old = kind == RKD_PATCH_OLD && !is_rewritten(p, from >> p->unit_shift);
-        w->guess = (RkdMapGuess){ 0, 0, RKD_PATCH_REWRITTEN };
-        if (w->old)
-                w->guess = w->place == NO_PLACE ? (RkdMapGuess){ 0, 0, RKD_MAP_UNKNOWN }
-                                                : rkd_map_look_up(p->model.map, p->model.n_map,
-                                                                  w->place);
-        if (w->what == RKD_PATCH_BRANCH) {
-                w->guess.move &= ~1;
-                w->guess.other &= ~1;
-        }
+static RkdMapGuess guess_move(const RkdPatch *p, uint32_t from, uint32_t target) {
+        if (kind_of(p) == RKD_PATCH_OLD && !unit_has(p, p->rewritten, from >> p->unit_shift))
+                return rkd_map_look_up(&p->model.map, target);
+        return (RkdMapGuess){ 0, 0, RKD_PATCH_REWRITTEN };
 }
 
-static void put_word(RkdPatch *p, const Word *w, int32_t move) {
-        const RkdPlatform *platform = p->platform;
-        uint32_t target = w->target + (uint32_t)move;
-
-        if (w->what == RKD_PATCH_BRANCH)
-                target = rkd_code_retarget(platform->instruction_set, w->value,
-                                platform->program_base + p->at, target);
-        put(p, target, 4);
-        rkd_patch_trail_word(&p->trail);
-}
-
-static int32_t decode_move(RkdPatch *p, const Word *w) {
-        int32_t by;
-
-        if (w->guess.class == RKD_MAP_BETWEEN && decode_flag(p, &p->model.other[w->what]))
-                return w->guess.other;
-        by = decode_number(p, w->what == RKD_PATCH_BRANCH ? RKD_PATCH_NUMBER_BRANCH
-                                                          : RKD_PATCH_NUMBER_POINTER);
-        if (w->what == RKD_PATCH_BRANCH)
-                by = (int32_t)((uint32_t)by * 2);
-        return (int32_t)((uint32_t)w->guess.move + (uint32_t)by);
-}
-
-/* True when the position was a word that was predicted, or nearly so. */
-static bool decode_word(RkdPatch *p, const Word *w) {
-        RkdPatchModel *m = &p->model;
-        unsigned right;
-        int32_t move;
-
-        right = decode_flag(p, &m->word[w->what][w->guess.class][p->trail.last_word]);
-        p->trail.last_word = (uint8_t)right;
-        if (right) {
-                put_word(p, w, w->guess.move);
-                return true;
-        }
-        if (!w->old && w->what == RKD_PATCH_POINTER)
+/* The move of a word that was not guessed right; false: it has none. */
+static bool decode_move(RkdPatch *p, RkdPatchWord what, RkdMapGuess *guess) {
+        if (guess->class == RKD_PATCH_REWRITTEN && what == RKD_PATCH_POINTER)
                 return false;
-        if (!decode_flag(p, &m->corrected[w->what][p->trail.jumped]))
+        if (decode(p, rkd_patch_abandoned(&p->trail, what)))
                 return false;
-        move = decode_move(p, w);
-        put_word(p, w, move);
-        if (w->old && w->place != NO_PLACE)
-                m->n_map = (uint16_t)rkd_map_learn(
-                                m->map, m->n_map, rkd_patch_map_room(m), w->place, move);
+        if (guess->class == RKD_MAP_BETWEEN && decode(p, RKD_PATCH_FAR + what))
+                guess->move = guess->other;
+        else
+                guess->move += decode_number(p, RKD_PATCH_NUMBER_BRANCH + what);
         return true;
 }
 
-/* Sources: how far behind, times two, plus the kind. */
+/* True when the position was a word that was predicted, or nearly so. */
+static bool decode_word(RkdPatch *p, uint32_t from, uint32_t word) {
+        const RkdPlatform *platform = p->platform;
+        RkdPatchWord what = find_word(p, from, word);
+        uint32_t target = word;
+        RkdMapGuess guess;
+        unsigned wrong;
 
-static unsigned kind_of(int32_t source) {
-        return (unsigned)source & 1;
+        if (what == RKD_PATCH_NO_WORD)
+                return false;
+        if (what == RKD_PATCH_BRANCH)
+                target = rkd_code_target(
+                                platform->instruction_set, word, platform->program_base + from);
+        guess = guess_move(p, from, target);
+        wrong = decode(p, rkd_patch_wrong(&p->trail, what, guess.class));
+        p->trail.was_wrong = (uint8_t)wrong;
+        if (wrong && !decode_move(p, what, &guess))
+                return false;
+        if (rkd_patch_learns(guess.class, wrong))
+                rkd_map_learn(&p->model.map, rkd_patch_map_room(&p->model), target, guess.move);
+        target += guess.move;
+        if (what == RKD_PATCH_BRANCH)
+                target = rkd_code_retarget(platform->instruction_set, word,
+                                platform->program_base + p->at, target);
+        put(p, target, 4);
+        rkd_patch_trail_copy(&p->trail, 4);
+        return true;
 }
 
-static uint32_t distance_of(int32_t source) {
-        return (uint32_t)(source >> 1);
-}
+/* Positions. */
 
-static void use_source(RkdPatch *p, int32_t source) {
-        unsigned i = 1;
+/* The source before this one, or another. */
+static void decode_source(RkdPatch *p) {
+        int32_t source = p->last_source;
+        unsigned kind = kind_of(p);
 
-        while (i < RKD_PATCH_SOURCES - 1 && p->sources[i] != source)
-                i++;
-        for (; i > 0; i--)
-                p->sources[i] = p->sources[i - 1];
-        p->sources[0] = source;
-        if (kind_of(source) == RKD_PATCH_OLD)
-                p->last_old = (uint32_t)(source >> 1);
-}
+        if (decode(p, RKD_PATCH_FOREIGN + kind)) {
+                uint32_t distance;
 
-static int32_t decode_source(RkdPatch *p) {
-        RkdPatchModel *m = &p->model;
-        unsigned kind = kind_of(p->sources[0]);
-        uint32_t distance;
-
-        if (decode_flag(p, &m->again[kind])) {
-                if (decode_flag(p, &m->which[0]))
-                        return p->sources[1];
-                return decode_flag(p, &m->which[1]) ? p->sources[2] : p->sources[3];
+                kind = decode(p, RKD_PATCH_KIND + kind);
+                distance = decode_number(p, kind);
+                if (kind == RKD_PATCH_OLD)
+                        distance += p->old_distance;
+                source = (int32_t)(distance << 1 | kind);
         }
-        kind = decode_flag(p, &m->kind[kind]);
-        distance = (uint32_t)decode_number(
-                        p, kind == RKD_PATCH_OLD ? RKD_PATCH_NUMBER_OLD : RKD_PATCH_NUMBER_NEW);
-        if (kind == RKD_PATCH_OLD)
-                distance += p->last_old;
-        return (int32_t)(distance << 1 | kind);
+        p->last_source = p->source;
+        p->source = source;
+        if (kind_of(p) == RKD_PATCH_OLD)
+                p->old_distance = distance_of(p);
+        rkd_patch_trail_jump(&p->trail);
 }
 
-static void decode_literal(RkdPatch *p, uint8_t source) {
-        RkdPatchLiteral l;
+static void decode_literal(RkdPatch *p, uint32_t byte) {
+        uint32_t literal;
+        bool difference;
 
         rkd_patch_trail_literal(&p->trail);
-        rkd_patch_literal_begin(&l, &p->trail, p->at, p->before, source);
-        for (unsigned i = 0; i < 8; i++)
-                rkd_patch_literal_learn(
-                                &p->model, &l, decode(p, rkd_patch_literal_chance(&p->model, &l)));
-        put(p, l.node & 0xff, 1);
+        difference = rkd_patch_is_difference(&p->trail, kind_of(p));
+        literal = decode_tree(p, rkd_patch_literal(&p->model, difference, p->at), RKD_PATCH_TREE);
+        put(p, difference ? byte + literal : literal, 1);
 }
 
 static void decode_position(RkdPatch *p) {
-        unsigned kind = kind_of(p->sources[0]), class;
-        uint32_t from = p->at - distance_of(p->sources[0]), bytes;
-        Word w;
+        uint32_t from = p->at - distance_of(p), bytes = 0;
+        unsigned class;
 
-        find_word(p, from, kind, &w);
-        if (w.what != RKD_PATCH_NO_WORD && decode_word(p, &w))
+        for (unsigned i = (from | p->at) % 2 == 0 ? 4 : 1; i-- > 0;)
+                bytes = bytes << 8 | read_byte(p, from + i);
+        if (decode_word(p, from, bytes))
                 return;
-        bytes = read_source(p, from, kind, 1);
-        if (((from | p->at) & 1) == 0)
-                bytes |= read_source(p, from + 1, kind, 1) << 8;
         class = rkd_code_class(p->platform->instruction_set, from, p->at, (uint8_t)bytes,
                         (uint8_t)(bytes >> 8));
-        if (decode_flag(p, rkd_patch_hit(&p->model, &p->trail, kind, class))) {
+        if (!decode(p, rkd_patch_miss(&p->trail, class))) {
                 put(p, bytes, 1);
-                rkd_patch_trail_hit(&p->trail);
-        } else if (!p->trail.jumped && decode_flag(p, rkd_patch_jump(&p->model, &p->trail, kind))) {
-                use_source(p, decode_source(p));
-                rkd_patch_trail_jump(&p->trail);
-        } else
-                decode_literal(p, (uint8_t)bytes);
+                rkd_patch_trail_copy(&p->trail, 1);
+        } else if (p->trail.streak > 0 && !decode(p, rkd_patch_stays(&p->trail)))
+                decode_source(p);
+        else
+                decode_literal(p, bytes);
 }
 
 /* Units. */
 
-static unsigned width_of(uint32_t n) {
-        unsigned width = 0;
-
-        for (; n > 0; n >>= 1)
-                width++;
-        return width;
-}
-
 static RkdPatchEvent open_stream(RkdPatch *p) {
         const RkdPlatform *platform = p->platform;
-        uint32_t space = platform->program_space >> p->unit_shift, known;
-        bool some_unknown;
+        uint8_t format = next_byte(p);
 
         for (unsigned i = 0; i < 4; i++)
                 p->code = p->code << 8 | next_byte(p);
-        if (decode_plain(p, 8) !=
-                        RKD_PATCH_FORMAT(rkd_patch_profile(platform), platform->instruction_set))
+        p->phase = PHASE_KNOWN;
+        if (format != RKD_PATCH_FORMAT(rkd_patch_profile(platform), platform->instruction_set))
                 return RKD_PATCH_BAD;
-        p->units_left = decode_plain(p, width_of(p->n_units));
-        p->backward = decode_plain(p, 1) != 0;
-        known = decode_plain(p, width_of(space));
-        some_unknown = decode_plain(p, 1) != 0;
-        if (known > space || p->units_left > p->n_units)
-                return RKD_PATCH_BAD;
-        p->n_known = known;
-        p->span = (known > p->n_units ? known : p->n_units) << p->unit_shift;
-        for (uint32_t i = 0; i < known && !some_unknown; i++)
-                set_bit(p->readable, i);
-        p->unit = p->backward ? p->n_units : UINT32_MAX;
-        p->phase = some_unknown ? PHASE_UNKNOWN : PHASE_BETWEEN;
         return RKD_PATCH_GOING;
 }
 
-static RkdPatchEvent read_unknown(RkdPatch *p) {
-        p->is_unknown = decode_flag(p, &p->model.unknown[p->is_unknown]) != 0;
-        if (!p->is_unknown)
-                set_bit(p->readable, p->n_told);
-        if (++p->n_told == p->n_known)
+/* A run of units that the gateway knows, or (negative) does not; none: nor the others. */
+static RkdPatchEvent read_run(RkdPatch *p) {
+        uint32_t run = decode_number(p, RKD_PATCH_NUMBER_UNIT);
+        bool unknown = (int32_t)run < 0;
+
+        if (unknown)
+                run = 0 - run;
+        if (run > (p->platform->program_space >> p->unit_shift) - p->n_told)
+                return RKD_PATCH_BAD;
+        if (run == 0) {
+                if (p->span < p->n_told)
+                        p->span = p->n_told;
+                p->span <<= p->unit_shift;
                 p->phase = PHASE_BETWEEN;
+        }
+        for (; run > 0; run--, p->n_told++)
+                if (!unknown)
+                        set_bit(p->readable, p->n_told);
         return RKD_PATCH_GOING;
 }
 
-static void begin_unit(RkdPatch *p) {
-        uint32_t size = UINT32_C(1) << p->unit_shift;
+static RkdPatchEvent begin_unit(RkdPatch *p) {
+        uint32_t step = decode_number(p, RKD_PATCH_NUMBER_UNIT);
 
-        p->at = p->piece = p->unit_start = p->unit << p->unit_shift;
-        p->unit_end = p->image_length - p->at < size ? p->image_length : p->at + size;
-        p->before = 0;
-        p->phase = PHASE_UNIT;
-        if (p->erases_first)
-                set_bit(p->readable, p->unit);
-}
-
-static RkdPatchEvent find_unit(RkdPatch *p) {
-        uint32_t next = p->backward ? p->unit - 1 : p->unit + 1;
-
-        if (p->units_left == 0) {
+        if (step == 0) {
                 p->phase = PHASE_END;
                 return RKD_PATCH_GOING;
         }
-        p->unit = decode_plain(p, 1) ? next : decode_plain(p, width_of(p->n_units - 1));
-        if (p->unit >= p->n_units || has_bit(p->told, p->unit))
+        p->unit += step;
+        if (p->unit > (p->image_length - 1) >> p->unit_shift || unit_has(p, p->rewritten, p->unit))
                 return RKD_PATCH_BAD;
-        set_bit(p->told, p->unit);
-        p->units_left--;
-        begin_unit(p);
+        p->at = p->piece = p->unit << p->unit_shift;
+        p->unit_end = p->at + p->platform->unit_size;
+        if (p->unit_end > p->image_length)
+                p->unit_end = p->image_length;
+        if (p->erases_first)
+                note_rewritten(p);
+        p->phase = PHASE_UNIT;
         return RKD_PATCH_DONE;
 }
 
@@ -425,9 +319,9 @@ bool rkd_patch_fits(const RkdPlatform *platform) {
 #endif
         return platform->patch && platform->patch_profile > RKD_PATCH_NONE &&
                platform->patch_profile < _RKD_PATCH_PROFILE_MAX &&
-               platform->instruction_set <= RKD_ISA_AVR && (unit & (unit - 1)) == 0 &&
-               platform->program_space <= RKD_PATCH_SPACE_MAX &&
-               platform->program_space / unit <= RKD_PATCH_UNITS_MAX;
+               RKD_CODE_KNOWS(platform->instruction_set) && (unit & (unit - 1)) == 0 &&
+               unit <= UINT32_MAX / RKD_PATCH_UNITS_MAX &&
+               platform->program_space <= unit * RKD_PATCH_UNITS_MAX;
 }
 
 void rkd_patch_begin(RkdPatch *p, const RkdPlatform *platform, uint32_t image_length,
@@ -438,12 +332,13 @@ void rkd_patch_begin(RkdPatch *p, const RkdPlatform *platform, uint32_t image_le
         p->image_length = image_length;
         p->stream_left = stream_length;
         p->erases_first = platform->page_bytes < platform->unit_size;
-        p->unit_shift = (uint8_t)(width_of(platform->unit_size) - 1);
-        p->n_units = ((image_length - 1) >> p->unit_shift) + 1;
+        while (platform->unit_size >> p->unit_shift > 1)
+                p->unit_shift++;
+        p->span = ((image_length - 1) >> p->unit_shift) + 1;
         p->range = UINT32_MAX;
-        p->trail.literals = 1;
-        for (unsigned i = 0; i < RKD_PATCH_SOURCES; i++)
-                p->sources[i] = (int32_t)(i & 1);
+        p->unit = UINT32_MAX;
+        p->trail.streak = 1;
+        p->last_source = RKD_PATCH_NEW;
 }
 
 void rkd_patch_offer(RkdPatch *p, uint32_t at, uint32_t n) {
@@ -460,30 +355,30 @@ uint32_t rkd_patch_unit(const RkdPatch *p) {
 }
 
 RkdPatchEvent rkd_patch_next(RkdPatch *p) {
-        if (p->phase == PHASE_END)
-                return p->stream_left == 0 ? RKD_PATCH_END : RKD_PATCH_BAD;
         if (!may_step(p))
                 return RKD_PATCH_MORE;
-        if (p->phase == PHASE_OPENING)
+        switch (p->phase) {
+        case PHASE_OPENING:
                 return open_stream(p);
-        if (p->phase == PHASE_UNKNOWN)
-                return read_unknown(p);
-        return find_unit(p);
+        case PHASE_KNOWN:
+                return read_run(p);
+        case PHASE_BETWEEN:
+                return begin_unit(p);
+        default:
+                return p->stream_left == 0 ? RKD_PATCH_END : RKD_PATCH_BAD;
+        }
 }
 
 uint32_t rkd_patch_filled(const RkdPatch *p) {
-        uint32_t n = p->at - p->piece;
-
-        return n < p->piece_bytes ? n : p->piece_bytes;
+        return p->at - p->piece;
 }
 
 RkdPatchEvent rkd_patch_fill(RkdPatch *p, uint32_t n) {
-        p->piece_bytes = n;
+        p->piece_end = p->piece + n;
+        put(p, p->spill, p->n_spill);
         for (unsigned i = 0; i < POSITIONS; i++) {
-                if (p->at - p->piece >= n)
+                if (p->at == p->piece_end)
                         return RKD_PATCH_DONE;
-                for (; p->n_spill > 0; p->n_spill--)
-                        p->platform->page[p->n_spill - 1] = p->spill[p->n_spill - 1];
                 if (!may_step(p))
                         return RKD_PATCH_MORE;
                 decode_position(p);
@@ -494,9 +389,9 @@ RkdPatchEvent rkd_patch_fill(RkdPatch *p, uint32_t n) {
 }
 
 void rkd_patch_written(RkdPatch *p) {
-        p->piece += p->piece_bytes;
-        if (p->piece < p->unit_end)
+        p->piece = p->at;
+        if (p->at < p->unit_end)
                 return;
-        set_bit(p->readable, p->unit);
+        note_rewritten(p);
         p->phase = PHASE_BETWEEN;
 }

@@ -4,10 +4,10 @@
  * best one goes on copying, nothing else is looked at. */
 #include "image/patch-private.h"
 
-#define BEAM   5u
+#define BEAM   10u
 #define WALK   8u /* bytes that a new source is followed before it is compared */
 #define QUIET  32u
-#define CALM   6u
+#define CALM   16u
 #define MARGIN (40 * PATCH_COST_BIT) /* what is dearer than the best by so much is given up */
 #define PLACES (PATCH_SEGMENT + 8u)
 
@@ -29,7 +29,7 @@ static void insert(Patch *e, uint32_t i, const PatchPath *x) {
 
         for (unsigned k = 0; k < n; k++) {
                 if (list[k].sources[0] == x->sources[0] &&
-                                list[k].trail.jumped == x->trail.jumped) {
+                                (list[k].trail.streak == 0) == (x->trail.streak == 0)) {
                         if (x->cost < list[k].cost)
                                 list[k] = *x;
                         return;
@@ -68,30 +68,35 @@ static void walk(Patch *e, PatchPath *x, uint32_t at, uint32_t segment, uint32_t
         }
 }
 
-static void try_source(Patch *e, const PatchPath *from, int32_t index, uint32_t leaving,
-                bool is_word, int32_t source, uint32_t at, uint32_t segment) {
-        PatchPath x = *from;
-        uint32_t end = MIN(segment + PATCH_SEGMENT, e->unit_end);
+/* A path that may jump. */
+typedef struct Leap {
+        const PatchPath *path;
+        int32_t index; /* of the path */
+        uint32_t at, segment;
+        uint32_t leaving; /* what it costs to get away */
+        bool is_word;
+} Leap;
+
+static void try_source(Patch *e, const Leap *leap, int32_t source) {
+        uint32_t at = leap->at, end = MIN(leap->segment + PATCH_SEGMENT, e->unit_end);
+        PatchPath x = *leap->path;
 
         if (source == x.sources[0] || patch_source_byte(e, patch_from(at, source),
                                                       patch_kind(source), at) != e->wanted[at])
                 return;
-        x.cost = leaving + patch_weigh_jump(e, from, source);
+        x.cost = leap->leaving + patch_weigh_jump(e, leap->path, source);
         patch_jump(&x, source);
-        if (is_word)
-                x.trail.last_word = 0;
-        x.from = index;
-        x.jump_at = (int32_t)(at - segment);
-        walk(e, &x, at, segment, end);
+        if (leap->is_word)
+                x.trail.was_wrong = 1;
+        x.from = leap->index;
+        x.jump_at = (int32_t)(at - leap->segment);
+        walk(e, &x, at, leap->segment, end);
 }
 
 static void offer_mapped(Patch *e, const PatchPath *x, uint32_t at, PatchCandidates *c) {
-        uint32_t place = at - x->last_old;
-        RkdMapGuess guess;
+        uint32_t address = e->in->program_base + at - x->last_old;
+        RkdMapGuess guess = rkd_map_look_up(&e->model.map, address);
 
-        if (place > RKD_MAP_PLACE_MAX)
-                return;
-        guess = rkd_map_look_up(e->model.map, e->model.n_map, place);
         if (guess.class == RKD_MAP_UNKNOWN)
                 return;
         for (unsigned i = 0; i < 2 && c->n < PATCH_CANDIDATES; i++)
@@ -100,21 +105,17 @@ static void offer_mapped(Patch *e, const PatchPath *x, uint32_t at, PatchCandida
                 };
 }
 
-static void try_jumps(
-                Patch *e, const PatchPath *from, int32_t index, uint32_t at, uint32_t segment) {
+static void try_jumps(Patch *e, Leap *leap) {
         PatchCandidates c;
-        uint32_t leaving;
-        bool is_word;
 
-        if (from->trail.jumped)
+        if (leap->path->trail.streak == 0)
                 return;
-        leaving = patch_weigh_leaving(e, from, at, &is_word);
-        patch_search_at(e, at, &c);
-        offer_mapped(e, from, at, &c);
-        for (unsigned i = 1; i < RKD_PATCH_SOURCES; i++)
-                try_source(e, from, index, leaving, is_word, from->sources[i], at, segment);
+        leap->leaving = patch_weigh_leaving(e, leap->path, leap->at, &leap->is_word);
+        patch_search_at(e, leap->at, &c);
+        offer_mapped(e, leap->path, leap->at, &c);
+        try_source(e, leap, leap->path->sources[1]);
         for (unsigned i = 0; i < c.n; i++)
-                try_source(e, from, index, leaving, is_word, c.list[i].source, at, segment);
+                try_source(e, leap, c.list[i].source);
 }
 
 /* How far the path can go on copying, up to QUIET bytes. */
@@ -168,7 +169,6 @@ uint32_t patch_parse(Patch *e, uint32_t segment, uint32_t to) {
         first.from = first.jump_at = -1;
         insert(e, 0, &first);
         patch_search_segment(e, segment, to);
-        e->literal_at = UINT32_MAX;
         for (at = segment; at < to; at++) {
                 uint32_t i = at - segment;
                 unsigned best = best_of(e, i);
@@ -183,7 +183,8 @@ uint32_t patch_parse(Patch *e, uint32_t segment, uint32_t to) {
                         quiet_to = copies_until(e, x, at);
                 }
                 if (at + CALM >= quiet_to && quiet_to < e->unit_end)
-                        try_jumps(e, x, (int32_t)(i * BEAM + best), at, segment);
+                        try_jumps(e, &(Leap){ x, (int32_t)(i * BEAM + best), at, segment, 0,
+                                                     false });
                 go_on(e, at, segment, x->cost);
         }
         for (uint32_t i = to - segment; last < 0; i++)

@@ -4,8 +4,8 @@
  * Private to src/image/patch*.c. */
 #pragma once
 
+#include "image/patch-range.h"
 #include "image/patch.h"
-#include "proto/numbers.h"
 #include "proto/patch-code.h"
 #include "proto/patch-model.h"
 
@@ -26,21 +26,11 @@ typedef struct PatchFlash {
 typedef struct PatchPath {
         uint32_t cost;
         uint32_t last_old;
-        int32_t sources[RKD_PATCH_SOURCES];
+        int32_t sources[2];
         RkdPatchTrail trail;
         int32_t from;    /* the path that it goes on, -1: none */
         int32_t jump_at; /* the offset of the jump between, to sources[0]; -1: none */
 } PatchPath;
-
-typedef struct PatchRange {
-        uint64_t low;
-        uint32_t range;
-        uint64_t pending; /* bytes that a carry may still change */
-        uint8_t first;
-        uint8_t *out;
-        size_t n, room;
-        bool failed; /* no memory */
-} PatchRange;
 
 /* Copies to be found in a text: chains of the places with the same hash. */
 typedef struct PatchIndex {
@@ -55,7 +45,7 @@ typedef struct PatchCandidate {
         uint32_t length;
 } PatchCandidate;
 
-#define PATCH_CANDIDATES 24u
+#define PATCH_CANDIDATES 32u
 typedef struct PatchCandidates {
         PatchCandidate list[PATCH_CANDIDATES];
         unsigned n;
@@ -75,7 +65,7 @@ typedef struct Patch {
         const uint8_t *wanted;
         uint32_t length, n_units; /* of the wanted image */
         uint8_t isa, profile, unit_shift;
-        bool erases_first, backward;
+        bool erases_first;
         PatchFlash flash;
         bool *rewritten; /* by unit of the span */
         RkdPatchModel model;
@@ -87,11 +77,6 @@ typedef struct Patch {
         uint8_t *n_paths;
         int32_t *jumps; /* of a segment: source of the jump at each place */
         bool *has_jump;
-        uint32_t literal_at; /* where the costs below hold */
-        uint32_t literal_later;
-        uint32_t literal_first[4];
-        uint8_t literal_source[4];
-        uint8_t n_literal_first;
 } Patch;
 
 static inline unsigned patch_kind(int32_t source) {
@@ -112,18 +97,8 @@ static inline uint32_t patch_load_u32(const uint8_t *p) {
 
 static inline bool patch_is_address(const Patch *e, uint32_t word) {
         return word - e->in->program_base < e->flash.span ||
-               (word - e->in->ram_base < e->in->ram_size &&
-                               word - e->in->ram_base < RKD_PATCH_SPACE_MAX);
+               word - e->in->ram_base < e->in->ram_size;
 }
-
-/* patch-range.c: the range coder. */
-int patch_range_init(PatchRange *r, size_t room);
-void patch_range_put(PatchRange *r, uint32_t chance, unsigned bit);
-void patch_range_put_plain(PatchRange *r, unsigned bits, uint32_t value);
-/* The shortest end; at least one byte. */
-void patch_range_finish(PatchRange *r);
-/* Cost of a bit whose probability is chance / 65536. */
-uint32_t patch_cost(uint32_t chance, unsigned bit);
 
 /* patch-step.c: what the decoder does at one position, weighed or written. */
 /* The bytes passed; with only_copies 0 when this position takes a literal. */
@@ -134,6 +109,7 @@ uint32_t patch_weigh_jump(const Patch *e, const PatchPath *x, int32_t source);
 void patch_jump(PatchPath *x, int32_t source);
 /* Writes the decisions of the positions up to `to` at least, with the planned jumps. */
 void patch_emit(Patch *e, uint32_t to, uint32_t segment);
+void patch_emit_number(Patch *e, RkdPatchNumber which, int32_t number);
 uint8_t patch_source_byte(const Patch *e, uint32_t from, unsigned kind, uint32_t at);
 
 /* patch-search.c */
@@ -147,7 +123,7 @@ void patch_search_at(Patch *e, uint32_t at, PatchCandidates *ret);
 void patch_search_add(Patch *e, uint32_t at);
 
 /* patch-parse.c */
-#define PATCH_SEGMENT 1024u
+#define PATCH_SEGMENT 512u
 int patch_parse_init(Patch *e);
 /* Finds the cheapest way from `from` to about `to`; its jumps are left in e->jumps. Returns where
  * it ends. */

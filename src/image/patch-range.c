@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Range encoder with carry, and what a bit costs. The first byte that it makes is always zero and
- * is left out, as are the zeros at the end: a decoder reads zeros there. */
+/* Range encoder with carry, and what a bit costs. Zeros at the end are left out: a decoder reads
+ * zeros there. */
+#include "image/patch-range.h"
+
 #include "image/patch-private.h"
 
 #define RANGE_MIN (UINT32_C(1) << 24)
-#define EVEN      32768u
 
 int patch_range_init(PatchRange *r, size_t room) {
         *r = (PatchRange){ .range = UINT32_MAX, .pending = 1, .room = room };
@@ -56,11 +57,6 @@ void patch_range_put(PatchRange *r, uint32_t chance, unsigned bit) {
         }
 }
 
-void patch_range_put_plain(PatchRange *r, unsigned bits, uint32_t value) {
-        while (bits-- > 0)
-                patch_range_put(r, EVEN, value >> bits & 1);
-}
-
 void patch_range_finish(PatchRange *r) {
         /* Of all values that decode alike, the one with the most zeros at its end. */
         for (unsigned bits = 32;; bits -= 8) {
@@ -75,8 +71,6 @@ void patch_range_finish(PatchRange *r) {
                 shift(r);
         while (r->n > 2 && r->out[r->n - 1] == 0)
                 r->n--;
-        r->n--;
-        memmove(r->out, r->out + 1, r->n);
 }
 
 /* log2(x) for 1 <= x < 4096, in PATCH_COST_BITths: the fraction by squaring. */

@@ -5,7 +5,7 @@
 #include "image/patch-private.h"
 
 #define HASH_BITS    16u
-#define CHAIN_MAX    64u
+#define CHAIN_MAX    128u
 #define LENGTH_MAX   400u
 #define MASKED_BYTES 8u
 #define AHEAD_MAX    64u

@@ -8,6 +8,8 @@
 
 #include "image/patch-private.h"
 
+#define SPACE_MAX (64u * 1024 * 1024)
+
 static unsigned width_of(uint32_t n) {
         return n == 0 ? 0 : 32 - (unsigned)__builtin_clz(n);
 }
@@ -17,7 +19,7 @@ bool plan_patch_is_possible(const PlanInput *in) {
 
         return (in->codecs & 1u << RKD_CODEC_PATCH) != 0 && !in->trust_nothing &&
                profile > RKD_PATCH_NONE && profile < _RKD_PATCH_PROFILE_MAX &&
-               in->instruction_set <= RKD_ISA_AVR && in->program_space <= RKD_PATCH_SPACE_MAX &&
+               in->instruction_set <= RKD_ISA_AVR && in->program_space <= SPACE_MAX &&
                in->program_space % in->unit_size == 0 && in->wanted_length <= in->program_space;
 }
 
@@ -73,40 +75,30 @@ static void done(Patch *e) {
         patch_search_done(&e->search);
 }
 
-static void begin(Patch *e, const uint32_t *order, uint32_t n) {
-        bool some_unknown = false;
-        uint32_t down = 0, known = e->flash.n_known;
-        bool before = false;
+/* Runs of units that are known, or (negative) are not. */
+static void tell_known(Patch *e) {
+        for (uint32_t i = 0, n; i < e->flash.n_known; i += n) {
+                bool unknown = e->flash.unknown[i];
 
-        for (uint32_t i = 1; i < n; i++)
-                down += order[i] < order[i - 1];
-        e->backward = n > 1 ? down > (n - 1) / 2 : false;
-        for (uint32_t i = 0; i < known; i++)
-                some_unknown = some_unknown || e->flash.unknown[i];
-        rkd_patch_model_init(&e->model, e->profile);
-        e->state = (PatchPath){ .trail = { .literals = 1 }, .sources = { 0, 1, 0, 1 } };
-        patch_range_put_plain(&e->range, 8, RKD_PATCH_FORMAT(e->in->codec_profile, e->isa));
-        patch_range_put_plain(&e->range, width_of(e->n_units), n);
-        patch_range_put_plain(&e->range, 1, e->backward);
-        patch_range_put_plain(&e->range, width_of(e->in->program_space >> e->unit_shift), known);
-        patch_range_put_plain(&e->range, 1, some_unknown);
-        for (uint32_t i = 0; some_unknown && i < known; i++) {
-                RkdPatchFlag *flag = &e->model.unknown[before];
-
-                patch_range_put(&e->range, rkd_patch_flag_chance(*flag), e->flash.unknown[i]);
-                rkd_patch_flag_learn(flag, e->flash.unknown[i]);
-                before = e->flash.unknown[i];
+                for (n = 1; i + n < e->flash.n_known && e->flash.unknown[i + n] == unknown;)
+                        n++;
+                patch_emit_number(e, RKD_PATCH_NUMBER_UNIT, unknown ? -(int32_t)n : (int32_t)n);
         }
-        e->unit = e->backward ? e->n_units : UINT32_MAX;
+        patch_emit_number(e, RKD_PATCH_NUMBER_UNIT, 0);
+}
+
+static void begin(Patch *e) {
+        rkd_patch_model_init(&e->model, e->profile);
+        e->state = (PatchPath){ .trail = { .streak = 1 },
+                .sources = { RKD_PATCH_OLD, RKD_PATCH_NEW } };
+        tell_known(e);
+        e->unit = UINT32_MAX;
 }
 
 static void begin_unit(Patch *e, uint32_t unit) {
         uint32_t size = UINT32_C(1) << e->unit_shift;
-        uint32_t next = e->backward ? e->unit - 1 : e->unit + 1;
 
-        patch_range_put_plain(&e->range, 1, unit == next);
-        if (unit != next)
-                patch_range_put_plain(&e->range, width_of(e->n_units - 1), unit);
+        patch_emit_number(e, RKD_PATCH_NUMBER_UNIT, (int32_t)(unit - e->unit));
         e->unit = unit;
         e->at = e->unit_start = unit << e->unit_shift;
         e->unit_end = MIN(e->length, e->at + size);
@@ -136,11 +128,15 @@ static int encode(Patch *e, const uint32_t *order, uint32_t n) {
         if (patch_range_init(&e->range, (size_t)n * e->in->unit_size / 2 + 64) < 0 ||
                         patch_search_init(e) < 0 || patch_parse_init(e) < 0)
                 return -ENOMEM;
-        begin(e, order, n);
+        begin(e);
         for (uint32_t i = 0; i < n; i++)
                 write_unit(e, order[i]);
+        patch_emit_number(e, RKD_PATCH_NUMBER_UNIT, 0);
         patch_range_finish(&e->range);
-        return e->range.failed ? -ENOMEM : 0;
+        if (e->range.failed)
+                return -ENOMEM;
+        e->range.out[0] = RKD_PATCH_FORMAT(e->in->codec_profile, e->isa);
+        return 0;
 }
 
 static int plan_order(const PlanInput *in, uint32_t *units, uint32_t n,

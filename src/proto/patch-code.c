@@ -3,14 +3,6 @@
 
 #include "proto/patch-code.h"
 
-#include "proto/numbers.h"
-
-#ifdef RKD_PATCH_ISA
-#define ISA(isa) ((void)(isa), RKD_PATCH_ISA)
-#else
-#define ISA(isa) (isa)
-#endif
-
 /* BL and B.W with both J bits set: 4 MiB each way, which is all a microcontroller has. */
 #define THUMB_MASK   UINT32_C(0xb800f800)
 #define THUMB_BRANCH UINT32_C(0xb800f000)
@@ -21,10 +13,13 @@
 #define RISCV_BRANCH UINT32_C(0x6f)
 #define RISCV_KEPT   UINT32_C(0xfff)
 
-/* CALL and JMP */
-#define AVR_MASK   UINT32_C(0xfe0c)
-#define AVR_BRANCH UINT32_C(0x940c)
-#define AVR_KEPT   UINT32_C(0xfe0e)
+/* CALL and JMP, a code address in words; LDS and STS, a data address */
+#define AVR_MASK      UINT32_C(0xfe0c)
+#define AVR_BRANCH    UINT32_C(0x940c)
+#define AVR_KEPT      UINT32_C(0xfe0e)
+#define AVR_DATA_MASK UINT32_C(0xfc0f)
+#define AVR_DATA      UINT32_C(0x9000)
+#define AVR_RAM       UINT32_C(0x800000) /* where compilers put the data space */
 
 static uint32_t thumb_target(uint32_t word, uint32_t at) {
         uint32_t halfwords = (word & 0x3ff) << 11 | ((word >> 16) & 0x7ff);
@@ -56,31 +51,39 @@ static uint32_t riscv_retarget(uint32_t word, uint32_t at, uint32_t target) {
                (bytes >> 1 & 0x3ff) << 21 | (bytes >> 20 & 1) << 31;
 }
 
+static bool avr_is_data(uint32_t word) {
+        return (word & AVR_DATA_MASK) == AVR_DATA;
+}
+
 static uint32_t avr_target(uint32_t word) {
+        if (avr_is_data(word))
+                return AVR_RAM + (word >> 16);
         return (word >> 16 | (word & 1) << 16 | (word & 0x1f0) << 13) * 2;
 }
 
 static uint32_t avr_retarget(uint32_t word, uint32_t target) {
         uint32_t words = target / 2;
 
+        if (avr_is_data(word))
+                return (word & 0xffff) | target << 16;
         return (word & AVR_KEPT) | words << 16 | (words >> 16 & 1) | (words >> 13 & 0x1f0);
 }
 
 bool rkd_code_is_branch(uint8_t isa, uint32_t word) {
-        switch (ISA(isa)) {
+        switch (RKD_CODE_ISA(isa)) {
         case RKD_ISA_THUMB:
                 return (word & THUMB_MASK) == THUMB_BRANCH;
         case RKD_ISA_RISCV:
                 return (word & RISCV_MASK) == RISCV_BRANCH;
         case RKD_ISA_AVR:
-                return (word & AVR_MASK) == AVR_BRANCH;
+                return (word & AVR_MASK) == AVR_BRANCH || avr_is_data(word);
         default:
                 return false;
         }
 }
 
 uint32_t rkd_code_target(uint8_t isa, uint32_t word, uint32_t at) {
-        switch (ISA(isa)) {
+        switch (RKD_CODE_ISA(isa)) {
         case RKD_ISA_THUMB:
                 return thumb_target(word, at);
         case RKD_ISA_RISCV:
@@ -91,7 +94,7 @@ uint32_t rkd_code_target(uint8_t isa, uint32_t word, uint32_t at) {
 }
 
 uint32_t rkd_code_retarget(uint8_t isa, uint32_t word, uint32_t at, uint32_t target) {
-        switch (ISA(isa)) {
+        switch (RKD_CODE_ISA(isa)) {
         case RKD_ISA_THUMB:
                 return thumb_retarget(word, at, target);
         case RKD_ISA_RISCV:
@@ -129,7 +132,7 @@ unsigned rkd_code_class(uint8_t isa, uint32_t from, uint32_t to, uint8_t low, ui
                 return 0;
         if ((from | to) & 1)
                 return 1 + (to & 1);
-        switch (ISA(isa)) {
+        switch (RKD_CODE_ISA(isa)) {
         case RKD_ISA_THUMB:
                 return thumb_class(high);
         case RKD_ISA_RISCV:

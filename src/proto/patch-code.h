@@ -6,11 +6,32 @@
  * (rekindle-patch(7), "Branches"). Words are little-endian as they lie in flash; `at` is the
  * device address of the word.
  *
- * A build for one machine may define RKD_PATCH_ISA (an RkdInstructionSet) and drops the others.
+ * A build for one profile knows its own machine only: the one that it is compiled for, unless
+ * RKD_PATCH_ISA (an RkdInstructionSet, as a number) says another.
  */
 
 #include <stdbool.h>
-#include <stdint.h>
+
+#include "proto/numbers.h"
+#include "proto/patch-profile.h"
+
+#if defined(RKD_PATCH_PROFILE) && !defined(RKD_PATCH_ISA)
+#if defined(__thumb__)
+#define RKD_PATCH_ISA 1
+#elif defined(__riscv)
+#define RKD_PATCH_ISA 2
+#elif defined(__AVR__)
+#define RKD_PATCH_ISA 3
+#endif
+#endif
+
+#ifdef RKD_PATCH_ISA
+#define RKD_CODE_ISA(isa)   ((void)(isa), RKD_PATCH_ISA)
+#define RKD_CODE_KNOWS(isa) ((isa) == RKD_PATCH_ISA)
+#else
+#define RKD_CODE_ISA(isa)   (isa)
+#define RKD_CODE_KNOWS(isa) ((isa) <= RKD_ISA_AVR)
+#endif
 
 bool rkd_code_is_branch(uint8_t isa, uint32_t word);
 /* The absolute target of a branch. */

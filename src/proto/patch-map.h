@@ -3,32 +3,37 @@
 
 /*
  * The map of the patch codec: where old addresses went, as far as both ends have learnt it
- * (rekindle-patch(7), "Map"). A sorted table of places (24 bits) and how far each has moved;
- * what lies between two entries moved like its neighbours, probably.
+ * (rekindle-patch(7), "Map"). Addresses and how far each has moved, in no order; the oldest
+ * entry gives way. What lies between two entries moved like its neighbours, probably.
  */
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#define RKD_MAP_ENTRY_BYTES 6u
-#define RKD_MAP_PLACE_MAX   UINT32_C(0xffffff)
-#define RKD_MAP_MOVE_MAX    INT32_C(0x7fffff) /* either way */
+#include "proto/patch-profile.h"
 
 typedef enum RkdMapClass {
-        RKD_MAP_EXACT = 0,   /* this very place */
+        RKD_MAP_EXACT = 0,   /* this very address */
         RKD_MAP_INSIDE = 1,  /* both neighbours moved alike */
         RKD_MAP_BETWEEN = 2, /* they moved differently */
         RKD_MAP_EDGE = 3,    /* one neighbour is near */
         RKD_MAP_UNKNOWN = 4,
 } RkdMapClass;
 
+typedef struct RkdMapEntry {
+        uint32_t address, move;
+} RkdMapEntry;
+
+/* All zero: nothing is known. */
+typedef struct RkdMap {
+        uint16_t n;
+        uint16_t next; /* the entry that is made next */
+        RkdMapEntry entries[RKD_PATCH_MAP_MOST];
+} RkdMap;
+
 typedef struct RkdMapGuess {
-        int32_t move;
-        int32_t other; /* BETWEEN: of the neighbour farther away */
-        uint8_t class; /* RkdMapClass */
+        uint32_t move;  /* of the nearest neighbour; modulo 2^32, as all addresses count */
+        uint32_t other; /* BETWEEN: of the neighbour farther away */
+        uint8_t class;  /* RkdMapClass */
 } RkdMapGuess;
 
-/* entries: n sorted entries of RKD_MAP_ENTRY_BYTES each. */
-RkdMapGuess rkd_map_look_up(const uint8_t *entries, uint32_t n, uint32_t place);
-/* Returns the new n, at most `most`. What cannot be held is ignored. */
-uint32_t rkd_map_learn(uint8_t *entries, uint32_t n, uint32_t most, uint32_t place, int32_t move);
+RkdMapGuess rkd_map_look_up(const RkdMap *map, uint32_t address);
+/* room: entries that it may have. */
+void rkd_map_learn(RkdMap *map, unsigned room, uint32_t address, uint32_t move);

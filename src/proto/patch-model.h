@@ -3,68 +3,22 @@
 
 /*
  * The models of the patch codec: every adaptive probability, the contexts that choose among
- * them, and how they learn (rekindle-patch(7), "Models"). Encoder and decoder share this and
+ * them, and how they learn (rekindle-patch(7), "Contexts"). Encoder and decoder share this and
  * nothing else.
  *
- * A probability is always that of a one, in 65536ths. A device is built for one profile
- * (RKD_PATCH_PROFILE: 0 no patches, 1 compact, 2 full) and has no memory or code for another's;
- * without that definition the model has room for the full one and is told its profile when it
- * begins.
+ * A probability is always that of a one, in 65536ths. A one is what happens seldom.
  */
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "proto/patch-map.h"
-
-typedef enum RkdPatchProfile {
-        RKD_PATCH_NONE = 0,
-        RKD_PATCH_COMPACT = 1,
-        RKD_PATCH_FULL = 2,
-        _RKD_PATCH_PROFILE_MAX,
-} RkdPatchProfile;
-
-#ifndef RKD_PATCH_PROFILE
-#define RKD_PATCH_IS_FULL(model) ((model)->profile == RKD_PATCH_FULL)
-#define RKD_PATCH_FULL_SIZES     1
-#define RKD_PATCH_IS_BUILT       1
-#else
-#define RKD_PATCH_IS_FULL(model) ((void)(model), RKD_PATCH_PROFILE == 2)
-#define RKD_PATCH_FULL_SIZES     (RKD_PATCH_PROFILE == 2)
-#define RKD_PATCH_IS_BUILT       (RKD_PATCH_PROFILE != 0)
-#endif
-
-/* codec_profile of the identity: the profile, and this bit where a unit is larger than the page
- * buffer, so that it is erased before it is filled. */
-#define RKD_PATCH_ERASES_FIRST 0x80u
-/* The first byte of a stream. */
-#define RKD_PATCH_FORMAT(codec_profile, isa) ((uint32_t)(codec_profile) | (uint32_t)(isa) << 4)
-
-#define RKD_PATCH_SPACE_MAX   (UINT32_C(1) << 23) /* of flash, and of RAM that is known */
-#define RKD_PATCH_MAP_COMPACT 128u
-#define RKD_PATCH_MAP_FULL    320u
-#define RKD_PATCH_SOURCES     4u /* copy sources that are remembered */
-#define RKD_PATCH_MIXED       4u /* predictions of a literal's bit, full profile */
-#define RKD_PATCH_SLOTS       512u
-#define RKD_PATCH_RUNS        12u
-#define RKD_PATCH_PLACES      7u
-
-#if RKD_PATCH_FULL_SIZES
-#define RKD_PATCH_HISTORIES 3u
-#define RKD_PATCH_LITERALS  RKD_PATCH_MIXED
-#define RKD_PATCH_MAP_ROOM  RKD_PATCH_MAP_FULL
-#else
-#define RKD_PATCH_HISTORIES 1u
-#define RKD_PATCH_LITERALS  1u
-#define RKD_PATCH_MAP_ROOM  RKD_PATCH_MAP_COMPACT
-#endif
 
 typedef enum RkdPatchKind {
         RKD_PATCH_OLD = 0, /* flash as it is at that moment */
         RKD_PATCH_NEW = 1, /* the same, but what this unit has so far comes first */
 } RkdPatchKind;
 
-/* Units of four bytes that are predicted as a whole. */
+/* Four bytes that are predicted as a whole. */
 typedef enum RkdPatchWord {
         RKD_PATCH_BRANCH = 0,
         RKD_PATCH_POINTER = 1,
@@ -72,92 +26,90 @@ typedef enum RkdPatchWord {
         RKD_PATCH_NO_WORD = _RKD_PATCH_WORD_MAX,
 } RkdPatchWord;
 
-enum { /* numbers */
-        RKD_PATCH_NUMBER_OLD,
-        RKD_PATCH_NUMBER_NEW,
-        RKD_PATCH_NUMBER_BRANCH,
+typedef enum RkdPatchNumber {
+        RKD_PATCH_NUMBER_OLD = RKD_PATCH_OLD, /* distance of such a source */
+        RKD_PATCH_NUMBER_NEW = RKD_PATCH_NEW,
+        RKD_PATCH_NUMBER_BRANCH, /* from the move that was guessed */
         RKD_PATCH_NUMBER_POINTER,
+        RKD_PATCH_NUMBER_UNIT,
         _RKD_PATCH_NUMBER_MAX,
-};
-
-#define RKD_PATCH_REWRITTEN 5u /* class of a word whose source is no old content */
-
-/* A decision: 22 bits of probability, 10 bits of how often it was taken. */
-typedef uint32_t RkdPatchFlag;
-/* A bit of a number or literal: 12 bits of probability, 4 bits of how often it was seen. */
-typedef uint16_t RkdPatchBit;
-
-typedef struct RkdPatchNumber {
-        RkdPatchBit size[32];   /* tree over the length in bits, 5 bits */
-        RkdPatchBit sign[3];    /* by length */
-        RkdPatchBit top[18][3]; /* the two bits below the first one, by length */
-        RkdPatchBit low[3];     /* the last two */
 } RkdPatchNumber;
 
+#define RKD_PATCH_REWRITTEN   5u  /* class of a word whose source is no old content */
+#define RKD_PATCH_STREAKS     12u /* as contexts count them */
+#define RKD_CODE_CLASSES      7u
+#define RKD_PATCH_TREE        256u
+#define RKD_PATCH_NUMBER_SIZE 62u
+#define RKD_PATCH_NUMBER_BITS 32u /* from there on */
+
+/* The contexts of each question, by the first one. */
+enum {
+        RKD_PATCH_MISS = 0, /* the source's byte is wrong */
+        /* after a wrong byte: a literal follows, no other source */
+        RKD_PATCH_STAYS = RKD_PATCH_MISS + RKD_PATCH_STREAKS * 2 * RKD_CODE_CLASSES,
+        RKD_PATCH_FOREIGN = RKD_PATCH_STAYS + 4, /* the source is not the one before */
+        RKD_PATCH_KIND = RKD_PATCH_FOREIGN + 2,  /* its RkdPatchKind */
+        RKD_PATCH_WRONG = RKD_PATCH_KIND + 2,    /* the predicted word is wrong */
+        RKD_PATCH_ABANDONED = RKD_PATCH_WRONG + _RKD_PATCH_WORD_MAX * 6 * 2, /* and left to bytes */
+        RKD_PATCH_FAR = RKD_PATCH_ABANDONED + _RKD_PATCH_WORD_MAX * 2, /* it moved as the other */
+        RKD_PATCH_NUMBERS = RKD_PATCH_FAR + _RKD_PATCH_WORD_MAX,
+        RKD_PATCH_LITERALS = RKD_PATCH_NUMBERS + _RKD_PATCH_NUMBER_MAX * RKD_PATCH_NUMBER_SIZE,
+        _RKD_PATCH_CONTEXTS = RKD_PATCH_LITERALS + RKD_PATCH_TREES_MOST * RKD_PATCH_TREE,
+};
+
 typedef struct RkdPatchModel {
-        RkdPatchFlag hit[2][RKD_PATCH_RUNS][RKD_PATCH_PLACES][RKD_PATCH_HISTORIES];
-        RkdPatchFlag jump[2][RKD_PATCH_RUNS];
-        RkdPatchFlag again[2], which[2], kind[2];
-        RkdPatchFlag word[_RKD_PATCH_WORD_MAX][6][2];
-        RkdPatchFlag corrected[_RKD_PATCH_WORD_MAX][2];
-        RkdPatchFlag other[_RKD_PATCH_WORD_MAX];
-        RkdPatchFlag unknown[2]; /* unit of flash, after a known or unknown one */
-        RkdPatchNumber number[_RKD_PATCH_NUMBER_MAX];
-        RkdPatchBit literal[RKD_PATCH_LITERALS][RKD_PATCH_SLOTS];
-#if RKD_PATCH_FULL_SIZES
-        int32_t weight[4][RKD_PATCH_MIXED]; /* 65536ths */
-#endif
-        uint8_t map[RKD_PATCH_MAP_ROOM * RKD_MAP_ENTRY_BYTES];
-        uint16_t n_map;
         uint8_t profile;
+        RkdMap map;
+        uint16_t chance[_RKD_PATCH_CONTEXTS];
+        uint8_t seen[_RKD_PATCH_CONTEXTS]; /* how often */
 } RkdPatchModel;
 
 /* What happened before the present position. */
 typedef struct RkdPatchTrail {
-        uint16_t history;  /* 16 bytes: 1 literal, 0 copied; the last one lowest */
-        uint8_t run;       /* bytes copied since the last literal or jump, at most 255 */
-        uint8_t literals;  /* since the last copied byte or jump, at most 255 */
-        uint8_t last_word; /* whether the last predicted word was right */
-        uint8_t jumped;    /* just now */
+        uint8_t streak; /* 0 after a jump, 1 to 3 after as many literals, then 3 + bytes copied */
+        uint8_t broken; /* whether there was a literal since the last jump */
+        uint8_t was_wrong; /* whether the last predicted word was */
 } RkdPatchTrail;
 
-/* The literal that is being coded. */
-typedef struct RkdPatchLiteral {
-        uint32_t hash[RKD_PATCH_LITERALS];
-        uint32_t node; /* a one, then the bits so far */
-        uint16_t slot[RKD_PATCH_LITERALS];
-        int16_t stretched[RKD_PATCH_LITERALS];
-        uint8_t set;
-        uint16_t mixed; /* the probability, in 4096ths */
-} RkdPatchLiteral;
-
 void rkd_patch_model_init(RkdPatchModel *model, uint8_t profile);
+void rkd_patch_learn(RkdPatchModel *m, unsigned context, unsigned bit);
 
-uint32_t rkd_patch_flag_chance(RkdPatchFlag flag);
-void rkd_patch_flag_learn(RkdPatchFlag *flag, unsigned bit);
-uint32_t rkd_patch_bit_chance(RkdPatchBit bit);
-void rkd_patch_bit_learn(RkdPatchBit *state, unsigned bit);
+/* class: rkd_code_class() */
+unsigned rkd_patch_miss(const RkdPatchTrail *t, unsigned class);
 
-/* The contexts of a copied byte and of a jump; class: rkd_code_class(). */
-RkdPatchFlag *rkd_patch_hit(
-                RkdPatchModel *m, const RkdPatchTrail *t, unsigned kind, unsigned class);
-RkdPatchFlag *rkd_patch_jump(RkdPatchModel *m, const RkdPatchTrail *t, unsigned kind);
-/* Bits of a number: its sign, and bit `i` (below the first one) of a number of n bits of which
- * `value` is known; NULL: that bit has an even chance. */
-RkdPatchBit *rkd_patch_sign(RkdPatchNumber *number, unsigned n);
-RkdPatchBit *rkd_patch_mantissa(RkdPatchNumber *number, unsigned n, unsigned i, uint32_t value);
+static inline unsigned rkd_patch_stays(const RkdPatchTrail *t) { /* not after a jump */
+        return RKD_PATCH_STAYS + (t->streak < 4u ? t->streak : 4u) - 1;
+}
 
-/* before: the bytes before it in its unit, the last one lowest, zero where there is none;
- * source: what the present source holds there; t: with this literal counted. */
-void rkd_patch_literal_begin(RkdPatchLiteral *l, const RkdPatchTrail *t, uint32_t to,
-                uint32_t before, uint8_t source);
-uint32_t rkd_patch_literal_chance(const RkdPatchModel *m, RkdPatchLiteral *l);
-/* Learns, and goes on to the next bit. */
-void rkd_patch_literal_learn(RkdPatchModel *m, RkdPatchLiteral *l, unsigned bit);
+/* class: RkdMapClass or RKD_PATCH_REWRITTEN */
+static inline unsigned rkd_patch_wrong(const RkdPatchTrail *t, unsigned what, unsigned class) {
+        return RKD_PATCH_WRONG + (what * 6 + class) * 2 + t->was_wrong;
+}
 
-uint32_t rkd_patch_map_room(const RkdPatchModel *m);
+static inline unsigned rkd_patch_abandoned(const RkdPatchTrail *t, unsigned what) {
+        return RKD_PATCH_ABANDONED + what * 2 + (t->streak == 0);
+}
 
-void rkd_patch_trail_word(RkdPatchTrail *t);
-void rkd_patch_trail_hit(RkdPatchTrail *t);
+/* Whether the map learns of a word: it was corrected, or right where two moves were possible. */
+static inline bool rkd_patch_learns(unsigned class, bool wrong) {
+        return class != RKD_PATCH_REWRITTEN && (wrong || class == RKD_MAP_BETWEEN);
+}
+
+static inline unsigned rkd_patch_map_room(const RkdPatchModel *m) {
+        return RKD_PATCH_IS_FULL(m->profile) ? RKD_PATCH_MAP_FULL : RKD_PATCH_MAP_COMPACT;
+}
+
+/* The contexts of a number: its sign, a tree of 5 bits for its length in bits, then its bits from
+ * the second one up to the lowest, which comes first. */
+static inline unsigned rkd_patch_number(RkdPatchNumber which) {
+        return RKD_PATCH_NUMBERS + which * RKD_PATCH_NUMBER_SIZE;
+}
+
+/* Whether a literal is told by its difference from the source's byte, and its tree; t: with this
+ * literal counted. */
+bool rkd_patch_is_difference(const RkdPatchTrail *t, unsigned kind);
+unsigned rkd_patch_literal(const RkdPatchModel *m, bool difference, uint32_t to);
+
+void rkd_patch_trail_copy(RkdPatchTrail *t, unsigned n);
 void rkd_patch_trail_jump(RkdPatchTrail *t);
-void rkd_patch_trail_literal(RkdPatchTrail *t); /* before it is coded */
+void rkd_patch_trail_literal(RkdPatchTrail *t);
