@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * A board in memory for tests of the device library: NOR flash that only clears bits, write units
- * that take one write between two erases, operations that take time, power that can fail inside any
- * of them; a line; and a program that runs the program side.
+ * A board in memory for tests of the device library: flash (board-flash.h), power that can fail
+ * inside any of its operations, a line, and a program that runs the program side.
  *
  * Whatever the library does against the rules is counted in `violations`, with the first one
  * named.
@@ -12,14 +11,19 @@
 
 #include "rekindle/device.h"
 
+/* The usual geometry; board_init_as() has others, up to the limits below it. */
 #define BOARD_BASE   0x08000000u
 #define BOARD_UNIT   1024u
 #define BOARD_UNITS  16u
 #define BOARD_SPACE  (BOARD_UNIT * BOARD_UNITS)
 #define BOARD_RECORD BOARD_UNIT
-#define BOARD_FLASH  (BOARD_SPACE + 2 * BOARD_RECORD)
 #define BOARD_WRITE  8u
-#define BOARD_LINE   65536u
+
+#define BOARD_SPACE_MAX (128u * 1024)
+#define BOARD_FLASH_MAX (BOARD_SPACE_MAX + 2u * 4096)
+#define BOARD_PAGE_MAX  1024u
+#define BOARD_LINE      65536u
+#define BOARD_IMAGES    2u
 
 typedef enum BoardRuns {
         BOARD_OFF,
@@ -33,12 +37,47 @@ typedef enum BoardProgram {
         PROGRAM_CRASHES,
 } BoardProgram;
 
+/* What is left of the operation in which power failed. */
 typedef enum BoardCut {
-        CUT_BEFORE, /* the operation has done nothing yet */
-        CUT_INSIDE, /* half of it, and one unit torn */
+        CUT_BEFORE, /* it has done nothing yet */
+        CUT_INSIDE, /* done up to somewhere, and there something half: bits of one write unit, or
+                     * a stretch of an erase unit that holds anything now */
         CUT_AFTER,  /* all of it, but nobody learnt of it */
+        CUT_EDGE,   /* done up to somewhere, cleanly */
+        CUT_SPREAD, /* everywhere a part of the bits */
+        CUT_ZERO,   /* bits of the first write unit; an erase: zeros, since cells are charged before
+                     * they are erased */
         _BOARD_CUT_MAX,
 } BoardCut;
+
+/* Faults for a test to find. */
+typedef enum BoardFault {
+        FAULT_NONE,
+        FAULT_LATE_DATA,  /* the last write to the program lands only after the next operation: a
+                           * mark is there before what it vouches for */
+        FAULT_ONE_RECORD, /* both record pages are the same flash */
+} BoardFault;
+
+typedef struct BoardGeometry {
+        const char *name;
+        uint32_t unit, units; /* of the program space, as SUMS and runs count */
+        uint32_t erase;       /* bytes of an erase unit in the program space, at most a unit */
+        uint32_t page;        /* page buffer */
+        uint32_t record;      /* bytes of a record page; erased at once */
+        uint16_t write, record_write;
+} BoardGeometry;
+
+typedef struct BoardImage {
+        const uint8_t *bytes;
+        size_t n;
+        bool crashes; /* whatever `behaviour` says */
+} BoardImage;
+
+/* Flash operations that were begun. */
+typedef struct BoardWear {
+        unsigned erases, writes;               /* of the program space */
+        unsigned record_erases, record_writes; /* a mark is a write of one slot */
+} BoardWear;
 
 typedef struct Board {
         RkdPlatform platform;
@@ -51,17 +90,28 @@ typedef struct Board {
         uint32_t up_ms; /* when the present context began */
         RkdStart start;
         unsigned starts;
+        /* With any, nothing else may ever run. */
+        BoardImage images[BOARD_IMAGES];
+        unsigned n_images;
+        bool crashes; /* the one that runs */
 
-        uint8_t flash[BOARD_FLASH];
-        uint8_t written[BOARD_FLASH / BOARD_WRITE]; /* write units since their erase */
+        BoardGeometry geometry;
+        uint8_t flash[BOARD_FLASH_MAX]; /* program space, then the record pages */
+        uint8_t written[BOARD_FLASH_MAX /
+                        2]; /* write units since their erase, at their address / 2 */
+        bool had_record;    /* a good record page was there once */
         uint32_t busy_until_ms;
         uint32_t flash_ms;   /* of one operation */
         unsigned operations; /* begun so far */
         unsigned cut_at;     /* the operation in which power fails; 0: none */
         BoardCut cut;
+        BoardFault fault;
+        uint32_t late_at, late_n;         /* FAULT_LATE_DATA: what is not there yet … */
+        uint8_t late_was[BOARD_PAGE_MAX]; /* … but this */
         uint32_t random;
         unsigned fail_at; /* the operation that fails; 0: none */
-        bool verifies;    /* answer of verify_signature */
+        BoardWear wear;
+        bool verifies; /* answer of verify_signature */
 
         uint8_t to_device[BOARD_LINE], from_device[BOARD_LINE];
         size_t n_to_device, n_from_device;
@@ -69,9 +119,11 @@ typedef struct Board {
         unsigned noise; /* one byte in so many is flipped or lost, both ways; 0: none */
         uint32_t baud;
 
-        uint8_t page[1024], ring[4096], tx[RKD_FRAME_ENCODED(256)], retained[RKD_RETAINED_BYTES];
+        uint8_t page[BOARD_PAGE_MAX], ring[4096], tx[RKD_FRAME_ENCODED(256)];
+        uint8_t retained[RKD_RETAINED_BYTES];
         uint32_t speeds[2];
-        RkdRegion region;
+        RkdRegion regions[2];
+        RkdPatch patch;
 
         unsigned violations;
         const char *violation;
@@ -79,6 +131,11 @@ typedef struct Board {
 
 /* Blank flash, off. Members of platform may be changed until board_power_on(). */
 void board_init(Board *b);
+void board_init_as(Board *b, const BoardGeometry *geometry);
+/* Patches of this profile are taken; RKD_PATCH_NONE: none. */
+void board_take_patches(Board *b, uint8_t profile);
+/* *to becomes what *from is, off. */
+void board_copy(Board *to, const Board *from);
 void board_power_on(Board *b);
 void board_power_off(Board *b);
 void board_reset(Board *b, RkdCause cause);
@@ -89,3 +146,4 @@ void board_run(Board *b, unsigned ms);
 void board_load(Board *b, const uint8_t *image, size_t n);
 bool board_holds(const Board *b, const uint8_t *image, size_t n);
 void board_violate(Board *b, const char *what);
+uint32_t board_random(Board *b);

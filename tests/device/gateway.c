@@ -5,15 +5,18 @@
 
 #include "gateway.h"
 
+#include <openssl/sha.h>
 #include <string.h>
 
-#include "device/rkd-sha256.h"
+#include "planner.h"
 #include "proto/crc.h"
 
-#define WAIT_MS 500u
-#define TRIES   40u
-#define ROUNDS  400u
-#define PAYLOAD 256u
+#define WAIT_MS   500u
+#define TRIES     40u
+#define ROUNDS    400u
+#define PAYLOAD   256u
+#define UNIT_MAX  4096u
+#define UNITS_MAX (BOARD_SPACE_MAX / 256)
 
 void gateway_init(Gateway *g, Board *board) {
         memset(g, 0, sizeof(*g));
@@ -155,11 +158,8 @@ static size_t make_header(const Gateway *g, const Push *push, uint8_t *out) {
                 .version = rkd_text(push->version),
                 .floor = rkd_text(push->floor),
         };
-        RkdSha256 sha;
 
-        rkd_sha256_init(&sha);
-        rkd_sha256_add(&sha, push->image, push->n_image);
-        rkd_sha256_finish(&sha, h.sha256);
+        (void)SHA256(push->image, push->n_image, h.sha256);
         if (push->hardware) {
                 h.n_hardware = 1;
                 h.hardware[0] = rkd_text(push->hardware);
@@ -189,6 +189,7 @@ int gateway_begin(Gateway *g, const Push *push) {
         uint8_t header[RKD_HEADER_MAX], area[RKD_BEGIN_MAX];
         static const uint8_t signature[RKD_SIGNATURE_BYTES] = { 0x5a };
         const RkdBegin begin = {
+                .flags = push->flags,
                 .trial_seconds = push->trial_seconds ? push->trial_seconds : 2,
                 .push_id = push->push_id,
                 .replaces = push->replaces,
@@ -201,44 +202,77 @@ int gateway_begin(Gateway *g, const Push *push) {
         return send_begin(g, area, rkd_begin_encode(&begin, area, sizeof(area)));
 }
 
-static size_t unit_bytes(const Push *push, uint32_t unit) {
-        size_t left = push->n_image - unit * BOARD_UNIT;
+static size_t unit_bytes(const Push *push, uint32_t unit_size, uint32_t unit) {
+        size_t left = push->n_image - unit * unit_size;
 
-        return left < BOARD_UNIT ? left : BOARD_UNIT;
+        return left < unit_size ? left : unit_size;
 }
 
-/* Whether the device holds this unit already. 1, 0, or -1 when it does not answer. */
-static int has_unit(Gateway *g, const Push *push, uint32_t unit) {
-        const RkdRequest q = { .type = RKD_SUMS, .first = unit, .count = 1 };
-        uint8_t wanted[BOARD_UNIT];
-        size_t n = unit_bytes(push, unit);
+/* The sums of units 0 to n. 0, or what the device said. */
+static int read_sums(Gateway *g, uint32_t *sums, uint32_t n) {
+        for (uint32_t at = 0; at < n;) {
+                const RkdRequest q = { .type = RKD_SUMS, .first = at, .count = (uint16_t)(n - at) };
+                int r = gateway_ask(g, &q);
 
-        memset(wanted, 0xff, sizeof(wanted));
-        memcpy(wanted, push->image + unit * BOARD_UNIT, n);
-        if (gateway_ask(g, &q) != 0 || g->answer.count != 1)
-                return -1;
-        return rkd_load_u32(g->answer.bytes) == rkd_crc32(wanted, sizeof(wanted));
-}
-
-/* The stream of all units that differ, one to a run. Its length, or -1. */
-static int make_stream(Gateway *g, const Push *push, uint8_t *out) {
-        uint32_t units = (uint32_t)((push->n_image + BOARD_UNIT - 1) / BOARD_UNIT);
-        int n = 0;
-
-        for (uint32_t unit = 0; unit < units; unit++) {
-                int has = has_unit(g, push, unit);
-
-                if (has < 0)
+                if (r != 0)
+                        return r;
+                if (g->answer.count == 0 || g->answer.count > n - at)
                         return -1;
-                if (has > 0)
+                for (uint16_t i = 0; i < g->answer.count; i++)
+                        sums[at++] = rkd_load_u32(g->answer.bytes + 4u * i);
+        }
+        return 0;
+}
+
+static bool has_unit(const Gateway *g, const Push *push, uint32_t unit, uint32_t sum) {
+        uint32_t size = g->board->geometry.unit;
+        uint8_t wanted[UNIT_MAX];
+        size_t n = unit_bytes(push, size, unit);
+
+        memset(wanted, 0xff, size);
+        memcpy(wanted, push->image + unit * size, n);
+        return sum == rkd_crc32(wanted, size);
+}
+
+/* The stream of all units that differ, one to a run. */
+static uint32_t make_stream(
+                const Gateway *g, const Push *push, const uint32_t *sums, uint8_t *out) {
+        uint32_t size = g->board->geometry.unit, n = 0;
+
+        for (uint32_t unit = 0; unit * size < push->n_image; unit++) {
+                if (!g->trust_nothing && has_unit(g, push, unit, sums[unit]))
                         continue;
                 rkd_store_u32(out + n, unit);
                 rkd_store_u32(out + n + 4, 1);
-                memcpy(out + n + 8, push->image + unit * BOARD_UNIT, unit_bytes(push, unit));
-                n += 8 + (int)unit_bytes(push, unit);
+                memcpy(out + n + 8, push->image + unit * size, unit_bytes(push, size, unit));
+                n += 8 + (uint32_t)unit_bytes(push, size, unit);
         }
         memset(out + n, 0, 8);
         return n + 8;
+}
+
+static const PlanOutput *plan(Gateway *g, const Push *push, const uint32_t *sums) {
+        const RkdPlatform *p = &g->board->platform;
+        const PlanInput in = {
+                .wanted = push->image,
+                .wanted_length = push->n_image,
+                .sums = sums,
+                .n_sums = g->board->geometry.units,
+                .held = g->held,
+                .n_held = g->n_held,
+                .unit_size = p->unit_size,
+                .trust_nothing = g->trust_nothing,
+                .codecs = 1u << RKD_CODEC_RAW | 1u << RKD_CODEC_PATCH,
+                .codec_profile = p->patch_profile |
+                                 (p->page_bytes < p->unit_size ? RKD_PATCH_ERASES_FIRST : 0),
+                .instruction_set = p->instruction_set,
+                .program_base = p->program_base,
+                .program_space = p->program_space,
+                .ram_base = p->ram_base,
+                .ram_size = p->ram_size,
+        };
+
+        return planner_plan(&in);
 }
 
 /* Everything from `from` to the credit, POLL on the last frame. */
@@ -282,17 +316,38 @@ static int send_stream(Gateway *g, const uint8_t *stream, uint32_t length) {
         return -1;
 }
 
-int gateway_stream(Gateway *g, const Push *push) {
-        static uint8_t stream[BOARD_SPACE + 8 * (BOARD_UNITS + 1)];
-        int length = make_stream(g, push, stream), r;
-        RkdRequest q = { .type = RKD_STREAM, .length = (uint32_t)length };
+int gateway_send_stream(Gateway *g, uint8_t codec, const uint8_t *stream, uint32_t length) {
+        const RkdRequest q = {
+                .type = RKD_STREAM,
+                .codec = codec,
+                .length = length,
+                .stream_id = ++g->stream_id,
+        };
+        int r;
 
-        if (length < 0)
-                return -1;
-        q.stream_id = ++g->stream_id;
         g->credit = 0;
         r = gateway_ask(g, &q);
-        return r != 0 ? r : send_stream(g, stream, (uint32_t)length);
+        return r != 0 ? r : send_stream(g, stream, length);
+}
+
+int gateway_stream(Gateway *g, const Push *push) {
+        static uint8_t stream[BOARD_SPACE_MAX + 8 * (UNITS_MAX + 1)];
+        bool planned = g->n_held > 0 && g->board->platform.patch;
+        static uint32_t sums[UNITS_MAX];
+        uint32_t n = (uint32_t)((push->n_image - 1) / g->board->geometry.unit) + 1;
+        const PlanOutput *out;
+        int r = read_sums(g, sums, planned ? g->board->geometry.units : n);
+
+        if (r != 0)
+                return r;
+        if (!planned)
+                return gateway_send_stream(
+                                g, RKD_CODEC_RAW, stream, make_stream(g, push, sums, stream));
+        out = plan(g, push, sums);
+        if (!out)
+                return -1;
+        g->patches += out->codec == RKD_CODEC_PATCH;
+        return gateway_send_stream(g, out->codec, out->stream, (uint32_t)out->length);
 }
 
 int gateway_push(Gateway *g, const Push *push) {

@@ -4,10 +4,12 @@
 /*
  * A small gateway for tests of the device library: asks, waits in the board's own time, pushes
  * images. Plain on purpose: one command at a time, all it may send under the present credit at
- * once, then it listens.
+ * once, then it listens. With images at hand (`held`) it has patches planned, from what the
+ * device really holds; without, it sends whole units.
  */
 
 #include "board.h"
+#include "image/plan.h"
 #include "proto/header.h"
 
 typedef struct Gateway {
@@ -24,6 +26,11 @@ typedef struct Gateway {
         unsigned sent_data;
         uint16_t stream_id;
         uint8_t identity[RKD_IDENTITY_MAX];
+        /* Patches, where the device takes them, made from what these images have. */
+        const PlanImage *held;
+        size_t n_held;
+        bool trust_nothing; /* every unit, whole */
+        unsigned patches;   /* streams that were patches */
 } Gateway;
 
 typedef struct Push {
@@ -36,6 +43,7 @@ typedef struct Push {
         const char *model;    /* NULL: that of the board */
         const char *hardware; /* NULL: none */
         uint8_t algorithm;
+        uint8_t flags;          /* of the begin area */
         uint16_t trial_seconds; /* 0: 2 */
         uint32_t wrong_length;  /* instead of the image's, 0: that */
 } Push;
@@ -53,6 +61,8 @@ int gateway_ask_id(Gateway *g, uint8_t type, uint64_t push_id);
 int gateway_identify(Gateway *g, RkdIdentity *ret);
 /* The steps of a push: results as gateway_ask(). */
 int gateway_begin(Gateway *g, const Push *push);
+/* Any stream at all. */
+int gateway_send_stream(Gateway *g, uint8_t codec, const uint8_t *stream, uint32_t length);
 int gateway_stream(Gateway *g, const Push *push);
 int gateway_push(Gateway *g, const Push *push);
 /* Identify, BEGIN (in place of what is there), stream of what differs, END. */

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Power fails in every flash operation of an upgrade (push, start, healthy, confirm), before,
- * inside and after it. Whatever was cut, after power comes back the device runs a program that is
- * verified to the byte, or it is in its bootloader; it never runs anything else; and the upgrade
- * can be brought to its end.
+ * Power fails in every flash operation of every flow (cuts.h), on devices of several geometries,
+ * with whole units and with patches. Without arguments what takes seconds; with "all" everything,
+ * a line for each device and flow.
  *
- * The loop proves that it can find something: with a planted fault, a record that is verified
- * too early, it has to fail.
+ * The loop proves that it can find something: with planted faults it has to lose devices.
  */
 
 #include <setjmp.h>
@@ -16,204 +14,148 @@
 
 #include <cmocka.h>
 
-#include "../../device/gateway.h"
+#include "../../device/cuts.h"
+#include "basic/cleanup.h"
+#include "proto/patch-model.h"
 
-static Board board, start;
-static Gateway gateway;
-static uint8_t old_image[2500], new_image[3300];
-static const Push first = {
-        .image = old_image, .n_image = sizeof(old_image), .push_id = 0x1111, .version = "1.0.0"
+static const BoardGeometry geometries[] = {
+        { "1 KiB pages", 1024, 16, 1024, 1024, 1024, 4, 4 },
+        { "half a page buffered", 1024, 16, 1024, 512, 1024, 8, 8 },
+        { "256-byte pages", 256, 64, 256, 512, 1024, 4, 4 },
+        { "4 KiB erase units", 4096, 4, 4096, 1024, 4096, 4, 4 },
+        { "two erase units to a unit", 2048, 8, 1024, 1024, 1024, 2, 2 },
+        { "wide writes", 1024, 16, 1024, 1024, 2048, 8, 32 },
 };
-static const Push second = {
-        .image = new_image, .n_image = sizeof(new_image), .push_id = 0x2222, .version = "1.1.0"
-};
+static const BoardGeometry large = { "128 KiB", 1024, 128, 1024, 1024, 1024, 4, 4 };
+static const uint8_t profiles[] = { RKD_PATCH_NONE, RKD_PATCH_COMPACT, RKD_PATCH_FULL };
 
-static bool holds(const Push *push) {
-        return board_holds(&board, push->image, push->n_image);
+static bool all;
+
+static void prepare(const CutSetup *setup, CutCount *ret) {
+        *ret = (CutCount){ 0 };
+        if (cuts_prepare(setup) < 0)
+                fail_msg("%s, %s: no device to begin with", setup->geometry.name,
+                                cuts_flow_name(setup->flow));
+        ret->operations = cuts_count_operations();
+        if (ret->operations == 0)
+                fail_msg("%s, %s: fails without a cut", setup->geometry.name,
+                                cuts_flow_name(setup->flow));
 }
 
-/* Enter, push, start, confirm, from wherever the device is now. 0, or what failed. */
-static int upgrade(const Push *push) {
-        int r;
-
-        gateway_init(&gateway, &board);
-        if (board.runs == BOARD_PROGRAM) {
-                r = gateway_ask(&gateway, &(RkdRequest){ .type = RKD_ENTER });
-                if (r != 0)
-                        return r;
-                board_run(&board, 5);
-        }
-        r = gateway_install(&gateway, *push);
-        if (r == 0)
-                r = gateway_ask_id(&gateway, RKD_START, push->push_id);
-        board_run(&board, 5);
-        return r == 0 ? gateway_confirm(&gateway, push->push_id) : r;
+static void judge(const CutSetup *setup, const CutCount *count) {
+        if (all)
+                print_message("%-26s %-8s profile %u: %3u operations, %6u cases, %6u patches, %u lost\n",
+                                setup->geometry.name, cuts_flow_name(setup->flow), setup->profile,
+                                count->operations, count->cases, count->patches, count->lost);
+        if (count->lost > 0)
+                fail_msg("%s, %s, profile %u: %u devices lost, the first: %s", setup->geometry.name,
+                                cuts_flow_name(setup->flow), setup->profile, count->lost,
+                                count->first);
+        assert_true(count->cases >= count->operations);
+        assert_true(setup->profile == RKD_PATCH_NONE || setup->flow >= FLOW_CONFIRM ||
+                        count->patches > 0);
 }
 
-/* A device that runs the first program, confirmed, off. */
-static void prepare(void) {
-        board_init(&board);
-        image_make(old_image, sizeof(old_image), 1);
-        image_make(new_image, sizeof(new_image), 2);
-        board_power_on(&board);
-        if (upgrade(&first) != 0)
-                board_violate(&board, "the first program could not be installed");
-        board_power_off(&board);
-        start = board;
+static void cut(void (*loop)(bool thorough, CutCount *count), const CutSetup *setup,
+                CutCount *sum) {
+        CutCount count;
+
+        prepare(setup, &count);
+        loop(all, &count);
+        judge(setup, &count);
+        sum->operations += count.operations;
+        sum->cases += count.cases;
+        sum->patches += count.patches;
 }
 
-static void copy_start(void) {
-        board = start;
-        board.platform.user = &board;
-        board.platform.regions = &board.region;
-        board.platform.speeds = board.speeds;
-        board.platform.page = board.page;
-        board.platform.ring = board.ring;
-        board.platform.tx = board.tx;
-        board.platform.retained = board.retained;
+static void tell(const char *what, const CutCount *sum) {
+        print_message("%s: %u operations, %u cases, %u patches: 0 devices lost\n", what,
+                        sum->operations, sum->cases, sum->patches);
 }
 
-static void assert_no_violation(void) {
-        if (board.violations > 0)
-                fail_msg("%u violations, the first: %s", board.violations, board.violation);
-}
-
-/* Power is back: nothing but a whole program may run. */
-static bool comes_up_right(void) {
-        board.cut_at = 0;
-        board_power_on(&board);
-        board_run(&board, 100);
-        if (board.runs == BOARD_PROGRAM)
-                return holds(&first) || holds(&second);
-        return board.runs == BOARD_BOOTLOADER;
-}
-
-/* Cuts at the nth operation; true when the upgrade was over before that. */
-static bool cut_and_recover(unsigned n, BoardCut cut, unsigned again) {
-        copy_start();
-        board.random = n * 7919u + cut;
-        board_power_on(&board);
-        board_run(&board, 60);
-        board.cut_at = board.operations + n;
-        board.cut = cut;
-        if (upgrade(&second) == 0 && board.runs != BOARD_OFF)
-                return true;
-        assert_true(comes_up_right());
-        if (again > 0) {
-                board.cut_at = board.operations + again;
-                board.cut = CUT_INSIDE;
-                (void)upgrade(&second);
-                if (board.runs == BOARD_OFF)
-                        assert_true(comes_up_right());
-                board.cut_at = 0;
-        }
-        assert_int_equal(upgrade(&second), 0);
-        assert_true(holds(&second));
-        assert_int_equal(board.runs, BOARD_PROGRAM);
-        assert_no_violation();
-        return false;
+static CutSetup setup_of(unsigned geometry, unsigned flow, unsigned profile) {
+        return (CutSetup){ .geometry = geometries[geometry],
+                .flow = (CutFlow)flow,
+                .profile = profiles[profile % ELEMENTSOF(profiles)] };
 }
 
 static void every_operation_can_lose_power(void **state) {
-        unsigned n = 0, cases = 0;
-        bool over;
+        CutCount sum = { 0 };
 
-        prepare();
-        do {
-                over = true;
-                n++;
-                for (unsigned cut = 0; cut < _BOARD_CUT_MAX; cut++) {
-                        over &= cut_and_recover(n, (BoardCut)cut, 0);
-                        cases++;
-                }
-        } while (!over);
-        print_message("power cut in %u operations, %u cases: 0 devices lost\n", n - 1, cases - 3);
-        assert_true(n > 12);
+        for (unsigned g = 0; g < ELEMENTSOF(geometries); g++)
+                for (unsigned flow = 0; flow < _CUT_FLOW_MAX; flow++)
+                        for (unsigned p = 0; p < (all ? ELEMENTSOF(profiles) : 1); p++) {
+                                const CutSetup setup = setup_of(g, flow, g + flow + p);
+
+                                cut(cuts_every, &setup, &sum);
+                        }
+        tell("power cut", &sum);
 }
 
 static void power_can_fail_again_while_it_recovers(void **state) {
-        unsigned cases = 0;
+        CutCount sum = { 0 };
 
-        prepare();
-        for (unsigned n = 1; n <= 16; n++)
-                for (unsigned again = 1; again <= 12; again++, cases++)
-                        (void)cut_and_recover(n, CUT_INSIDE, again);
-        print_message("power cut twice, %u cases: 0 devices lost\n", cases);
-}
+        for (unsigned g = 0; g < (all ? ELEMENTSOF(geometries) : 1); g++)
+                for (unsigned flow = 0; flow < _CUT_FLOW_MAX; flow++) {
+                        const CutSetup setup = setup_of(g, flow, g + flow);
 
-static void the_first_push_to_a_blank_device_can_lose_power(void **state) {
-        unsigned n, cases = 0;
-
-        prepare();
-        for (n = 1; n <= 20; n++)
-                for (unsigned cut = 0; cut < _BOARD_CUT_MAX; cut++, cases++) {
-                        board_init(&board);
-                        board.random = n;
-                        board_power_on(&board);
-                        board.cut_at = n;
-                        board.cut = (BoardCut)cut;
-                        (void)upgrade(&first);
-                        assert_true(comes_up_right());
-                        assert_int_equal(upgrade(&first), 0);
-                        assert_true(holds(&first));
-                        assert_no_violation();
+                        if (all || flow == FLOW_UPGRADE || flow == FLOW_RESTORE)
+                                cut(cuts_every_twice, &setup, &sum);
                 }
-        print_message("power cut in the first push, %u cases: 0 devices lost\n", cases);
+        tell("power cut twice", &sum);
 }
 
-static void a_renewed_record_can_lose_power(void **state) {
-        unsigned found = 0;
+static void a_large_device_can_lose_power(void **state) {
+        for (unsigned flow = 0; flow <= FLOW_RESTORE; flow++) {
+                const CutSetup setup = {
+                        .geometry = large,
+                        .flow = (CutFlow)flow,
+                        .profile = RKD_PATCH_FULL,
+                        .functions = 200,
+                };
+                CutCount count;
 
-        prepare();
-        for (unsigned n = 1; n <= 80; n++) {
-                copy_start();
-                board.random = n;
-                board.cut_at = 0;
-                board_power_on(&board);
-                board.cut_at = board.operations + n;
-                board.cut = CUT_INSIDE;
-                for (int i = 0; i < 40 && board.runs != BOARD_OFF; i++) {
-                        board_reset(&board, RKD_CAUSE_WATCHDOG);
-                        board_run(&board, 80);
-                }
-                found += board.runs == BOARD_OFF;
-                assert_true(comes_up_right());
-                assert_int_equal(board.runs, BOARD_PROGRAM);
-                assert_no_violation();
+                prepare(&setup, &count);
+                cuts_sample(all ? 400 : 8, &count);
+                count.operations = 0;
+                judge(&setup, &count);
+                print_message("power cut of 128 KiB, %s: %u samples: 0 devices lost\n",
+                                cuts_flow_name(setup.flow), count.cases);
         }
-        assert_true(found > 60);
 }
 
-/* The fault: the mark `verified` stands before a byte of the program is there. */
-static void a_planted_fault_is_found(void **state) {
-        bool wrong = false;
+static void expect_loss(BoardFault fault, const char *why) {
+        const CutSetup setup = { .geometry = geometries[0],
+                .flow = FLOW_UPGRADE,
+                .profile = RKD_PATCH_FULL,
+                .fault = fault };
+        CutCount count;
 
-        prepare();
-        for (unsigned n = 3; n <= 8 && !wrong; n++) {
-                copy_start();
-                board_power_on(&board);
-                board_run(&board, 60);
-                board.cut_at = board.operations + n;
-                board.cut = CUT_INSIDE;
-                (void)upgrade(&second);
-                memset(board.flash + BOARD_SPACE + BOARD_RECORD + 512, 0, 8);
-                board.cut_at = 0;
-                board_power_on(&board);
-                board.boot.check = 1; /* … and the digest is not looked at */
-                board_run(&board, 100);
-                wrong = board.runs == BOARD_PROGRAM && !holds(&first) && !holds(&second);
-        }
-        assert_true(wrong);
+        prepare(&setup, &count);
+        cuts_every(true, &count);
+        print_message("planted fault: %u of %u devices lost, the first %s\n", count.lost,
+                        count.cases, count.first);
+        assert_true(count.lost > 0);
+        assert_non_null(strstr(count.first, why));
 }
 
-int main(void) {
+static void a_mark_before_its_data_is_found(void **state) {
+        expect_loss(FAULT_LATE_DATA, "calls a program complete that is not");
+}
+
+static void a_record_page_without_redundancy_is_found(void **state) {
+        expect_loss(FAULT_ONE_RECORD, "its record is gone");
+}
+
+int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_operation_can_lose_power),
                 cmocka_unit_test(power_can_fail_again_while_it_recovers),
-                cmocka_unit_test(the_first_push_to_a_blank_device_can_lose_power),
-                cmocka_unit_test(a_renewed_record_can_lose_power),
-                cmocka_unit_test(a_planted_fault_is_found),
+                cmocka_unit_test(a_large_device_can_lose_power),
+                cmocka_unit_test(a_mark_before_its_data_is_found),
+                cmocka_unit_test(a_record_page_without_redundancy_is_found),
         };
 
+        all = argc > 1 && strcmp(argv[1], "all") == 0;
         return cmocka_run_group_tests_name("power-cut", tests, NULL, NULL);
 }

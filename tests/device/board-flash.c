@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The flash of the board, see board-flash.h.
+ */
+
+#include "board-flash.h"
+
+#include <openssl/sha.h>
+#include <string.h>
+
+#include "proto/bytes.h"
+#include "proto/crc.h"
+
+/* Offsets in a record page: rekindle-link(7), "RECORD PAGES". */
+#define PAGE_CRC      8u
+#define PAGE_FLOOR_N  14u
+#define PAGE_BEGIN    16u
+#define PAGE_N_HEADER (PAGE_BEGIN + 20u)
+#define PAGE_HEADER   (PAGE_BEGIN + RKD_BEGIN_FIXED)
+#define PAGE_LENGTH   (PAGE_HEADER + 8u)
+#define PAGE_SHA256   (PAGE_HEADER + 12u)
+#define PAGE_MARKS    512u
+#define NOT_IN_FLASH  UINT32_MAX
+
+uint32_t board_space(const Board *b) {
+        return b->geometry.unit * b->geometry.units;
+}
+
+uint32_t board_flash_bytes(const Board *b) {
+        return board_space(b) + 2 * b->geometry.record;
+}
+
+/* Where in flash[] n bytes at this address are. */
+static uint32_t place_of(const Board *b, uint32_t address, size_t n) {
+        uint32_t at = address - BOARD_BASE, size = board_flash_bytes(b);
+
+        if (address < BOARD_BASE || at > size || n > size - at)
+                return NOT_IN_FLASH;
+        if (b->fault == FAULT_ONE_RECORD && at >= board_space(b) + b->geometry.record)
+                at -= b->geometry.record;
+        return at;
+}
+
+static bool is_record(const Board *b, uint32_t at) {
+        return at >= board_space(b);
+}
+
+static uint32_t erase_bytes(const Board *b, uint32_t at) {
+        return is_record(b, at) ? b->geometry.record : b->geometry.erase;
+}
+
+static uint32_t write_bytes(const Board *b, uint32_t at) {
+        return is_record(b, at) ? b->geometry.record_write : b->geometry.write;
+}
+
+static bool is_busy(const Board *b) {
+        return (int32_t)(b->busy_until_ms - b->now_ms) > 0;
+}
+
+static int on_read(void *user, uint32_t address, void *out, size_t n) {
+        Board *b = user;
+        uint32_t at = place_of(b, address, n);
+
+        if (at == NOT_IN_FLASH) {
+                board_violate(b, "read outside flash");
+                return -1;
+        }
+        if (b->runs == BOARD_OFF)
+                return -1;
+        if (is_busy(b))
+                board_violate(b, "read while flash is busy");
+        memcpy(out, b->flash + at, n);
+        return 0;
+}
+
+/* Power is gone before the late data was written. */
+static void lose_late_data(Board *b) {
+        memcpy(b->flash + b->late_at, b->late_was, b->late_n);
+        b->late_n = 0;
+}
+
+/* Counts the operation; whether power fails in it. */
+static bool begin_operation(Board *b) {
+        if (RKD_FLASH_BLOCKS || (b->platform.capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0) {
+                if (b->n_to_device > 0)
+                        board_violate(b, "bytes come while flash blocks the CPU");
+                b->now_ms += b->flash_ms;
+                b->busy_until_ms = b->now_ms;
+        } else
+                b->busy_until_ms = b->now_ms + b->flash_ms;
+        if (++b->operations != b->cut_at)
+                return false;
+        b->runs = BOARD_OFF;
+        return true;
+}
+
+static int end_operation(Board *b) {
+        if (b->runs == BOARD_OFF)
+                lose_late_data(b);
+        b->late_n = 0;
+        if (b->operations != b->fail_at)
+                return 0;
+        b->busy_until_ms = b->now_ms;
+        return -1;
+}
+
+/* What is left of n bytes at p when their erase was cut off. */
+static void tear_erase(Board *b, uint8_t *p, uint32_t n) {
+        uint32_t from = board_random(b) % n, to = from + board_random(b) % (n - from);
+
+        switch (b->cut) {
+        case CUT_AFTER:
+                memset(p, 0xff, n);
+                break;
+        case CUT_EDGE:
+                if (board_random(b) & 1)
+                        memset(p, 0xff, to);
+                else
+                        memset(p + from, 0xff, n - from);
+                break;
+        case CUT_INSIDE:
+                if (board_random(b) & 1)
+                        memset(p, 0xff, from);
+                else
+                        memset(p + to, 0xff, n - to);
+                for (uint32_t i = from; i <= to; i++)
+                        p[i] = (uint8_t)board_random(b);
+                break;
+        case CUT_SPREAD:
+                for (uint32_t i = 0; i < n; i++)
+                        p[i] |= (uint8_t)board_random(b);
+                break;
+        case CUT_ZERO:
+                memset(p, 0, to + 1);
+                break;
+        default:
+                break;
+        }
+}
+
+static int on_erase(void *user, uint32_t address) {
+        Board *b = user;
+        uint32_t at = place_of(b, address, 1), n;
+        bool done;
+
+        if (b->runs == BOARD_OFF)
+                return -1;
+        if (b->runs == BOARD_PROGRAM)
+                board_violate(b, "the program erases");
+        if (at == NOT_IN_FLASH || at % erase_bytes(b, at) != 0) {
+                board_violate(b, "erase of no unit");
+                return -1;
+        }
+        n = erase_bytes(b, at);
+        *(is_record(b, at) ? &b->wear.record_erases : &b->wear.erases) += 1;
+        done = !begin_operation(b) || b->cut == CUT_AFTER;
+        if (done)
+                memset(b->flash + at, 0xff, n);
+        else if (b->cut != CUT_BEFORE)
+                tear_erase(b, b->flash + at, n);
+        if (done || b->cut != CUT_BEFORE)
+                memset(b->written + at / 2, !done, n / 2);
+        return end_operation(b);
+}
+
+static bool is_all_ones(const uint8_t *p, uint32_t n) {
+        for (uint32_t i = 0; i < n; i++)
+                if (p[i] != 0xff)
+                        return false;
+        return true;
+}
+
+static void write_unit(Board *b, uint32_t at, const uint8_t *data) {
+        uint8_t *written = &b->written[at / 2];
+
+        if (*written)
+                board_violate(b, "write unit written twice");
+        *written = 1;
+        for (uint32_t i = 0; i < write_bytes(b, at); i++)
+                b->flash[at + i] &= data[i];
+}
+
+/* Any of the bits that were to change did; when none did, nobody can tell, and it may be written
+ * again. */
+static void tear_unit(Board *b, uint32_t at, const uint8_t *data) {
+        uint32_t n = write_bytes(b, at);
+        uint8_t torn[RKD_WRITE_SIZE_MAX] = { 0 };
+        unsigned how = board_random(b) % 4;
+
+        for (uint32_t i = 0; i < n; i++)
+                torn[i] = data[i] | (uint8_t)(how == 0 ? 0xff : how == 1 ? 0 : board_random(b));
+        write_unit(b, at, torn);
+        b->written[at / 2] = !is_all_ones(b->flash + at, n);
+}
+
+/* How many of the n bytes are written; behind them something may be torn. */
+static uint32_t tear_write(Board *b, uint32_t at, const uint8_t *data, uint32_t n) {
+        uint32_t unit = write_bytes(b, at), whole;
+
+        switch (b->cut) {
+        case CUT_AFTER:
+                return n;
+        case CUT_EDGE:
+        case CUT_INSIDE:
+                whole = board_random(b) % (n / unit) * unit;
+                if (b->cut == CUT_INSIDE)
+                        tear_unit(b, at + whole, data + whole);
+                return whole;
+        case CUT_SPREAD:
+                for (uint32_t i = 0; i < n; i += unit)
+                        tear_unit(b, at + i, data + i);
+                return 0;
+        case CUT_ZERO:
+                tear_unit(b, at, data);
+                return 0;
+        default:
+                return 0;
+        }
+}
+
+static void note_late(Board *b, uint32_t at, uint32_t n) {
+        if (b->fault != FAULT_LATE_DATA || is_record(b, at) || b->runs == BOARD_OFF)
+                return;
+        b->late_at = at;
+        b->late_n = n;
+}
+
+static int on_write(void *user, uint32_t address, const void *data, size_t n) {
+        Board *b = user;
+        const uint8_t *from = data;
+        uint32_t at = place_of(b, address, n), whole = (uint32_t)n, unit;
+        uint8_t was[BOARD_PAGE_MAX];
+        int r;
+
+        if (b->runs == BOARD_OFF)
+                return -1;
+        unit = at == NOT_IN_FLASH ? 1 : write_bytes(b, at);
+        if (at == NOT_IN_FLASH || at % unit != 0 || n % unit != 0 || n == 0 || n > sizeof(was)) {
+                board_violate(b, "write of no write unit");
+                return -1;
+        }
+        if (b->runs == BOARD_PROGRAM && !is_record(b, at))
+                board_violate(b, "the program writes over itself");
+        *(is_record(b, at) ? &b->wear.record_writes : &b->wear.writes) += 1;
+        memcpy(was, b->flash + at, n);
+        if (begin_operation(b))
+                whole = tear_write(b, at, from, (uint32_t)n);
+        for (uint32_t i = 0; i < whole; i += unit)
+                write_unit(b, at + i, from + i);
+        r = end_operation(b);
+        memcpy(b->late_was, was, n);
+        note_late(b, at, (uint32_t)n);
+        return r;
+}
+
+#if !RKD_FLASH_BLOCKS
+static int on_flash_poll(void *user) {
+        Board *b = user;
+
+        if (b->runs == BOARD_OFF)
+                return -1;
+        return is_busy(b);
+}
+#endif
+
+void board_flash_attach(RkdPlatform *p) {
+        p->flash_read = on_read;
+        p->flash_erase = on_erase;
+        p->flash_write = on_write;
+#if !RKD_FLASH_BLOCKS
+        p->flash_poll = on_flash_poll;
+#endif
+}
+
+static bool is_page_good(const uint8_t *page) {
+        uint32_t n = PAGE_HEADER + rkd_load_u16(page + PAGE_N_HEADER) +
+                     rkd_load_u16(page + PAGE_N_HEADER + 2) + page[PAGE_FLOOR_N];
+        uint32_t crc;
+
+        if (memcmp(page, "RKR1", 4) != 0 || n > PAGE_MARKS)
+                return false;
+        crc = rkd_crc32_add(RKD_CRC32_START, page, PAGE_CRC);
+        crc = rkd_crc32_add(crc, page + PAGE_CRC + 4, n - PAGE_CRC - 4);
+        return rkd_crc32_finish(crc) == rkd_load_u32(page + PAGE_CRC);
+}
+
+/* The newest good page; NULL: none. */
+static const uint8_t *find_record(const Board *b) {
+        const uint8_t *one = b->flash + board_space(b), *other = one + b->geometry.record;
+        bool first = is_page_good(one), second = is_page_good(other);
+
+        if (first && second)
+                return (int32_t)(rkd_load_u32(other + 4) - rkd_load_u32(one + 4)) > 0 ? other : one;
+        return first ? one : second ? other : NULL;
+}
+
+static bool is_vouched_for(const Board *b, const uint8_t *record) {
+        uint32_t n = rkd_load_u32(record + PAGE_LENGTH), slot = b->geometry.record_write;
+        uint8_t digest[RKD_SHA256_BYTES];
+
+        if (n > board_space(b) || is_all_ones(record + PAGE_MARKS, slot < 4 ? 4 : slot))
+                return false;
+        (void)SHA256(b->flash, n, digest);
+        return memcmp(digest, record + PAGE_SHA256, sizeof(digest)) == 0;
+}
+
+void board_note_record(Board *b) {
+        if (find_record(b))
+                b->had_record = true;
+}
+
+bool board_may_start(const Board *b) {
+        const uint8_t *record = find_record(b);
+
+        if (record)
+                return is_vouched_for(b, record);
+        if (b->n_images > 0)
+                return !b->had_record; /* the board knows what may run */
+        return is_all_ones(b->flash + board_space(b), 2 * b->geometry.record);
+}
