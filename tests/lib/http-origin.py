@@ -13,7 +13,7 @@ Standard input takes one command a line; each is answered by "ok", or "error TEX
     status CODE [SECONDS]   every answer is CODE (with Retry-After: SECONDS);  status off
     cut-after BYTES         every body is cut off after so many bytes;          cut-after off
     extra BYTES             every file has so many bytes more than it has, chunked;   extra off
-    slow BYTES_PER_S        every body is sent at this speed;                   slow off
+    slow BYTES_PER_S [PATH] every body (below PATH) is sent at this speed;      slow off
     refuse                  close the listening socket: connections are refused
     hang                    take connections and requests, answer nothing
     answer                  after refuse and hang: as usual again, at the same port
@@ -74,7 +74,7 @@ class Origin:
         self.lock = threading.Lock()
         self.log = open(log, "a", buffering=1) if log else None
         self.mode, self.status, self.retry_after = "answer", None, None
-        self.cut_after, self.slow, self.extra = None, None, None
+        self.cut_after, self.slow, self.slow_path, self.extra = None, None, "/", None
         self.proxy_user, self.proxy_status = None, None
         self.connections = set()
         self.listener = None
@@ -143,6 +143,7 @@ class Origin:
             self.extra = None if off else int(rest[0])
         elif word == "slow":
             self.slow = None if off else int(rest[0])
+            self.slow_path = rest[1] if len(rest) > 1 else "/"
         elif word == "refuse":
             self.stop_listening()
         elif word == "hang":
@@ -223,9 +224,10 @@ class Exchange:
         try:
             while sent < length:
                 n = min(CHUNK, length - sent)
-                if self.o.slow:
-                    n = min(n, max(1, self.o.slow // 20))
-                    time.sleep(n / self.o.slow)
+                slow = self.o.slow
+                if slow and self.path.startswith(self.o.slow_path):
+                    n = min(n, max(1, slow // 20))
+                    time.sleep(n / slow)
                 cut = self.o.cut_after
                 if cut is not None:
                     n = min(n, cut - sent)
