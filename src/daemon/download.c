@@ -17,7 +17,7 @@ struct Download {
         StoreWriter *writer;
         FetchCall *call;
         bool started; /* the server's answer began: what the file holds fits it */
-        bool committing;
+        sd_event_source *unpacking;
         Why failed; /* why our side stopped the transfer */
         int error;
 };
@@ -26,6 +26,7 @@ Download *download_free(Download *d) {
         if (!d)
                 return NULL;
         d->call = fetch_call_cancel(d->call);
+        sd_event_source_disable_unref(d->unpacking);
         store_writer_free(d->writer);
         free(d);
         return NULL;
@@ -74,21 +75,50 @@ static void on_stored(int error, void *userdata) {
         update_success(u);
 }
 
-static void complete(Download *d) {
+static void cannot_store(Download *d, int error, const Why *w) {
         Update *u = d->update;
+
+        switch (error) {
+        case -EBADMSG:
+                update_failure(u, OUTCOME_IMAGE_INVALID, "%s", w->text);
+                break;
+        case -ESTALE: /* nothing is left of it: the next time is the first */
+                update_enter(u, UPDATE_DOWNLOADING);
+                break;
+        case -ENOSPC:
+                update_failure(u, OUTCOME_NO_SPACE, "%s", w->text);
+                break;
+        default:
+                update_failure(u, OUTCOME_STORE_FAILED, "the image cannot be stored: %s", w->text);
+                break;
+        }
+}
+
+/* One slice; the lines have their turn in between. */
+static int on_unpack(sd_event_source *source, void *userdata) {
+        Download *d = userdata;
         Why w;
         int r;
 
-        d->committing = true;
-        r = store_writer_commit(d->writer, on_stored, d, &w);
-        if (r == -EBADMSG)
-                update_failure(u, OUTCOME_IMAGE_INVALID, "%s", w.text);
-        else if (r == -ESTALE) /* nothing is left of it: the next time is the first */
-                update_enter(u, UPDATE_DOWNLOADING);
-        else if (r == -ENOSPC)
-                update_failure(u, OUTCOME_NO_SPACE, "%s", w.text);
-        else if (r < 0)
-                update_failure(u, OUTCOME_STORE_FAILED, "the image cannot be stored: %s", w.text);
+        r = store_writer_unpack(d->writer, &w);
+        if (r > 0)
+                return 0;
+        d->unpacking = sd_event_source_disable_unref(d->unpacking);
+        if (r == 0)
+                r = store_writer_commit(d->writer, on_stored, d, &w);
+        if (r < 0)
+                cannot_store(d, r, &w);
+        return 0;
+}
+
+static void complete(Download *d) {
+        int r;
+
+        r = sd_event_add_defer(d->update->manager->event, &d->unpacking, on_unpack, d);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(d->unpacking, SD_EVENT_ON);
+        if (r < 0)
+                manager_fatal(d->update->manager, r, "a download could not be unpacked");
 }
 
 static void broken(Download *d, const FetchResult *result) {

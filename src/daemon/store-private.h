@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "daemon/store.h"
+#include "image/decompress.h"
 
 #define STORE_FORMAT   1
 #define STORE_JSON_MAX (256 * 1024)
@@ -22,6 +23,14 @@ typedef struct StorePending {
         bool has_part;
 } StorePending;
 
+/* In order; see store-unpack.c. */
+typedef enum UnpackStage {
+        UNPACK_RECEIVED,
+        UNPACK_DECODING,
+        UNPACK_CHECKING,
+        UNPACK_DONE,
+} UnpackStage;
+
 struct StoreWriter {
         LIST_ENTRY(StoreWriter) link;
         Store *store;
@@ -33,6 +42,9 @@ struct StoreWriter {
         uint64_t offset;
         Hash *hash; /* over what was received */
         char *etag;
+        UnpackStage stage;
+        Decoder *decoder;
+        uint64_t unpacked; /* bytes that the present stage has done */
         int image_fd;
         char *image_name; /* temporary, with its space reserved */
         StorePending *pending;

@@ -309,6 +309,7 @@ StoreWriter *store_writer_free(StoreWriter *writer) {
         (void)close_fd(writer->fd);
         (void)close_fd(writer->image_fd);
         hash_free(writer->hash);
+        decoder_free(writer->decoder);
         free(writer->etag);
         free(writer->image_name);
         release_free(writer->release);
@@ -396,84 +397,13 @@ int store_writer_write(StoreWriter *writer, const void *bytes, size_t n, Why *w)
         return 0;
 }
 
-static int sink(const void *bytes, size_t n, void *userdata) {
-        const StoreWriter *writer = userdata;
-
-        return write_all(writer->image_fd, bytes, n);
-}
-
-static int decode(StoreWriter *writer, Why *w) {
-        _cleanup_free_ uint8_t *block = malloc(BLOCK_SIZE);
-        _cleanup_(decoder_freep) Decoder *decoder = NULL;
-        const Release *release = writer->release;
-        uint64_t at = 0;
-        int r;
-
-        if (!block || decoder_new(release->encoding, release->image_length, &decoder) < 0)
-                return why_oom(w);
-        if (lseek(writer->image_fd, 0, SEEK_SET) < 0)
-                return why(w, -errno, "%s: %s", writer->image_name, strerror(errno));
-        while (at < writer->offset) {
-                ssize_t k = pread(
-                                writer->fd, block, MIN(BLOCK_SIZE, writer->offset - at), (off_t)at);
-
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k <= 0)
-                        return why(w, k < 0 ? -errno : -EIO, "%s cannot be read", writer->part);
-                r = decoder_write(decoder, block, (size_t)k, sink, writer, w);
-                if (r < 0)
-                        return r;
-                at += (uint64_t)k;
-        }
-        return decoder_finish(decoder, w);
-}
-
-/* What was received is no good: away with it, and with everything that would be resumed. */
-static int discard(StoreWriter *writer, int r) {
-        (void)ftruncate(writer->fd, 0);
-        writer->offset = 0;
-        return r;
-}
-
-static int check_file(StoreWriter *writer, Why *w) {
-        Sha256 digest;
-        int r;
-
-        r = hash_final(writer->hash, &digest);
-        writer->hash = hash_free(writer->hash);
-        if (r < 0)
-                return why(w, r, "%s: %s", writer->release->target, strerror(-r));
-        if (sha256_equal(&digest, &writer->release->file_digest))
-                return 0;
-        if (writer->resumed)
-                return why(w, -ESTALE,
-                                "%s: the bytes of an earlier download do not go with the rest; "
-                                "it has to begin again",
-                                writer->release->target);
-        return why(w, -EBADMSG, "%s is not the file that was signed: its digest is another",
-                        writer->release->target);
-}
-
 int store_writer_commit(StoreWriter *writer, SyncFunc func, void *userdata, Why *w) {
         const Release *release = writer->release;
         int r;
 
-        if (writer->offset != release->file_length || !writer->hash)
-                return why(w, -EINVAL, "%s: %llu of %llu bytes are there", release->target,
-                                (unsigned long long)writer->offset,
-                                (unsigned long long)release->file_length);
-        r = check_file(writer, w);
-        if (r < 0)
-                return discard(writer, r);
-        r = decode(writer, w);
-        if (r == 0)
-                r = image_check_fd(writer->image_fd, release, w);
-        /* Decoded to more than was signed: no better than any other bytes that were not signed. */
-        if (r == -EFBIG)
-                r = -EBADMSG;
-        if (r == -EBADMSG)
-                return why_prefix(w, discard(writer, r), "%s", release->target);
+        do
+                r = store_writer_unpack(writer, w);
+        while (r > 0);
         if (r < 0)
                 return r;
         r = store_place(writer->store, release,

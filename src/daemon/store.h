@@ -56,10 +56,13 @@ int store_writer_restart(StoreWriter *writer,
 int store_writer_set_etag(StoreWriter *writer, const char *etag);
 /* More than release->file_length: -EFBIG. */
 int store_writer_write(StoreWriter *writer, const void *bytes, size_t n, Why *w);
-/* All bytes are there: checks the file's digest, decodes, checks the image, then makes both
- * durable; func when the image is in the store. -EBADMSG: not what was signed (the part file is
- * forgotten). -ESTALE: the same, but a part of it was there before this writer: begin again from
- * 0. */
+/* All bytes are there: checks the file's digest, decodes, checks the image, a slice of some
+ * milliseconds with each call. 1: there is more to do; 0: all is as it was signed. -EBADMSG: it is
+ * not (the part file is forgotten). -ESTALE: the same, but a part of it was there before this
+ * writer: begin again from 0. */
+int store_writer_unpack(StoreWriter *writer, Why *w);
+/* Does what is left of that, with the same errors, then makes image and release durable; func
+ * when the image is in the store. */
 int store_writer_commit(StoreWriter *writer, SyncFunc func, void *userdata, Why *w);
 
 /* Bytes that are there already (adopt, install): checked against the release, then durable. */

@@ -195,6 +195,31 @@ static void received_file_is_decoded_into_the_store(void **state) {
         }
 }
 
+/* So that the lines of the gateway need not wait for all of it. */
+static void unpacking_is_done_in_slices(void **state) {
+        Served x = serve(3 * MB, 1, RELEASE_ZSTD);
+        Store *s = open_store(*state, 8 * MB);
+        StoreWriter *writer = NULL;
+        size_t n = 0;
+        int r;
+
+        assert_int_equal(store_writer_new(s, x.release, &writer, NULL), 0);
+        assert_int_equal(store_writer_write(writer, x.file, x.file_n, NULL), 0);
+        do {
+                r = store_writer_unpack(writer, NULL);
+                n++;
+        } while (r > 0);
+        assert_int_equal(r, 0);
+        assert_in_range(n, x.file_n / (64 * 1024) + x.image_n / (512 * 1024), 200);
+        assert_int_equal(store_writer_unpack(writer, NULL), 0);
+        assert_int_equal(store_writer_commit(writer, state_on_done, *state, NULL), 0);
+        assert_int_equal(state_wait(*state), 0);
+        store_writer_free(writer);
+        assert_there(s, &x);
+        store_free(s);
+        served_done(&x);
+}
+
 static void cut_download_goes_on_where_it_stopped(void **state) {
         Served x = serve(IMAGE_SIZE, 1, RELEASE_ZSTD);
         Store *s = open_store(*state, MB);
@@ -755,6 +780,7 @@ int main(void) {
                 TEST(added_image_is_there_after_a_restart),
                 TEST(bytes_that_are_not_the_image_are_not_added),
                 TEST(received_file_is_decoded_into_the_store),
+                TEST(unpacking_is_done_in_slices),
                 TEST(cut_download_goes_on_where_it_stopped),
                 TEST(server_that_begins_anew_is_followed),
                 TEST(more_than_was_signed_is_refused),
