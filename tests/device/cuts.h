@@ -19,7 +19,7 @@ typedef enum CutFlow {
         FLOW_INSTALL, /* on a blank device */
         FLOW_ADOPT,   /* on a device whose program came by a probe */
         FLOW_UPGRADE, /* on a device with a confirmed program */
-        FLOW_RESTORE, /* the new program crashes until its starts are used up, the old one comes back */
+        FLOW_RESTORE, /* the new program uses up its starts, the old one comes back */
         FLOW_CONFIRM, /* first start, health, confirm through the bootloader */
         FLOW_STARTS,  /* resets by the watchdog until the marks of a record page are used up */
         _CUT_FLOW_MAX,
