@@ -344,7 +344,8 @@ void rkd_boot_command(RkdBoot *b) {
                 if (now - b->command_ms < LATER_MS)
                         return;
                 result = RKD_BUSY;
-                a.busy_ms = BUSY_MS;
+                a.busy_ms = (uint16_t)(BUSY_MS + rkd_stream_busy_ms(&b->stream));
+                rkd_stream_note_announced(&b->stream);
         }
         b->command_open = false;
         rkd_link_reply(&b->link, &a, result);

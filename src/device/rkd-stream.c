@@ -445,11 +445,15 @@ bool rkd_stream_may_nak(const RkdStream *s) {
         return s->gap && (!s->nak_told || now - s->nak_ms >= NAK_AGAIN_MS);
 }
 
+void rkd_stream_note_announced(RkdStream *s) {
+        if (s->blocking == BLOCKING_ANNOUNCE)
+                s->blocking = BLOCKING_TOLD;
+}
+
 void rkd_stream_note_told(RkdStream *s, bool nak) {
         s->credit_told = s->credit;
         s->ack_due = false;
-        if (s->blocking == BLOCKING_ANNOUNCE)
-                s->blocking = BLOCKING_TOLD;
+        rkd_stream_note_announced(s);
         if (!nak)
                 return;
         s->nak_told = true;

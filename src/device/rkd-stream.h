@@ -44,7 +44,9 @@ bool rkd_stream_is_working(const RkdStream *stream);
 uint16_t rkd_stream_busy_ms(const RkdStream *stream);
 /* Whether a NAK may go out unasked now. */
 bool rkd_stream_may_nak(const RkdStream *stream);
-/* A STATUS was sent, as a NAK or not. */
+/* The busy time was sent. */
+void rkd_stream_note_announced(RkdStream *stream);
+/* And with it the rest of a STATUS, as a NAK or not. */
 void rkd_stream_note_told(RkdStream *stream, bool nak);
 /* What was told has left the device. */
 void rkd_stream_note_sent(RkdStream *stream);

@@ -278,6 +278,29 @@ static void blocking_flash_works_in_half_duplex(void **state) {
         assert_true(board_holds(&board, new_image, sizeof(new_image)));
 }
 
+/* The page is full only when END has been asked: nobody polls for a STATUS any more. */
+static void busy_answer_announces_the_last_page_in_half_duplex(void **state) {
+        const Push push = {
+                .image = new_image, .n_image = 200, .push_id = 0x3333, .version = "1.2.0"
+        };
+        const RkdRequest open = {
+                .type = RKD_STREAM, .codec = RKD_CODEC_RAW, .length = 216, .stream_id = 1
+        };
+        uint8_t data[4 + 216] = { [8] = 1 }; /* offset 0, unit 0, one unit; the end */
+
+        memcpy(data + 12, new_image, 200);
+        board.platform.address = 9;
+        board.platform.capabilities = RKD_CAN_FLASH_BLOCKS_CPU;
+        board.flash_ms = 30;
+        board_power_on(&board);
+        gateway_init(&gateway, &board);
+        assert_int_equal(gateway_begin(&gateway, &push), 0);
+        assert_int_equal(gateway_ask(&gateway, &open), 0);
+        gateway_send(&gateway, RKD_DATA, 0, data, sizeof(data));
+        assert_int_equal(gateway_ask_id(&gateway, RKD_END, push.push_id), 0);
+        assert_true(board_holds(&board, new_image, 200));
+}
+
 static void wrong_bytes_never_verify(void **state) {
         Push push = first;
 
@@ -377,6 +400,7 @@ int main(void) {
                 TEST(half_duplex_speaks_only_when_polled),
                 TEST(flash_that_blocks_the_cpu_is_announced),
                 TEST(blocking_flash_works_in_half_duplex),
+                TEST(busy_answer_announces_the_last_page_in_half_duplex),
                 TEST(wrong_bytes_never_verify),
                 TEST(a_failing_flash_is_told),
                 TEST(the_release_can_be_read_back),
