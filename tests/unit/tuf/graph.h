@@ -9,8 +9,8 @@
 json_t *graph_role(Maker *m, const char *role);
 void graph_add_target(Maker *m, const char *role, const char *name);
 
-/* patterns: with blanks between; those that begin with # are hash prefixes. The key signs the
- * role, whoever delegates to it. Last in the delegator's list; it ends with a ! when terminating. */
+/* patterns: with blanks between; those that begin with # are hash prefixes, a ! at the end makes it
+ * terminating. Last in the delegator's list. The key signs the role, whoever delegates to it. */
 void graph_delegate(Maker *m, const char *delegator, const char *role, const char *patterns,
                 unsigned key);
 /* Succinct bins, all signed by the key; each is a role made on demand. */
