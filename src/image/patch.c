@@ -153,6 +153,16 @@ static int plan_order(const PlanInput *in, uint32_t *units, uint32_t n,
         return r;
 }
 
+static PlanOrder name_order(const uint32_t *order, uint32_t n) {
+        uint32_t down = 0;
+
+        for (uint32_t i = 1; i < n; i++)
+                down += order[i] < order[i - 1];
+        if (down == 0)
+                return PLAN_UP;
+        return down == n - 1 ? PLAN_DOWN : PLAN_GRAPH;
+}
+
 /* The stream of this order, if it is shorter than what there is. */
 static int try_order(const PlanInput *in, const uint32_t *order, uint32_t n, PlanOutput *out) {
         Patch e;
@@ -167,6 +177,7 @@ static int try_order(const PlanInput *in, const uint32_t *order, uint32_t n, Pla
                 free(out->stream);
                 out->stream = TAKE_PTR(e.range.out);
                 out->length = e.range.n;
+                out->order = name_order(order, n);
         }
         done(&e);
         return r;

@@ -29,11 +29,19 @@ typedef struct PlanInput {
         uint32_t program_base, program_space, ram_base, ram_size;
 } PlanInput;
 
+typedef enum PlanOrder { /* of the units sent */
+        PLAN_UP,
+        PLAN_DOWN,
+        PLAN_GRAPH, /* those that others need come later */
+        _PLAN_ORDER_MAX,
+} PlanOrder;
+
 typedef struct PlanOutput {
         uint8_t codec;
         uint8_t *stream; /* caller frees */
         size_t length;
         uint32_t units_sent, units_kept;
+        PlanOrder order;
 } PlanOutput;
 
 /* The shortest stream that the device can take. */

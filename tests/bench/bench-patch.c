@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The patch codec on pairs of images: plans each, plays the stream with the device's decoder onto
+/* The patch codec on a pair of images: plans it, plays the stream with the device's decoder onto
  * a flash that holds the old one, and prints what it took. tests/bench/patch calls this.
  *
- * usage: bench-patch [-u UNIT] [-p full|compact] [-e] [-i thumb|riscv|avr|none] [-b BASE]
- *        [-r RAMBASE] [-R RAMSIZE] [-o STREAM] OLD NEW        (OLD "-": nothing is there) */
+ * usage: bench-patch [-u UNIT] [-p full|compact] [-e] [-i thumb|riscv|avr|other] [-b BASE]
+ *        [-r RAMBASE] [-R RAMSIZE] [-o STREAM] OLD NEW        (OLD "none": nothing is there) */
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "basic/file.h"
@@ -73,7 +74,7 @@ static int read_image(const char *path, char **ret, size_t *ret_n) {
 
         *ret = NULL;
         *ret_n = 0;
-        if (streq(path, "-"))
+        if (streq(path, "none"))
                 return 0;
         r = file_read(AT_FDCWD, path, IMAGE_MAX, ret, ret_n);
         if (r < 0)
@@ -95,8 +96,13 @@ static bool play(const PlanInput *in, const PlanOutput *out, double *ret_ms) {
         RkdPatchEvent event;
         bool good;
 
-        if (!flash || patch_player_init(&player, in, flash, RING_BYTES) < 0)
+        if (!flash)
                 return false;
+        if (patch_player_init(&player, in, flash, RING_BYTES) < 0) {
+                (void)fprintf(stderr, "more than %u units\n", RKD_PATCH_UNITS_MAX);
+                patch_player_done(&player);
+                return false;
+        }
         memset(flash, 0xff, in->program_space);
         if (in->present)
                 memcpy(flash, in->present, in->present_length);
@@ -111,10 +117,23 @@ static bool play(const PlanInput *in, const PlanOutput *out, double *ret_ms) {
         return good;
 }
 
+/* The decoder's memory in a device that is built for this profile, with pointers of 32 bits. */
+static size_t decoder_bytes(const PlanInput *in) {
+        size_t units = (in->program_space / in->unit_size + 7) / 8 * 8;
+        size_t n = sizeof(RkdPatch) - sizeof(void *) + 4 - 2 * (RKD_PATCH_UNITS_MAX - units) / 8;
+
+        if ((in->codec_profile & RKD_PATCH_FULL) != 0)
+                return n;
+        return n - (RKD_PATCH_MAP_FULL - RKD_PATCH_MAP_COMPACT) * sizeof(RkdMapEntry) -
+               (RKD_PATCH_TREES_FULL - RKD_PATCH_TREES_COMPACT) * RKD_PATCH_TREE * 3;
+}
+
 static int run(Options *o) {
+        static const char *const orders[_PLAN_ORDER_MAX] = { "up", "down", "graph" };
         PlanInput *in = &o->in;
         uint32_t most = (uint32_t)MAX(in->wanted_length, in->present_length);
         double plan_ms, play_ms = 0;
+        struct rusage used;
         PlanOutput out;
         bool good;
         Why w;
@@ -126,11 +145,12 @@ static int run(Options *o) {
                 return 1;
         }
         plan_ms = milliseconds() - plan_ms;
+        (void)getrusage(RUSAGE_SELF, &used);
         good = out.codec == RKD_CODEC_RAW || play(in, &out, &play_ms);
-        printf("size=%zu wire=%zu units=%u/%u codec=%u plan_ms=%.0f decode_ms=%.0f decoder_bytes=%zu %s\n",
-                        in->wanted_length, out.length, out.units_sent,
-                        out.units_sent + out.units_kept, out.codec, plan_ms, play_ms,
-                        sizeof(RkdPatch), good ? "good" : "BAD");
+        printf("size=%zu wire=%zu order=%s device_ram=%zu plan_ms=%.0f plan_kib=%ld decode_ms=%.0f units=%u/%u %s\n",
+                        in->wanted_length, out.length, orders[out.order], decoder_bytes(in),
+                        plan_ms, used.ru_maxrss, play_ms, out.units_sent,
+                        out.units_sent + out.units_kept, good ? "good" : "BAD");
         if (o->stream)
                 (void)file_replace(AT_FDCWD, o->stream, out.stream, out.length, 0644);
         free(out.stream);

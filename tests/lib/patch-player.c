@@ -39,7 +39,9 @@ int patch_player_init(PatchPlayer *p, const PlanInput *in, uint8_t *flash, uint3
                 .patch_profile = in->codec_profile & (uint8_t)~RKD_PATCH_ERASES_FIRST,
                 .flash_read = flash_read,
         };
-        return p->page && p->ring ? 0 : -ENOMEM;
+        if (!p->page || !p->ring)
+                return -ENOMEM;
+        return rkd_patch_fits(&p->platform) ? 0 : -EINVAL;
 }
 
 void patch_player_done(PatchPlayer *p) {

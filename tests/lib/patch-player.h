@@ -16,7 +16,8 @@ typedef struct PatchPlayer {
         bool out_of_bounds;  /* a read or write outside the program space */
 } PatchPlayer;
 
-/* The geometry that in describes; flash is borrowed. page_bytes 0: a unit. */
+/* The geometry that in describes; flash is borrowed. -EINVAL: no decoder has room for it. What
+ * was begun is to be done in any case. */
 int patch_player_init(PatchPlayer *p, const PlanInput *in, uint8_t *flash, uint32_t ring_bytes);
 void patch_player_done(PatchPlayer *p);
 /* Plays a whole stream, at most `piece` bytes of it put into the ring at a time. Returns how the
