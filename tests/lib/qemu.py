@@ -94,7 +94,7 @@ class Microbit:
         self.address, self.number = address, number
         self.spawn = spawn or (lambda name, command: Program(name, command, os.path.join(folder, 'qemu.log')))
         self.flash = os.path.join(folder, 'flash')
-        self.socket = os.path.join(folder, 'line')
+        self.socket = self.line = os.path.join(folder, 'line')
         self.qemu = self.monitor = None
 
     @property
@@ -167,12 +167,14 @@ class Microbit:
         return self.read_flash()[1]['record'] or {}
 
 
-def add_microbit(world, name='boiler', **keys):
-    """A micro:bit among the devices of a story's world (world.py). QEMU has one serial number for all: one in each world."""
+def add_microbit(world, name='boiler', bus=None, address=0, **keys):
+    """A micro:bit among the devices of a story's world (world.py), with a line of its own or on a bus (hub.py)."""
     folder = os.path.join(os.environ['REKINDLE_BUILD'], 'src', 'device', 'port', 'microbit')
     device = Microbit(world.folder(f'device-{name}'), os.path.join(folder, 'microbit-full.elf'),
-                      lambda what, command: world.spawn(f'{what}-{name}', command))
-    device.name, device.model, device.section = name, 'microbit', True
+                      lambda what, command: world.spawn(f'{what}-{name}', command), address, number=len(world.devices) + 1)
+    device.name, device.model, device.section, device.bus = name, 'microbit', True, None
+    if bus:
+        return bus.take(device, address, keys.get('device_keys', ''))
     world.devices[name] = device
     world.port_keys[name] = keys.get('port_keys', '')
     world.device_keys[name] = keys.get('device_keys', '')
@@ -180,28 +182,29 @@ def add_microbit(world, name='boiler', **keys):
     return device
 
 
-def publish(world, version, behaviour='healthy', pad=0, trial=5):
+def publish(world, version, behaviour='healthy', *options, pad=0, noise=None, gap=0, trial=5):
     """Publishes an example program for the micro:bit as this version; the path of the image."""
     program = os.path.join(os.environ['REKINDLE_BUILD'], 'src', 'device', 'port', 'microbit', f'microbit-{behaviour}.bin')
     path = os.path.join(world.folder('images'), f'microbit-{version}-{behaviour}.bin')
     with open(path, 'wb') as file:
-        file.write(make_image(program, version, pad))
-    world.publisher.add(version, path, model='microbit', trial=trial)
+        file.write(make_image(program, version, pad, noise, gap))
+    world.publisher.add(version, path, *options, model='microbit', trial=trial)
     world.publisher.publish()
     return path
 
 
-def make_image(program, version, pad=0):
-    """An example program that says this version of itself; pad: bytes of noise behind it, another one for each version."""
+def make_image(program, version, pad=0, noise=None, gap=0):
+    """An example program that says this version of itself; pad: bytes of noise behind it, the same for the same name
+    of it; gap: bytes between the two."""
     with open(program, 'rb') as file:
         image = bytearray(file.read())
     at = image.index(DESCRIPTOR)  # the library that is in the program holds the magic, too, to search for it
     while image[at + 80:at + 82] != b'?\0':
         at = image.index(DESCRIPTOR, at + 1)
-    image += hashlib.shake_128(version.encode()).digest(pad)
     length, = struct.unpack_from('<I', image, at + 8)
-    if length != len(image) - pad:
-        raise Failure(f'{program}: the linker counted {length} bytes, the file has {len(image) - pad}')
+    if length != len(image):
+        raise Failure(f'{program}: the linker counted {length} bytes, the file has {len(image)}')
+    image += bytes(gap) + hashlib.shake_128((noise or version).encode()).digest(pad)
     struct.pack_into('<I', image, at + 8, len(image))
     struct.pack_into('64s', image, at + 80, version.encode())
     return bytes(image)

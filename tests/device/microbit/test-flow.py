@@ -6,7 +6,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'lib'))
-from qemu import add_microbit, publish  # noqa: E402  pylint: disable=wrong-import-position
+from hub import Bus  # noqa: E402  pylint: disable=wrong-import-position
+from qemu import Microbit, add_microbit, publish  # noqa: E402  pylint: disable=wrong-import-position
 from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
 PAD = 60000  # so much that a push can be caught in the middle
@@ -31,6 +32,26 @@ def good_update(w):
     w.expect('the device says confirmed', w.devices['boiler'].record()['state'] == 'confirmed')
 
 
+def patch(w):
+    """What is the same in two releases does not go over the line a second time."""
+    publish(w, '1.0.0', pad=PAD, noise='data')
+    add_microbit(w)
+    w.start()
+    w.ctl('check', expect=0)
+    w.wait_runs('1.0.0')
+    image = publish(w, '1.1.0', pad=PAD, noise='data', gap=5)  # not one unit of the flash stays as it was
+    w.ctl('check', expect=0)
+    w.wait_runs('1.1.0')
+    w.expect_flash(image)
+    (first, _), (second, outcome) = line_bytes(w)
+    w.expect(f'{second} bytes went over the line, first {first}', outcome == 'done' and second * 8 < PAD < first)
+
+
+def line_bytes(w):
+    """(bytes on the line, both ways; outcome) of each update."""
+    return [(e['line-bytes'], e['outcome']) for e in w.history() if e['event'] == 'result']
+
+
 # Behaviour of the bad release: what the bad list says of it.
 BAD = {'crash': 'last reset: crash', 'hang': 'last reset: watchdog', 'silent': 'last reset: trial timeout'}
 
@@ -53,8 +74,8 @@ def bad_programs(w):
         w.expect_flash(good)
 
 
-def power_cut(w):
-    """The power goes in the middle of a push, and again in the middle of going on with it."""
+def interrupted(w, interrupt):
+    """1.1.0 is pushed over 1.0.0, interrupted twice, and done."""
     publish(w, '1.0.0')
     device = add_microbit(w)
     w.start()
@@ -63,15 +84,58 @@ def power_cut(w):
 
     second = publish(w, '1.1.0', pad=PAD)
     w.ctl('check', expect=0)
-    for percent in 20, 60:
-        w.wait_device(f'{percent} % are pushed', lambda d, percent=percent: d['State'] == 'pushing' and d['Progress'] >= percent)
-        device.cut_power()
+    for permille in 200, 600:
+        w.wait_device(f'{permille} of 1000 are pushed', lambda d, permille=permille: d['State'] == 'pushing' and
+                      d['Progress'] >= permille)
+        interrupt(device)
         w.expect('the device knows of the open push', device.record()['state'] == 'pushing')
-        w.expect('its flash is neither program', not device.holds(second))
-        device.start()
+        w.expect('its flash is not 1.1.0', not device.holds(second))
+        if not device.qemu:
+            device.start()
     w.wait_runs('1.1.0', seconds=120)
     w.expect_flash(second)
-    w.expect('nothing was restored', ('1.1.0', 'restored') not in w.results())
+    w.expect('nothing was restored', w.results() == [('1.0.0', 'done'), ('1.1.0', 'done')])
 
 
-run(good_update, bad_programs, power_cut)
+def power_cut(w):
+    """The power goes in the middle of a push, and again in the middle of going on with it."""
+    interrupted(w, Microbit.cut_power)
+
+
+def reset(w):
+    """So does the reset pin."""
+    interrupted(w, Microbit.reset)
+
+
+def four_on_a_bus(w):
+    """One half-duplex line with echo, addresses 1 to 4: all are provisioned and upgraded, but c gets a program that crashes."""
+    bus = Bus(w)
+    names = ('a', 'b', 'c', 'd')
+    for address, name in enumerate(names, 1):
+        add_microbit(w, name, bus, address)
+    bus.start()
+    first = publish(w, '1.0.0')
+    w.start()
+    w.ctl('check', expect=0)
+    for name in names:
+        w.wait_runs('1.0.0', name)
+        w.expect_flash(first, name)
+
+    publish(w, '1.9.0', 'crash', '--channel', 'edge')
+    w.ctl('--no-wait', 'update', 'c@1.9.0', expect=0)
+    w.wait_device('c is at 1.9.0', lambda d: d['Candidate'] == '1.9.0', 'c')
+    second = publish(w, '1.1.0', pad=1000)
+    w.ctl('check', expect=0)
+    for name in 'a', 'b', 'd':
+        state = w.wait_runs('1.1.0', name)
+        w.expect_flash(second, name)
+        w.expect('1.0.0 is kept as previous', state['PreviousVersion'] == '1.0.0')
+        w.expect('no update failed', w.results(name) == [('1.0.0', 'done'), ('1.1.0', 'done')])
+    w.wait_for('c is back', lambda: ('1.9.0', 'restored') in w.results('c'))
+    w.expect('1.9.0 is remembered as bad', '1.9.0' in [bad[1] for bad in w.device('c')['Bad']])
+    w.wait_runs('1.1.0', 'c')
+    w.expect_flash(second, 'c')
+    w.expect('nobody spoke while another did', bus.collisions() == 0)
+
+
+run(good_update, patch, bad_programs, power_cut, reset, four_on_a_bus)
