@@ -8,12 +8,14 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "basic/backoff.h"
 #include "basic/file.h"
 #include "basic/quote.h"
 #include "tuf/content.h"
 
-#define FILE_MODE 0644
-#define READ_STEP (64 * 1024)
+#define FILE_MODE  0644
+#define READ_STEP  (64 * 1024)
+#define NAME_TRIES 100
 
 struct Client {
         ClientOptions options; /* borrowed texts */
@@ -275,22 +277,24 @@ static int open_file(Download *d) {
         return d->fd < 0 ? d->fd : 0;
 }
 
+/* The name of a temporary file, which another client would sweep if we were killed. */
 static int give_name(Download *d) {
         char path[64];
-        int fd;
 
-        if (d->temporary)
-                return 0;
-        /* Only to find a name that nobody has. */
-        fd = file_open_temporary(d->folder, d->name, FILE_MODE, &d->temporary);
-        if (fd < 0)
-                return fd;
-        (void)close(fd);
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", d->fd);
-        if (unlinkat(d->folder, d->temporary, 0) < 0 ||
-                        linkat(AT_FDCWD, path, d->folder, d->temporary, AT_SYMLINK_FOLLOW) < 0)
-                return -errno;
-        return 0;
+        for (unsigned try = 0; try < NAME_TRIES && !d->temporary; try++) {
+                _cleanup_free_ char *name = NULL;
+
+                if (asprintf(&name, ".%s.%06u.tmp", d->name, random_u32() % 1000000U) < 0) {
+                        name = NULL;
+                        return -ENOMEM;
+                }
+                if (linkat(AT_FDCWD, path, d->folder, name, AT_SYMLINK_FOLLOW) == 0)
+                        d->temporary = TAKE_PTR(name);
+                else if (errno != EEXIST)
+                        return -errno;
+        }
+        return d->temporary ? 0 : -EEXIST;
 }
 
 static int keep_file(Download *d) {
@@ -298,7 +302,8 @@ static int keep_file(Download *d) {
 
         if (fsync(d->fd) < 0)
                 return -errno;
-        r = give_name(d);
+        if (!d->temporary)
+                r = give_name(d);
         if (r >= 0 && renameat(d->folder, d->temporary, d->folder, d->name) < 0)
                 r = -errno;
         if (r < 0)
