@@ -10,6 +10,8 @@
 #include "daemon/bus.h"
 #include "daemon/event.h"
 
+#define IN_VAIN_MAX 5
+
 /* ---- what validate() wants to know ---- */
 
 static const char *lowest_version_of(const char *model, void *userdata) {
@@ -75,6 +77,18 @@ static bool can_prove(const Device *d) {
         return d->identity.capabilities & DRIVER_CAN_HEALTH;
 }
 
+static bool runs_well(const Device *d) {
+        const DriverIdentity *id = &d->identity;
+
+        return d->known && !id->in_bootloader && id->health == DEVICE_HEALTH_HEALTHY &&
+               (id->state == DEVICE_CONFIRMED || id->state == DEVICE_UNMANAGED);
+}
+
+/* Whatever ran on a stranded device no longer does, until it proves the contrary. */
+static bool has_nothing_to_lose(const Device *d) {
+        return device_is_blank(d) || (d->record->stranded_since > 0 && !runs_well(d));
+}
+
 void device_validate_input(const Device *d, ValidateInput *ret) {
         Manager *m = d->manager;
         const Config *c = m->config;
@@ -91,7 +105,7 @@ void device_validate_input(const Device *d, ValidateInput *ret) {
                 .inhibited = manager_is_inhibited(m),
                 .clock_ok = m->check_outcome != OUTCOME_METADATA_EXPIRED,
                 .device_present = d->present || is_on_demand(d),
-                .blank = device_is_blank(d),
+                .blank = has_nothing_to_lose(d),
                 .can_prove = can_prove(d),
                 .backup_ok = backup_is_good(d),
                 .free_bytes = free_bytes(m),
@@ -255,11 +269,29 @@ static bool consider_way_back(Device *d) {
         return true;
 }
 
+/* In the store, as after a record was lost; with the signature that the device demands of a
+ * backup. */
+static bool is_kept_for(const Device *d, const Sha256 *digest, Release **ret) {
+        _cleanup_(release_freep) Release *release = NULL;
+        Store *store = d->manager->store;
+
+        if (!store_has(store, digest) || store_release(store, digest, &release, NULL) < 0 ||
+                        !streq(release->model, d->record->model) ||
+                        (d->record->capabilities & DRIVER_DEMANDS_SIGNED &&
+                                        release->signature_length == 0))
+                return false;
+        *ret = TAKE_PTR(release);
+        return true;
+}
+
 bool device_consider_adopt(Device *d, Why *w) {
+        _cleanup_(release_freep) Release *kept = NULL;
         const DriverIdentity *id = &d->identity;
         const Release *release;
 
         release = release_by_digest(d, &id->digest);
+        if (!release && is_kept_for(d, &id->digest, &kept))
+                release = kept;
         if (release) {
                 begin(d, UPDATE_ADOPT, UPDATE_DOWNLOADING, release);
         } else if (id->capabilities & DRIVER_CAN_READ_BACK) {
@@ -293,17 +325,13 @@ static bool consider_adopt(Device *d) {
 
 /* Without an update that would notice: somebody gave it a program by other means. */
 static void consider_mended(Device *d) {
-        const DriverIdentity *id = &d->identity;
-
-        if (d->record->stranded_since == 0 || id->in_bootloader ||
-                        id->health != DEVICE_HEALTH_HEALTHY ||
-                        (id->state != DEVICE_CONFIRMED && id->state != DEVICE_UNMANAGED))
+        if (d->record->stranded_since == 0 || !runs_well(d))
                 return;
         d->record->stranded_since = 0;
         d->record->stranded_tries = 0;
         device_save(d);
         event_device(d, "mended", OUTCOME_DONE, "no longer stranded: version %s answers healthy",
-                        id->version);
+                        d->identity.version);
 }
 
 static void stranded_without_release(Device *d) {
@@ -459,10 +487,27 @@ void device_consider(Device *d) {
         device_changed(d, DEVICE_CHANGED_STATE);
 }
 
+/* Nothing is known against the program, but neither will it do any good to push it for ever. */
+static void count_in_vain(Device *d, const Update *u) {
+        Why by;
+
+        if (!u->in_vain || ++d->in_vain < IN_VAIN_MAX)
+                return;
+        d->in_vain = 0;
+        (void)why(&by, 0, "since the device did not take it %d times", IN_VAIN_MAX);
+        record_pass_over(d->record, u->candidate->version, by.text);
+        device_save(d);
+}
+
 void device_count_try(Device *d, const Update *u) {
+        Sha256 digest = u->candidate ? u->candidate->image_digest : d->record->running.digest;
+
         if (u->kind == UPDATE_RESTORE)
                 return; /* has its own pauses, and says nothing about a candidate */
-        d->retry_candidate = u->candidate ? u->candidate->image_digest : d->record->running.digest;
+        if (!sha256_equal(&d->retry_candidate, &digest))
+                d->in_vain = 0;
+        d->retry_candidate = digest;
+        count_in_vain(d, u);
         if (outcome_info(u->outcome)->class == OUTCOME_CLASS_SUCCESS) {
                 backoff_reset(&d->retry);
                 d->retry_usec = 0;

@@ -530,19 +530,26 @@ bool device_heard(Device *d, const DriverResult *result) {
 
 /* ---- faces ---- */
 
+/* There is an image to put back. */
+static bool keeps_any(const Device *d) {
+        const Record *r = d->record;
+        Store *store = d->manager->store;
+
+        return (r->backup.known && store_has(store, &r->backup.digest)) ||
+               (r->previous.known && store_has(store, &r->previous.digest));
+}
+
 /* Also with a program that nobody will ever confirm: that of a push of ours whose update is
  * over. */
 static bool is_blank(const Device *d) {
         const DriverIdentity *id = &d->identity;
+        bool open = device_push_is_open(id) && id->push_id != 0 &&
+                    id->push_id == d->record->push_id;
+        bool dead = id->in_bootloader &&
+                    (id->state == DEVICE_FAILED || id->state == DEVICE_DAMAGED ||
+                                    id->state == DEVICE_PUSHING);
 
-        if (id->state == DEVICE_EMPTY)
-                return true;
-        if (d->record->backup.known || d->record->previous.known)
-                return false;
-        if (device_push_is_open(id) && id->push_id != 0 && id->push_id == d->record->push_id)
-                return true;
-        return id->in_bootloader && (id->state == DEVICE_FAILED || id->state == DEVICE_DAMAGED ||
-                                                    id->state == DEVICE_PUSHING);
+        return (open || dead || id->state == DEVICE_EMPTY) && !keeps_any(d);
 }
 
 bool device_is_blank(const Device *d) {

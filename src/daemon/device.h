@@ -66,6 +66,7 @@ struct Device {
         Backoff retry;       /* pauses between automatic tries of the same candidate */
         uint64_t retry_usec; /* not before this monotonic time; 0: now */
         Sha256 retry_candidate;
+        unsigned in_vain;            /* tries of that one which the device did not take */
         sd_event_source *look_timer; /* when a pause or the day is over */
 };
 
@@ -112,7 +113,7 @@ bool device_cap_reached(const Device *d);
 uint64_t device_cap_left_usec(const Device *d); /* until the next day begins, in UTC */
 /* Looks whether there is anything to do, and starts it. */
 void device_consider(Device *d);
-/* Reports no program that could run, and nothing is kept to restore. */
+/* Reports no program that could run, and nothing is there to restore. */
 bool device_is_blank(const Device *d);
 /* Adopts what runs, from the repository or by reading back; false: neither can be, w says why. */
 bool device_consider_adopt(Device *d, Why *w);

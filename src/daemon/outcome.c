@@ -55,7 +55,7 @@ static const OutcomeInfo outcomes[_OUTCOME_MAX] = {
         ROW(OUTCOME_NO_RELEASE, "no-release", OUTCOME_CLASS_NOTHING, 3, "none", "NoRelease",
                         "there is no newer release for this device in its channel"),
         ROW(OUTCOME_PASSED_OVER, "passed-over", OUTCOME_CLASS_NOTHING, 3, "none", "PassedOver",
-                        "a person passed this release over; it is not installed by itself"),
+                        "this release was passed over; it is not installed by itself"),
         ROW(OUTCOME_WAIT_DEVICE, "wait-device", OUTCOME_CLASS_WAIT, 7, "none", "WaitDevice",
                         "waiting for the device to answer"),
         ROW(OUTCOME_WAIT_APPROVAL, "wait-approval", OUTCOME_CLASS_WAIT, 5, "none", "WaitApproval",

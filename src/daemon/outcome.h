@@ -22,7 +22,7 @@ typedef enum Outcome {
         /* nothing to do */
         OUTCOME_ALREADY_RUNNING,
         OUTCOME_NO_RELEASE,  /* no release for this model and channel */
-        OUTCOME_PASSED_OVER, /* a person did not want it; it is not installed by itself */
+        OUTCOME_PASSED_OVER, /* not wanted by a person, or not taken by the device */
         /* waits (validation) */
         OUTCOME_WAIT_DEVICE,
         OUTCOME_WAIT_APPROVAL,

@@ -60,6 +60,26 @@ static bool holds_kept_image(const Update *u, const DriverIdentity *id, UpdateRo
         return true;
 }
 
+static void note_stranded(Update *u, const char *text) {
+        Record *record = u->device->record;
+
+        u->outcome = OUTCOME_STRANDED;
+        if (record->stranded_since > 0)
+                return;
+        record->stranded_since = clock_now(u->manager->clock);
+        event_device(u->device, "stranded", OUTCOME_STRANDED, "%s", text);
+        device_save(u->device);
+}
+
+/* What was kept is lost. The update ends, so that the next release that validates is tried. */
+static void give_way_to_releases(Update *u) {
+        if (u->outcome == OUTCOME_DONE)
+                (void)snprintf(u->text, sizeof(u->text), "%s",
+                                "neither backup nor previous can be put back");
+        note_stranded(u, "no image is left that could be put back");
+        update_enter(u, UPDATE_REPORTING);
+}
+
 static void nothing_left(Update *u, const DriverIdentity *id) {
         const Record *record = u->device->record;
 
@@ -73,6 +93,8 @@ static void nothing_left(Update *u, const DriverIdentity *id) {
         } else if (u->provision && !record->backup.known && !record->previous.known) {
                 /* The next lower release that validates is tried next. */
                 update_enter(u, UPDATE_REPORTING);
+        } else if (device_is_blank(u->device)) {
+                give_way_to_releases(u);
         } else {
                 update_enter(u, UPDATE_STRANDED);
         }
@@ -220,15 +242,10 @@ void stranded_start(Update *u) {
         int r;
 
         pause.tries = (unsigned)MIN(u->stranded_tries, UINT64_C(32));
-        if (record->stranded_since == 0) {
-                record->stranded_since = clock_now(u->manager->clock);
-                event_device(u->device, "stranded", OUTCOME_STRANDED,
-                                "neither backup nor previous runs; tried again with growing pauses");
-        }
+        note_stranded(u, "neither backup nor previous runs; tried again with growing pauses");
         u->stranded_tries++;
         record->stranded_tries = u->stranded_tries;
         device_save(u->device);
-        u->outcome = OUTCOME_STRANDED;
         u->not_before_usec = monotonic_usec() + first_usec;
         device_ask_soon(u->device, u->manager->config->status_interval_usec);
         if (record->hold)

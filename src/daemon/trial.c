@@ -155,13 +155,23 @@ static void watch_program(Update *u, const DriverIdentity *id) {
         }
 }
 
+/* It took all of the push, and does not know that any more. */
+static void push_again(Update *u) {
+        u->trial_restarts += RESTART;
+        if (u->trial_restarts > RESTARTS_MAX * RESTART)
+                update_failure(u, OUTCOME_PUSH_FAILED_FLASH,
+                                "push failed: flash: the device forgets each time that it took it");
+        else
+                update_enter(u, UPDATE_PUSHING);
+}
+
 static void judge(Update *u, const DriverIdentity *id) {
         switch (id->state) {
         case DEVICE_FAILED:
                 fail_starts(u, id);
                 break;
         case DEVICE_PUSHING:
-                update_enter(u, UPDATE_PUSHING);
+                push_again(u);
                 break;
         case DEVICE_VERIFIED:
         case DEVICE_TRIAL:

@@ -176,6 +176,8 @@ void update_failure(Update *u, Outcome outcome, const char *format, ...) {
         va_list ap;
 
         u->outcome = outcome;
+        u->in_vain |= u->touched && u->role == ROLE_CANDIDATE &&
+                      (outcome == OUTCOME_PUSH_FAILED_FLASH || outcome == OUTCOME_DEVICE_REFUSED);
         va_start(ap, format);
         (void)vsnprintf(u->text, sizeof(u->text), format, ap);
         va_end(ap);

@@ -72,6 +72,7 @@ struct Update {
         /* of this run */
         Journal *journal;
         bool resumed;   /* in the state in which a former run ended */
+        bool in_vain;   /* the device did not take the candidate, and said nothing against it */
         bool entering;  /* the journal entry of `state` is being written */
         bool have_next; /* another state was asked for meanwhile */
         UpdateState next;

@@ -182,7 +182,8 @@ static Outcome rule_passed_over(const ValidateInput *in, Why *w) {
         const Record *r = in->record;
         const char *version = in->release->version;
 
-        if (in->by_name || in->asked || !version_is_valid(r->passed_over) ||
+        if (in->by_name || in->asked || r->stranded_since > 0 ||
+                        !version_is_valid(r->passed_over) ||
                         version_compare(version, r->passed_over) > 0 || streq(r->approved, version))
                 return OUTCOME_DONE;
         return OBJECT(w, OUTCOME_PASSED_OVER,

@@ -262,6 +262,7 @@ static void a_canceled_adoption_stays_away_until_it_is_asked_for(void **state) {
         World *w = *state;
         Why text;
 
+        world_lose(w, PROGRAM_CANDIDATE);
         unit_runs(&w->unit, PROGRAM_CANDIDATE, DEVICE_UNMANAGED);
         cancel_one(w);
         w->device->retry_usec = 0;

@@ -177,6 +177,7 @@ static void a_failed_adoption_pauses(void **state) {
         };
         World *w = *state;
 
+        world_lose(w, PROGRAM_CANDIDATE);
         unit_script(&w->unit, &refuses);
         unit_runs(&w->unit, PROGRAM_CANDIDATE, DEVICE_UNMANAGED);
         world_turns(w, 300);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "basic/file.h"
 #include "basic/log.h"
@@ -328,6 +329,15 @@ static void keep(World *w, Program p) {
                 assert_true(sd_event_run(w->event, 10 * USEC_PER_SEC) >= 0);
         assert_int_equal(error, 0);
         release_free(release);
+}
+
+void world_lose(World *w, Program p) {
+        char name[SHA256_HEX];
+        Sha256 digest;
+
+        program_digest(p, &digest);
+        sha256_to_hex(&digest, name);
+        assert_int_equal(unlinkat(w->manager->images_fd, name, 0), 0);
 }
 
 int world_setup(void **state) {

@@ -76,6 +76,8 @@ Release *program_release(Program p);
 void unit_runs(Unit *u, Program p, DeviceState state);
 void unit_script(Unit *u, const Script *script);
 
+/* Its image is no longer in the store. */
+void world_lose(World *w, Program p);
 /* What the server offers from now on, a list that PROGRAM_NONE ends. */
 void world_offer(World *w, const Program *programs);
 /* An open update with the candidate, not yet begun: set what it shall be, then world_begin(). */
