@@ -1,26 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Repo: opening, verifying and staging. The index of the stage is the only file that says what
- * is staged; a file beside it that the index does not name is left over from a cut and harmless. */
+/* Repo: opening and verifying. root.json may be one publish behind when that was cut; the chain
+ * of roots in public/ leads on from it. */
 #include <assert.h>
 #include <fcntl.h>
 #include <sys/file.h>
 
 #include "basic/file.h"
 #include "repo/repo.h"
+#include "repo/stage.h"
+#include "repo/team.h"
 #include "tuf/updater.h"
 #include "tuf/verify.h"
 
 #define CONFIG_MAX     (64 * 1024)
-#define INDEX_MAX      (4 * 1024 * 1024)
-#define FORMAT         1
-#define DAY            UINT64_C(86400)
-#define EXPIRES_IN_MAX (100 * 365 * DAY)
+#define DATES_MAX      (4 * 1024 * 1024)
+#define EXPIRES_IN_MAX (100 * 365 * REPO_DAY)
+#define KEEP_DAYS_MAX  36500
+#define PATH_BYTES     256 /* metadata only: a team has a name of at most 64 */
 
-static int read_json(int dirfd, const char *path, size_t max, json_t **ret, Why *w) {
+int repo_read_json(int dirfd, const char *path, size_t max, json_t **ret, Why *w) {
         _cleanup_free_ char *bytes = NULL;
         size_t n;
         int r;
 
+        assert(path && ret);
         r = file_read(dirfd, path, max, &bytes, &n);
         if (r < 0)
                 return why(w, r, "%s: %s", path, strerror(-r));
@@ -28,71 +31,104 @@ static int read_json(int dirfd, const char *path, size_t max, json_t **ret, Why 
         return r < 0 ? why_prefix(w, r, "%s", path) : 0;
 }
 
-static int check_format(const json_t *o, const char *path, Why *w) {
-        uint64_t format;
+int repo_write_json(int dirfd, const char *path, const json_t *value, Why *w) {
+        _cleanup_free_ char *text = json_print(value);
+        int r;
 
-        return json_get_uint(o, path, "format", FORMAT, FORMAT, &format, w);
+        assert(path && value);
+        if (!text)
+                return why_oom(w);
+        r = file_replace(dirfd, path, text, strlen(text), 0644);
+        return r < 0 ? why(w, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
-void repo_default_expires_in(uint64_t ret[static _TUF_ROLE_MAX]) {
-        ret[TUF_ROOT] = 730 * DAY;
-        ret[TUF_TARGETS] = 365 * DAY;
-        ret[TUF_SNAPSHOT] = 30 * DAY;
-        ret[TUF_TIMESTAMP] = 30 * DAY;
+void repo_default_config(Repo *repo) {
+        static const uint64_t days[_TUF_ROLE_MAX] = {
+                [TUF_ROOT] = 730,
+                [TUF_TARGETS] = 365,
+                [TUF_SNAPSHOT] = 30,
+                [TUF_TIMESTAMP] = 30,
+        };
+
+        for (TufRole i = 0; i < _TUF_ROLE_MAX; i++)
+                repo->expires_in[i] = days[i] * REPO_DAY;
+        repo->keep_days = 180;
 }
 
-json_t *repo_config_to_json(const uint64_t expires_in[static _TUF_ROLE_MAX]) {
+json_t *repo_config_to_json(const Repo *repo) {
         _cleanup_json_ json_t *seconds = json_object();
 
         for (TufRole i = 0; i < _TUF_ROLE_MAX; i++)
                 if (json_object_set_new(seconds, tuf_role_to_string(i),
-                                    json_integer((json_int_t)expires_in[i])) < 0)
+                                    json_integer((json_int_t)repo->expires_in[i])) < 0)
                         return NULL;
-        return json_pack("{s:i, s:O}", "format", FORMAT, "expires-in-seconds", seconds);
+        return json_pack("{s:i, s:O, s:I}", "format", REPO_FORMAT, "expires-in-seconds", seconds,
+                        "keep-for-days", (json_int_t)repo->keep_days);
 }
 
 static int load_config(Repo *repo, Why *w) {
         _cleanup_json_ json_t *config = NULL;
         json_t *seconds;
+        uint64_t format;
         int r;
 
-        r = read_json(repo->fd, REPO_CONFIG, CONFIG_MAX, &config, w);
-        if (r < 0)
-                return r;
-        r = check_format(config, REPO_CONFIG, w);
-        if (r < 0)
-                return r;
-        r = json_get_object(config, REPO_CONFIG, "expires-in-seconds", &seconds, w);
+        repo_default_config(repo);
+        r = repo_read_json(repo->fd, REPO_CONFIG, CONFIG_MAX, &config, w);
+        if (r >= 0)
+                r = json_get_uint(config, REPO_CONFIG, "format", REPO_FORMAT, REPO_FORMAT, &format,
+                                w);
+        if (r >= 0)
+                r = json_get_uint_opt(config, REPO_CONFIG, "keep-for-days", 0, KEEP_DAYS_MAX,
+                                &repo->keep_days, w);
+        if (r >= 0)
+                r = json_get_object(config, REPO_CONFIG, "expires-in-seconds", &seconds, w);
         for (TufRole i = 0; r >= 0 && i < _TUF_ROLE_MAX; i++)
                 r = json_get_uint(seconds, REPO_CONFIG, tuf_role_to_string(i), 1, EXPIRES_IN_MAX,
                                 &repo->expires_in[i], w);
         return r;
 }
 
-static int load_index(Repo *repo, Why *w) {
-        _cleanup_json_ json_t *index = NULL;
+static int load_dates(Repo *repo, Why *w) {
+        _cleanup_json_ json_t *file = NULL;
         json_t *targets;
+        uint64_t format;
         int r;
 
-        if (faccessat(repo->fd, REPO_INDEX, F_OK, 0) < 0 && errno == ENOENT) {
-                repo->staged = json_object();
-                return repo->staged ? 0 : why_oom(w);
+        if (faccessat(repo->fd, REPO_DATES, F_OK, 0) < 0 && errno == ENOENT) {
+                repo->dates = json_object();
+                return repo->dates ? 0 : why_oom(w);
         }
-        r = read_json(repo->fd, REPO_INDEX, INDEX_MAX, &index, w);
-        if (r < 0)
-                return r;
-        r = check_format(index, REPO_INDEX, w);
-        if (r < 0)
-                return r;
-        r = json_get_object(index, REPO_INDEX, "targets", &targets, w);
-        if (r < 0)
-                return r;
-        repo->staged = json_incref(targets);
-        return 0;
+        r = repo_read_json(repo->fd, REPO_DATES, DATES_MAX, &file, w);
+        if (r >= 0)
+                r = json_get_uint(file, REPO_DATES, "format", REPO_FORMAT, REPO_FORMAT, &format, w);
+        if (r >= 0)
+                r = json_get_object(file, REPO_DATES, "targets", &targets, w);
+        if (r >= 0)
+                repo->dates = json_incref(targets);
+        return r;
 }
 
-/* Reads and verifies metadata; meta (NULL: nothing is promised) is checked too. */
-static int load_role(Repo *repo, TufRole role, const char *path, const TufMeta *meta, Why *w) {
+TufSigners root_signers(const json_t *root, TufRole role) {
+        const char *name = tuf_role_to_string(role);
+
+        return (TufSigners){
+                .keys = json_object_get(root, "keys"),
+                .role = json_object_get(json_object_get(root, "roles"), name),
+                .name = name,
+        };
+}
+
+TufSigners team_signers(const char *name, const json_t *entry) {
+        return (TufSigners){
+                .keys = json_object_get(entry, "keys"),
+                .role = entry,
+                .name = name,
+        };
+}
+
+/* Reads metadata; it is as promised (NULL: nothing is), but not verified. */
+static int read_role(const Repo *repo, TufRole role, const char *path, const TufMeta *meta,
+                TufMetadata **ret, Why *w) {
         _cleanup_(tuf_metadata_freep) TufMetadata *m = NULL;
         _cleanup_free_ char *bytes = NULL;
         size_t n;
@@ -112,50 +148,175 @@ static int load_role(Repo *repo, TufRole role, const char *path, const TufMeta *
         if (meta && m->version != meta->version)
                 return why(w, -EBADMSG, "%s: is version %llu, but %llu is promised", path,
                                 (unsigned long long)m->version, (unsigned long long)meta->version);
-        r = tuf_verify(role == TUF_ROOT ? m : repo->current[TUF_ROOT], m, w);
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+static int load_role(Repo *repo, TufRole role, const char *path, const TufMeta *meta, Why *w) {
+        _cleanup_(tuf_metadata_freep) TufMetadata *m = NULL;
+        int r;
+
+        r = read_role(repo, role, path, meta, &m, w);
+        if (r < 0)
+                return r;
+        r = tuf_verify(repo->current[TUF_ROOT], m, w);
         if (r < 0)
                 return why_prefix(w, r, "%s", path);
         repo->current[role] = TAKE_PTR(m);
         return 0;
 }
 
-static int load_promised(Repo *repo, TufRole from, TufRole role, Why *w) {
-        char name[32], path[128];
-        TufMeta meta;
+/* The file that `from` promises under "NAME.json". */
+static int find_promised(const Repo *repo, TufRole from, const char *name, TufMeta *ret,
+                char path[static PATH_BYTES], Why *w) {
+        char file[PATH_BYTES / 2];
 
-        (void)snprintf(name, sizeof(name), "%s.json", tuf_role_to_string(role));
-        if (tuf_metadata_find(repo->current[from], name, &meta) < 0)
-                return why(w, -EBADMSG, "%s: does not list %s", tuf_role_to_string(from), name);
-        (void)snprintf(path, sizeof(path), REPO_METADATA "/%llu.%s",
-                        (unsigned long long)meta.version, name);
-        return load_role(repo, role, path, &meta, w);
+        (void)snprintf(file, sizeof(file), "%s.json", name);
+        if (tuf_metadata_find(repo->current[from], file, ret) < 0)
+                return why(w, -EBADMSG, "%s: does not list %s", tuf_role_to_string(from), file);
+        (void)snprintf(path, PATH_BYTES, REPO_METADATA "/%llu.%s", (unsigned long long)ret->version,
+                        file);
+        return 0;
+}
+
+static int load_promised(Repo *repo, TufRole from, TufRole role, Why *w) {
+        char path[PATH_BYTES];
+        TufMeta meta;
+        int r;
+
+        r = find_promised(repo, from, tuf_role_to_string(role), &meta, path, w);
+        return r < 0 ? r : load_role(repo, role, path, &meta, w);
+}
+
+static int load_team(Repo *repo, const json_t *one, Why *w) {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        Team *team = &repo->teams[repo->n_teams];
+        char path[PATH_BYTES];
+        TufSigners signers;
+        TufMeta meta;
+        int r;
+
+        *team = (Team){ .entry = json_incref(json_object_get(one, "entry")) };
+        repo->n_teams++;
+        if (free_and_strdup(&team->name, name) < 0)
+                return why_oom(w);
+        r = find_promised(repo, TUF_SNAPSHOT, name, &meta, path, w);
+        if (r >= 0)
+                r = read_role(repo, TUF_TARGETS, path, &meta, &team->current, w);
+        if (r < 0)
+                return r;
+        signers = team_signers(team->name, team->entry);
+        r = tuf_verify_by(&signers, team->current, w);
+        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
+}
+
+static int load_teams(Repo *repo, Why *w) {
+        _cleanup_json_ json_t *list = NULL;
+        size_t n;
+        int r;
+
+        r = teams_from_delegations(
+                        json_object_get(repo->current[TUF_TARGETS]->content, "delegations"), &list,
+                        w);
+        if (r < 0)
+                return why_prefix(w, r, "targets");
+        n = json_array_size(list);
+        repo->teams = new0(Team, n + 1);
+        if (!repo->teams)
+                return why_oom(w);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = load_team(repo, json_array_get(list, i), w);
+        return r;
+}
+
+/* The root after the newest one, by both. -ENOENT: there is none. */
+static int read_next_root(const Repo *repo, TufMetadata **ret, Why *w) {
+        const TufMetadata *current = repo->current[TUF_ROOT];
+        _cleanup_(tuf_metadata_freep) TufMetadata *m = NULL;
+        uint64_t version = current->version + 1;
+        char path[PATH_BYTES];
+        int r;
+
+        (void)snprintf(path, sizeof(path), REPO_METADATA "/%llu.root.json",
+                        (unsigned long long)version);
+        if (faccessat(repo->fd, path, F_OK, 0) < 0 && errno == ENOENT)
+                return -ENOENT;
+        r = read_role(repo, TUF_ROOT, path, NULL, &m, w);
+        if (r < 0)
+                return r == -ENOENT ? -EIO : r;
+        if (m->version != version)
+                return why(w, -EBADMSG, "%s: is version %llu", path,
+                                (unsigned long long)m->version);
+        r = tuf_verify(current, m, w);
+        if (r >= 0)
+                r = tuf_verify(m, m, w);
+        if (r < 0)
+                return why_prefix(w, r, "%s", path);
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+/* root.json, by its own keys; then along the chain. The one before the last is kept. */
+static int load_roots(Repo *repo, TufMetadata **ret_before, Why *w) {
+        int r;
+
+        r = read_role(repo, TUF_ROOT, REPO_ROOT, NULL, &repo->current[TUF_ROOT], w);
+        if (r < 0)
+                return r;
+        r = tuf_verify(repo->current[TUF_ROOT], repo->current[TUF_ROOT], w);
+        if (r < 0)
+                return why_prefix(w, r, REPO_ROOT);
+        for (;;) {
+                TufMetadata *next;
+
+                r = read_next_root(repo, &next, w);
+                if (r < 0)
+                        return r == -ENOENT ? 0 : r;
+                (void)tuf_metadata_free(*ret_before);
+                *ret_before = repo->current[TUF_ROOT];
+                repo->current[TUF_ROOT] = next;
+        }
+}
+
+/* Where metadata cannot be exchanged as a whole, a cut may leave the new root beside a timestamp
+ * of the old one. The root is still staged then, and will be published again. */
+static bool is_cut(const Repo *repo, const TufMetadata *before) {
+        _cleanup_json_ json_t *next = NULL;
+
+        return before && stage_load_next(repo, "root", &next, NULL) >= 0 &&
+               (uint64_t)json_integer_value(json_object_get(
+                               json_object_get(next, "signed"), "version")) == before->version + 1;
+}
+
+static int load_timestamp(Repo *repo, TufMetadata **before, Why *w) {
+        int r;
+
+        r = load_role(repo, TUF_TIMESTAMP, REPO_METADATA "/timestamp.json", NULL, w);
+        if (r != -EKEYREJECTED || !is_cut(repo, *before))
+                return r;
+        (void)tuf_metadata_free(repo->current[TUF_ROOT]);
+        repo->current[TUF_ROOT] = TAKE_PTR(*before);
+        return load_role(repo, TUF_TIMESTAMP, REPO_METADATA "/timestamp.json", NULL, w);
 }
 
 static int load_metadata(Repo *repo, Why *w) {
+        _cleanup_(tuf_metadata_freep) TufMetadata *before = NULL;
         int r;
 
-        r = load_role(repo, TUF_ROOT, REPO_ROOT, NULL, w);
+        r = load_roots(repo, &before, w);
         if (r < 0)
                 return r;
         if (faccessat(repo->fd, REPO_METADATA "/timestamp.json", F_OK, 0) < 0 && errno == ENOENT)
                 return 0; /* nothing published yet */
-        r = load_role(repo, TUF_TIMESTAMP, REPO_METADATA "/timestamp.json", NULL, w);
-        if (r < 0)
-                return r;
-        r = load_promised(repo, TUF_TIMESTAMP, TUF_SNAPSHOT, w);
-        if (r < 0)
-                return r;
-        return load_promised(repo, TUF_SNAPSHOT, TUF_TARGETS, w);
+        r = load_timestamp(repo, &before, w);
+        if (r >= 0)
+                r = load_promised(repo, TUF_TIMESTAMP, TUF_SNAPSHOT, w);
+        if (r >= 0)
+                r = load_promised(repo, TUF_SNAPSHOT, TUF_TARGETS, w);
+        return r < 0 ? r : load_teams(repo, w);
 }
 
-int repo_open(const char *path, Repo **ret, Why *w) {
-        _cleanup_(repo_freep) Repo *repo = NULL;
-        int r;
-
-        assert(path && ret);
-        repo = new0(Repo, 1);
-        if (!repo)
-                return why_oom(w);
+static int open_folder(Repo *repo, const char *path, Why *w) {
         repo->fd = folder_open(AT_FDCWD, path);
         if (repo->fd == -ENOENT)
                 return why(w, repo->fd,
@@ -170,11 +331,27 @@ int repo_open(const char *path, Repo **ret, Why *w) {
                 return why(w, -errno,
                                 "%s: is no repository; make one with \"rekindle-repo init %s\"",
                                 path, path);
+        return 0;
+}
+
+int repo_open(const char *path, Repo **ret, Why *w) {
+        _cleanup_(repo_freep) Repo *repo = NULL;
+        int r;
+
+        assert(path && ret);
+        repo = new0(Repo, 1);
+        if (!repo)
+                return why_oom(w);
+        r = open_folder(repo, path, w);
+        if (r < 0)
+                return r;
         r = load_config(repo, w);
         if (r >= 0)
                 r = load_metadata(repo, w);
         if (r >= 0)
-                r = load_index(repo, w);
+                r = load_dates(repo, w);
+        if (r >= 0)
+                r = stage_load(repo, w);
         if (r < 0)
                 return why_prefix(w, r, "%s", path);
         *ret = TAKE_PTR(repo);
@@ -186,17 +363,42 @@ Repo *repo_free(Repo *repo) {
                 return NULL;
         for (TufRole i = 0; i < _TUF_ROLE_MAX; i++)
                 (void)tuf_metadata_free(repo->current[i]);
+        for (size_t i = 0; i < repo->n_teams; i++) {
+                free(repo->teams[i].name);
+                json_decref(repo->teams[i].entry);
+                (void)tuf_metadata_free(repo->teams[i].current);
+        }
+        free(repo->teams);
         json_decref(repo->staged);
+        json_decref(repo->removed);
+        json_decref(repo->staged_teams);
+        json_decref(repo->dates);
         if (repo->fd >= 0)
                 (void)close_fd(repo->fd);
         free(repo);
         return NULL;
 }
 
-const json_t *repo_published(const Repo *repo) {
-        const TufMetadata *targets = repo->current[TUF_TARGETS];
+const json_t *targets_of(const TufMetadata *m) {
+        return m ? json_object_get(m->content, "targets") : NULL;
+}
 
-        return targets ? json_object_get(targets->content, "targets") : NULL;
+const Team *repo_find_team(const Repo *repo, const char *name) {
+        for (size_t i = 0; i < repo->n_teams; i++)
+                if (streq(repo->teams[i].name, name))
+                        return &repo->teams[i];
+        return NULL;
+}
+
+const json_t *repo_find_target(const Repo *repo, const char *target, const char **ret_role) {
+        const json_t *entry = json_object_get(targets_of(repo->current[TUF_TARGETS]), target);
+
+        *ret_role = "targets";
+        for (size_t i = 0; !entry && i < repo->n_teams; i++) {
+                entry = json_object_get(targets_of(repo->teams[i].current), target);
+                *ret_role = repo->teams[i].name;
+        }
+        return entry;
 }
 
 static int parse_entry(const char *target, const json_t *entry, Release **ret, Why *w) {
@@ -218,23 +420,32 @@ static int parse_entry(const char *target, const json_t *entry, Release **ret, W
         return r < 0 ? why_prefix(w, r, "%s", target) : 0;
 }
 
-static int foreach_entry(const json_t *targets, const json_t *except, bool is_staged,
-                RepoReleaseFunc func, void *userdata, Why *w) {
+typedef struct Visit {
+        const Repo *repo;
+        RepoReleaseFunc func;
+        void *userdata;
+        Why *w;
+} Visit;
+
+static int visit(const Visit *v, const json_t *targets, bool are_staged) {
         const char *target;
         json_t *entry;
 
         json_object_foreach((json_t *)targets, target, entry) {
                 _cleanup_(release_freep) Release *release = NULL;
+                RepoState state = are_staged ? REPO_STAGED : REPO_PUBLISHED;
                 int r;
 
-                if (json_object_get(except, target))
+                if (!are_staged && json_object_get(v->repo->staged, target))
                         continue;
-                r = parse_entry(target, entry, &release, w);
+                if (!are_staged && json_object_get(v->repo->removed, target))
+                        state = REPO_REMOVED;
+                r = parse_entry(target, entry, &release, v->w);
                 if (r == -ENOENT)
                         continue;
                 if (r < 0)
                         return r;
-                r = func(release, is_staged, userdata);
+                r = v->func(release, state, v->userdata);
                 if (r < 0)
                         return r;
         }
@@ -242,23 +453,24 @@ static int foreach_entry(const json_t *targets, const json_t *except, bool is_st
 }
 
 int repo_foreach_release(const Repo *repo, RepoReleaseFunc func, void *userdata, Why *w) {
+        const Visit v = { .repo = repo, .func = func, .userdata = userdata, .w = w };
         int r;
 
         assert(repo && func);
-        r = foreach_entry(repo_published(repo), repo->staged, false, func, userdata, w);
-        if (r < 0)
-                return r;
-        return foreach_entry(repo->staged, NULL, true, func, userdata, w);
+        r = visit(&v, targets_of(repo->current[TUF_TARGETS]), false);
+        for (size_t i = 0; r >= 0 && i < repo->n_teams; i++)
+                r = visit(&v, targets_of(repo->teams[i].current), false);
+        return r < 0 ? r : visit(&v, repo->staged, true);
 }
 
-static int entry_path(const char *folder, int folder_length, const char *target,
-                const json_t *entry, char **ret, Why *w) {
-        const char *file = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+int repo_public_path(const char *target, const json_t *entry, char **ret, Why *w) {
+        const char *slash = strrchr(target, '/');
         char hex[SHA256_HEX];
         json_t *hashes;
         Sha256 digest;
         int r;
 
+        assert(target && entry && ret);
         r = json_get_object(entry, target, "hashes", &hashes, w);
         if (r < 0)
                 return r;
@@ -266,67 +478,8 @@ static int entry_path(const char *folder, int folder_length, const char *target,
         if (r < 0)
                 return r;
         sha256_to_hex(&digest, hex);
-        if (asprintf(ret, "%.*s/%s.%s", folder_length, folder, hex, file) < 0)
+        if (asprintf(ret, REPO_TARGETS "/%.*s/%s.%s", slash ? (int)(slash - target) : 1,
+                            slash ? target : ".", hex, slash ? slash + 1 : target) < 0)
                 return why_oom(w);
         return 0;
-}
-
-int repo_stage_path(const char *target, const json_t *entry, char **ret, Why *w) {
-        return entry_path(REPO_STAGE, (int)strlen(REPO_STAGE), target, entry, ret, w);
-}
-
-int repo_public_path(const char *target, const json_t *entry, char **ret, Why *w) {
-        _cleanup_free_ char *folder = NULL;
-        const char *slash = strrchr(target, '/');
-
-        if (asprintf(&folder, REPO_TARGETS "/%.*s", slash ? (int)(slash - target) : 0, target) <
-                        0) {
-                folder = NULL;
-                return why_oom(w);
-        }
-        return entry_path(folder, (int)strlen(folder), target, entry, ret, w);
-}
-
-int repo_write_json(int dirfd, const char *path, const json_t *value, Why *w) {
-        _cleanup_free_ char *text = json_print(value);
-        int r;
-
-        if (!text)
-                return why_oom(w);
-        r = file_replace(dirfd, path, text, strlen(text), 0644);
-        return r < 0 ? why(w, r, "%s: %s", path, strerror(-r)) : 0;
-}
-
-static json_t *make_entry(const Release *release) {
-        char hex[SHA256_HEX];
-        json_t *custom = release_to_custom(release);
-
-        if (!custom)
-                return NULL;
-        sha256_to_hex(&release->file_digest, hex);
-        return json_pack("{s:I, s:{s:s}, s:o}", "length", (json_int_t)release->file_length,
-                        "hashes", "sha256", hex, "custom", custom);
-}
-
-int repo_stage(Repo *repo, const Release *release, const void *file, size_t n, Why *w) {
-        _cleanup_json_ json_t *entry = make_entry(release), *index = NULL;
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        assert(repo && release && file && n == release->file_length);
-        if (!entry)
-                return why_oom(w);
-        r = repo_stage_path(release->target, entry, &path, w);
-        if (r < 0)
-                return r;
-        r = folder_make(repo->fd, REPO_STAGE, 0755);
-        if (r < 0)
-                return why(w, r, REPO_STAGE ": %s", strerror(-r));
-        r = file_replace(repo->fd, path, file, n, 0644);
-        if (r < 0)
-                return why(w, r, "%s: %s", path, strerror(-r));
-        if (json_object_set(repo->staged, release->target, entry) < 0)
-                return why_oom(w);
-        index = json_pack("{s:i, s:O}", "format", FORMAT, "targets", repo->staged);
-        return index ? repo_write_json(repo->fd, REPO_INDEX, index, w) : why_oom(w);
 }

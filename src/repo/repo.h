@@ -1,53 +1,82 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Repo: a publisher's folder (rekindle-repository(7), "The publisher's folder"), open and
- * locked. What lies in public/ is verified with root.json before a byte of it is signed again: a
- * web server's folder is no place to trust. */
+ * locked. What lies in public/ is verified, beginning with root.json, before a byte of it is
+ * signed again: a web server's folder is no place to trust. */
 #pragma once
 
 #include "image/release.h"
 #include "tuf/metadata.h"
 
-#define REPO_METADATA "public/metadata"
-#define REPO_TARGETS  "public/targets"
-#define REPO_KEYS     "keys"
-#define REPO_STAGE    "stage"
-#define REPO_INDEX    "stage/index.json"
-#define REPO_CONFIG   "repository.json"
-#define REPO_ROOT     "root.json"
+#define REPO_PUBLIC    "public"
+#define REPO_METADATA  "public/metadata"
+#define REPO_TARGETS   "public/targets"
+#define REPO_KEYS      "keys"
+#define REPO_STAGE     "stage"
+#define REPO_INDEX     "stage/index.json"
+#define REPO_CONFIG    "repository.json"
+#define REPO_ROOT      "root.json"
+#define REPO_DATES     "published.json"
+#define REPO_FORMAT    1
+#define REPO_DAY       UINT64_C(86400)
+#define REPO_TEAMS_MAX 64
+
+/* A role that targets delegate to: the releases of some models. */
+typedef struct Team {
+        char *name;
+        json_t *entry;        /* {keys, keyids, threshold, models} */
+        TufMetadata *current; /* NULL: not published yet */
+} Team;
 
 typedef struct Repo {
         int fd;                             /* the folder, locked */
         uint64_t expires_in[_TUF_ROLE_MAX]; /* seconds */
+        uint64_t keep_days;                 /* no release is removed sooner */
         TufMetadata *current
                         /* as published; all but root NULL before the first publish */
                         [_TUF_ROLE_MAX];
-        json_t *staged; /* target name → {length, hashes, custom} */
+        Team *teams; /* as published */
+        size_t n_teams;
+
+        /* What the next publish is to change; see stage.h. */
+        json_t *staged;       /* target name → {length, hashes, custom} */
+        json_t *removed;      /* target name → true */
+        json_t *staged_teams; /* name → entry, or null to end it */
+        json_t *dates;        /* target name → when it was published first */
 } Repo;
 
 int repo_open(const char *path, Repo **ret, Why *w);
 Repo *repo_free(Repo *repo);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Repo *, repo_free);
 
-/* The published targets object, NULL before the first publish. Borrowed. */
-const json_t *repo_published(const Repo *repo);
+/* "targets" of a published role, NULL for none. Borrowed. */
+const json_t *targets_of(const TufMetadata *m);
+const Team *repo_find_team(const Repo *repo, const char *name);
+/* The published entry of a target and who lists it ("targets" or a team). NULL: nobody.
+ * Borrowed. */
+const json_t *repo_find_target(const Repo *repo, const char *target, const char **ret_role);
 
-/* Calls for every release: published ones that are not staged anew, then the staged ones.
- * Targets of others are left out; one that cannot be read fails. Stops and returns what func
- * returned when < 0. */
-typedef int (*RepoReleaseFunc)(const Release *release, bool is_staged, void *userdata);
+typedef enum RepoState {
+        REPO_PUBLISHED,
+        REPO_STAGED,  /* new, or to be changed */
+        REPO_REMOVED, /* published, and gone with the next publish */
+} RepoState;
+
+/* Calls for every release of every role. Targets of others are left out; one that cannot be read
+ * fails. Stops and returns what func returned when < 0. */
+typedef int (*RepoReleaseFunc)(const Release *release, RepoState state, void *userdata);
 int repo_foreach_release(const Repo *repo, RepoReleaseFunc func, void *userdata, Why *w);
 
-/* Durable: the file as served, then the index that names it. */
-int repo_stage(Repo *repo, const Release *release, const void *file, size_t n, Why *w);
+/* The signers of a top role by the root's content. */
+TufSigners root_signers(const json_t *root, TufRole role);
+TufSigners team_signers(const char *name, const json_t *entry);
 
-/* "stage/SHA256.FILE" and "public/targets/MODEL/VERSION/SHA256.FILE" of a target entry. New
- * strings. */
-int repo_stage_path(const char *target, const json_t *entry, char **ret, Why *w);
+/* "public/targets/MODEL/VERSION/SHA256.FILE" of a target entry. New string. */
 int repo_public_path(const char *target, const json_t *entry, char **ret, Why *w);
 
+int repo_read_json(int dirfd, const char *path, size_t max, json_t **ret, Why *w);
 /* Replaces a JSON file of the folder, durably. */
 int repo_write_json(int dirfd, const char *path, const json_t *value, Why *w);
 
-/* expires-in of all roles, as kept in repository.json. */
-void repo_default_expires_in(uint64_t ret[static _TUF_ROLE_MAX]);
-json_t *repo_config_to_json(const uint64_t expires_in[static _TUF_ROLE_MAX]);
+/* repository.json. */
+void repo_default_config(Repo *repo);
+json_t *repo_config_to_json(const Repo *repo);

@@ -1,102 +1,204 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Signing of metadata with the key file of a role. */
+/* Signing: only good signatures are ever kept, so counting them is enough. */
 #include <assert.h>
-#include <fcntl.h>
 
 #include "basic/clock.h"
-#include "basic/file.h"
-#include "basic/hex.h"
-#include "repo/key-file.h"
-#include "repo/verbs.h"
+#include "repo/sign.h"
 #include "tuf/canon.h"
 #include "tuf/key.h"
 
 #define SPEC_VERSION "1.0.34"
 
-/* DIR/keys/ROLE.pem, else KEYS/ROLE.pem. *ret_path: a new string. */
-static int load_key(const Signer *s, TufRole role, PrivateKey **ret, char **ret_path, Why *w) {
-        _cleanup_free_ char *path = NULL;
-        int dirfd = s->repo->fd, r;
-
-        if (asprintf(&path, REPO_KEYS "/%s.pem", tuf_role_to_string(role)) < 0) {
-                path = NULL;
-                return why_oom(w);
-        }
-        if (s->keys && faccessat(s->repo->fd, path, F_OK, 0) < 0) {
-                free(path);
-                dirfd = AT_FDCWD;
-                if (asprintf(&path, "%s/%s.pem", s->keys, tuf_role_to_string(role)) < 0) {
-                        path = NULL;
-                        return why_oom(w);
-                }
-        }
-        if (!s->keys && faccessat(dirfd, path, F_OK, 0) < 0 && errno == ENOENT)
-                return why(w, -ENOENT, "%s: is not there; name the folder that has it with --keys",
-                                path);
-        r = private_key_load(dirfd, path, ret, w);
-        if (r >= 0)
-                *ret_path = TAKE_PTR(path);
-        return r;
-}
-
-static int key_id(const PrivateKey *key, char ret[static TUF_KEYID_HEX], Why *w) {
-        _cleanup_json_ json_t *object = NULL;
+int signing_init(Signing *s, const TufSigners *signers, size_t n_signers, json_t *content, Why *w) {
         int r;
 
-        r = private_key_to_json(key, &object, w);
-        return r < 0 ? r : tuf_key_id(object, ret, w);
+        assert(s && signers && n_signers >= 1 && n_signers <= SIGNERS_MAX && content);
+        *s = (Signing){ .n_signers = n_signers };
+        memcpy(s->signers, signers, n_signers * sizeof(*signers));
+        r = canon_encode(content, &s->canonical, &s->canonical_length, w);
+        if (r < 0)
+                return r;
+        s->content = json_incref(content);
+        s->signatures = json_array();
+        return s->signatures ? 0 : why_oom(w);
 }
 
-static bool role_has_key(const json_t *root, TufRole role, const char *id) {
-        const json_t *roles = json_object_get(root, "roles");
-        const json_t *ids =
-                        json_object_get(json_object_get(roles, tuf_role_to_string(role)), "keyids");
+void signing_done(Signing *s) {
+        json_decref(s->content);
+        json_decref(s->signatures);
+        free(s->canonical);
+        *s = (Signing){};
+}
 
-        for (size_t i = 0; i < json_array_size(ids); i++)
-                if (streq(json_string_value(json_array_get(ids, i)), id))
+static bool list_has(const json_t *list, const char *id) {
+        for (size_t i = 0; i < json_array_size(list); i++)
+                if (streq(json_string_value(json_array_get(list, i)), id))
                         return true;
         return false;
 }
 
-static int sign(const PrivateKey *key, const json_t *content,
-                char ret[static 2 * SIGNATURE_BYTES + 1], Why *w) {
-        _cleanup_free_ char *canonical = NULL;
-        uint8_t signature[SIGNATURE_BYTES];
-        size_t n;
+/* The object of a key that may sign; NULL: none of theirs. */
+static const json_t *find_key(const Signing *s, const char *id) {
+        for (size_t i = 0; i < s->n_signers; i++)
+                if (list_has(json_object_get(s->signers[i].role, "keyids"), id))
+                        return json_object_get(s->signers[i].keys, id);
+        return NULL;
+}
+
+bool signing_has(const Signing *s, const char *keyid) {
+        for (size_t i = 0; i < json_array_size(s->signatures); i++)
+                if (streq(json_string_value(json_object_get(
+                                          json_array_get(s->signatures, i), "keyid")),
+                                    keyid))
+                        return true;
+        return false;
+}
+
+static size_t count(const Signing *s, const TufSigners *signers) {
+        const json_t *ids = json_object_get(signers->role, "keyids");
+        size_t n = 0;
+
+        for (size_t i = 0; i < json_array_size(ids); i++)
+                n += signing_has(s, json_string_value(json_array_get(ids, i)));
+        return n;
+}
+
+static size_t threshold(const TufSigners *signers) {
+        return (size_t)json_integer_value(json_object_get(signers->role, "threshold"));
+}
+
+bool signing_is_complete(const Signing *s) {
+        for (size_t i = 0; i < s->n_signers; i++)
+                if (count(s, &s->signers[i]) < threshold(&s->signers[i]))
+                        return false;
+        return true;
+}
+
+static int put(Signing *s, const char *id, const char *signature) {
+        return json_array_append_new(
+                        s->signatures, json_pack("{s:s, s:s}", "keyid", id, "sig", signature));
+}
+
+int signing_take(Signing *s, const json_t *signatures, Why *w) {
+        int n = 0, r;
+
+        assert(s);
+        for (size_t i = 0; i < json_array_size(signatures); i++) {
+                const json_t *o = json_array_get(signatures, i);
+                const char *id = json_string_value(json_object_get(o, "keyid"));
+                const char *sig = json_string_value(json_object_get(o, "sig"));
+                const json_t *object = id ? find_key(s, id) : NULL;
+                _cleanup_(tuf_key_freep) TufKey *key = NULL;
+
+                if (!object || !sig || signing_has(s, id))
+                        continue;
+                r = tuf_key_new(object, &key, w);
+                if (r == -ENOMEM)
+                        return r;
+                if (r < 0 || !tuf_key_verify(key, sig, s->canonical, s->canonical_length))
+                        continue;
+                if (put(s, id, sig) < 0)
+                        return why_oom(w);
+                n++;
+        }
+        return n;
+}
+
+static int sign_by(Signing *s, const char *id, const PrivateKey *key, Why *w) {
+        _cleanup_free_ char *signature = NULL;
         int r;
 
-        r = canon_encode(content, &canonical, &n, w);
+        r = private_key_sign(key, s->canonical, s->canonical_length, &signature, w);
         if (r < 0)
                 return r;
-        r = private_key_sign(key, canonical, n, signature, w);
-        if (r < 0)
-                return r;
-        hex_encode(signature, sizeof(signature), ret);
+        return put(s, id, signature) < 0 ? why_oom(w) : 0;
+}
+
+static int sign_for(Signing *s, const TufSigners *signers, Keyring *ring, Why *w) {
+        const json_t *ids = json_object_get(signers->role, "keyids");
+        int r;
+
+        for (size_t i = 0; i < json_array_size(ids); i++) {
+                const char *id = json_string_value(json_array_get(ids, i));
+                const PrivateKey *key;
+
+                if (count(s, signers) >= threshold(signers))
+                        return 0;
+                if (signing_has(s, id))
+                        continue;
+                r = keyring_find(ring, signers->name, id, &key, w);
+                if (r == -ENOENT)
+                        continue;
+                if (r >= 0)
+                        r = sign_by(s, id, key, w);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
-int sign_metadata(const Signer *s, TufRole role, const json_t *content, json_t **ret, Why *w) {
-        _cleanup_(private_key_freep) PrivateKey *key = NULL;
-        char id[TUF_KEYID_HEX], signature[2 * SIGNATURE_BYTES + 1];
-        _cleanup_free_ char *path = NULL;
-        int r;
+int signing_sign(Signing *s, Keyring *ring, Why *w) {
+        int r = 0;
 
-        assert(s && s->root && content && ret);
-        r = load_key(s, role, &key, &path, w);
-        if (r < 0)
-                return r;
-        r = key_id(key, id, w);
-        if (r < 0)
-                return why_prefix(w, r, "%s", path);
-        if (!role_has_key(s->root, role, id))
-                return why(w, -EKEYREJECTED, "%s: is not the key that the root names for %s", path,
-                                tuf_role_to_string(role));
-        r = sign(key, content, signature, w);
-        if (r < 0)
-                return r;
-        *ret = json_pack("{s:O, s:[{s:s, s:s}]}", "signed", (json_t *)content, "signatures",
-                        "keyid", id, "sig", signature);
-        return *ret ? 0 : why_oom(w);
+        assert(s && ring);
+        for (size_t i = 0; r >= 0 && i < s->n_signers; i++)
+                r = sign_for(s, &s->signers[i], ring, w);
+        return r;
+}
+
+int signing_sign_named(Signing *s, Keyring *ring, Why *w) {
+        int n = 0, r;
+
+        assert(s && ring);
+        r = keyring_load_names(ring, w);
+        for (size_t i = 0; r >= 0 && i < ring->n_loaded; i++) {
+                const LoadedKey *loaded = &ring->loaded[i];
+
+                if (!find_key(s, loaded->id) || signing_has(s, loaded->id))
+                        continue;
+                r = sign_by(s, loaded->id, loaded->key, w);
+                n++;
+        }
+        return r < 0 ? r : n;
+}
+
+/* "role: 1 of 2 signatures; keys that could sign: 0123456789abcdef ..." */
+static int incomplete(const Signing *s, const TufSigners *signers, Why *w) {
+        const json_t *ids = json_object_get(signers->role, "keyids");
+        char text[200] = "";
+        size_t n = 0;
+
+        for (size_t i = 0; i < json_array_size(ids) && n + 20 < sizeof(text); i++) {
+                const char *id = json_string_value(json_array_get(ids, i));
+
+                if (!signing_has(s, id))
+                        n += (size_t)snprintf(text + n, sizeof(text) - n, " %.16s", id);
+        }
+        return why(w, -EKEYREJECTED, "%s has %zu of %zu signatures; these keys have not signed:%s",
+                        signers->name, count(s, signers), threshold(signers),
+                        *text ? text : " (none is left)");
+}
+
+int signing_check(const Signing *s, Keyring *ring, Why *w) {
+        for (size_t i = 0; i < s->n_signers; i++) {
+                const TufSigners *signers = &s->signers[i];
+                const json_t *ids = json_object_get(signers->role, "keyids");
+                const PrivateKey *key;
+
+                if (count(s, signers) >= threshold(signers))
+                        continue;
+                /* One key, and it is not here: where it was looked for is the better answer. */
+                if (ring && json_array_size(ids) == 1 && threshold(signers) == 1)
+                        if (keyring_find(ring, signers->name,
+                                            json_string_value(json_array_get(ids, 0)), &key, w) < 0)
+                                return -EKEYREJECTED;
+                return incomplete(s, signers, w);
+        }
+        return 0;
+}
+
+json_t *signing_document(const Signing *s) {
+        return json_pack("{s:O, s:O}", "signed", s->content, "signatures", s->signatures);
 }
 
 json_t *new_content(TufRole role, uint64_t version, int64_t expires) {

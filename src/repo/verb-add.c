@@ -14,6 +14,7 @@
 #include "image/release-header.h"
 #include "image/version.h"
 #include "repo/key-file.h"
+#include "repo/stage.h"
 #include "repo/verbs.h"
 
 static const char help[] =
@@ -32,7 +33,10 @@ static const char help[] =
                 "                          another model that has to be there, any number\n"
                 "  --notes TEXT|@FILE      what is new, for people\n"
                 "  --trial SECONDS         how long it has to prove itself\n"
-                "  --device-key FILE       sign for devices with this key (PEM, Ed25519 or P-256)\n"
+                "  --device-key KEY        sign for devices with this key: the NAME of a device key of\n"
+                "                          the repository, a file, or a pkcs11: URI\n"
+                "  --passphrase-file FILE  its passphrase or PIN; else REKINDLE_PASSPHRASE, else the\n"
+                "                          terminal is asked\n"
                 "  --part OFFSET:LENGTH    a part of the image with its own digest, any number\n"
                 "  --identity              do not compress\n"
                 "  --help                  this text\n";
@@ -40,6 +44,7 @@ static const char help[] =
 typedef struct Add {
         Release release; /* strings are borrowed from argv until it is parsed anew */
         const char *file_name, *notes, *device_key;
+        Secrets secrets;
         char *hardware[RELEASE_HARDWARE_MAX + 1];
         unsigned n_hardware;
         ReleaseRequire requires[RELEASE_REQUIRES_MAX];
@@ -62,6 +67,7 @@ static const struct option options[] = {
         { "notes", required_argument, NULL, 'n' },
         { "trial", required_argument, NULL, 't' },
         { "device-key", required_argument, NULL, 'k' },
+        { "passphrase-file", required_argument, NULL, 'P' },
         { "part", required_argument, NULL, 'p' },
         { "identity", no_argument, NULL, 'I' },
         { "help", no_argument, NULL, 'h' },
@@ -174,6 +180,10 @@ static int parse_option(Add *a, int c, char *argv[]) {
         case 'k':
                 a->device_key = optarg;
                 return 0;
+        case 'P':
+                a->secrets.files[0] = optarg;
+                a->secrets.n_files = 1;
+                return 0;
         case 'p':
                 return option_part(a, optarg);
         case 'I':
@@ -197,7 +207,7 @@ static int parse(Add *a, int argc, char *argv[]) {
         if (!a->release.model || !a->release.version)
                 return wrong_usage(
                                 "add: --model and --version are needed; see rekindle-repo add --help");
-        return option_arguments(argc - optind, argv, 2, "DIR IMAGE");
+        return option_arguments(argc - optind, argv, 2, 2, "DIR IMAGE");
 }
 
 static int load_image(Add *a, const char *path, Why *w) {
@@ -307,19 +317,41 @@ static int name_target(Add *a, const char *image, Why *w) {
         return 0;
 }
 
-static int sign_header(Add *a, Why *w) {
+/* A name stands for a device key of the repository, unless there is a file of that name. */
+static int load_device_key(Add *a, const char *repo, PrivateKey **ret, Why *w) {
+        _cleanup_free_ char *path = NULL;
+
+        if (name_is_valid(a->device_key) && access(a->device_key, F_OK) < 0) {
+                if (asprintf(&path, "%s/" REPO_KEYS "/device-%s.pem", repo, a->device_key) < 0) {
+                        path = NULL;
+                        return why_oom(w);
+                }
+                if (access(path, F_OK) < 0)
+                        return why(w, -ENOENT,
+                                        "--device-key %s: is neither a file nor a device key of the "
+                                        "repository; make one with \"rekindle-repo device-key %s "
+                                        "%s\"",
+                                        a->device_key, repo, a->device_key);
+        }
+        return private_key_load(AT_FDCWD, path ?: a->device_key, &a->secrets, ret, w);
+}
+
+static int sign_header(Add *a, const char *repo, Why *w) {
         _cleanup_(private_key_freep) PrivateKey *key = NULL;
         int r;
 
         if (!a->device_key)
                 return release_build_header(&a->release, 0, w);
-        r = private_key_load(AT_FDCWD, a->device_key, &key, w);
+        r = load_device_key(a, repo, &key, w);
         if (r < 0)
                 return r;
+        if (private_key_device_algorithm(key) == RKD_ALGORITHM_NONE)
+                return why(w, -EINVAL, "--device-key %s: devices check Ed25519 and P-256 only",
+                                a->device_key);
         r = release_build_header(&a->release, private_key_device_algorithm(key), w);
         if (r < 0)
                 return r;
-        r = private_key_sign(
+        r = private_key_sign_device(
                         key, a->release.header, a->release.header_length, a->release.signature, w);
         if (r < 0)
                 return r;
@@ -358,19 +390,19 @@ static bool is_same_information(const Release *a, const Release *b) {
         return x && y && json_equal(x, y);
 }
 
-static int check_conflict(const Release *other, bool is_staged, void *userdata) {
+static int check_conflict(const Release *other, RepoState state, void *userdata) {
         Conflict *c = userdata;
         const Release *release = c->release;
         bool same_bytes = sha256_equal(&other->image_digest, &release->image_digest);
 
         if (streq(other->target, release->target)) {
-                c->is_there = is_same_information(other, release);
+                c->is_there = state != REPO_REMOVED && is_same_information(other, release);
                 if (same_bytes)
                         return 0;
                 return why(c->w, -EEXIST,
                                 "%s is %s already with other bytes; a changed program needs a "
                                 "version of its own",
-                                other->target, is_staged ? "staged" : "published");
+                                other->target, state == REPO_STAGED ? "staged" : "published");
         }
         if (!streq(other->model, release->model) ||
                         version_compare(other->version, release->version) != 0 ||
@@ -399,7 +431,7 @@ static int stage(Add *a, const char *path, bool *ret_is_there, Why *w) {
         if (r < 0)
                 return r;
         *ret_is_there = conflict.is_there;
-        return conflict.is_there ? 0 : repo_stage(repo, release, a->file, a->file_length, w);
+        return conflict.is_there ? 0 : stage_release(repo, release, a->file, a->file_length, w);
 }
 
 static int run(Add *a, const char *path, const char *image, bool *ret_is_there, Why *w) {
@@ -415,7 +447,7 @@ static int run(Add *a, const char *path, const char *image, bool *ret_is_there, 
         if (r >= 0)
                 r = make_file(a, w);
         if (r >= 0)
-                r = sign_header(a, w);
+                r = sign_header(a, path, w);
         if (r >= 0)
                 r = stage(a, path, ret_is_there, w);
         return r;
@@ -424,7 +456,7 @@ static int run(Add *a, const char *path, const char *image, bool *ret_is_there, 
 int verb_add(int argc, char *argv[]) {
         Add a = { .release.channel = (char *)"stable" };
         bool is_there = false;
-        Why w;
+        Why w = {};
         int r;
 
         r = parse(&a, argc, argv);
@@ -442,5 +474,6 @@ int verb_add(int argc, char *argv[]) {
         free(a.image);
         free(a.target);
         free(a.notes_text);
+        secrets_done(&a.secrets);
         return r < 0 ? failed(&w) : EXIT_DONE;
 }

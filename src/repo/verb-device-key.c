@@ -1,68 +1,49 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* device-key: a key whose public half goes into devices. */
+/* device-key: a key whose public half goes into devices; "key add DIR device-NAME" in short. */
 #include <getopt.h>
 
-#include "basic/names.h"
-#include "repo/key-file.h"
+#include "repo/device-key.h"
 #include "repo/verbs.h"
 
 static const char help[] =
-                "rekindle-repo device-key DIR NAME\n"
+                "rekindle-repo device-key DIR NAME [KEY] [OPTIONS]\n"
                 "\n"
-                "Makes an Ed25519 key for device signatures: DIR/keys/device-NAME.pem (for add\n"
-                "--device-key) and DIR/keys/device-NAME.pub.pem (to be built into the devices).\n"
-                "\n"
+                "Makes a key for device signatures: DIR/keys/device-NAME.pem (for add --device-key)\n"
+                "and DIR/keys/device-NAME.pub.pem (to be built into the devices). KEY: the pkcs11: URI\n"
+                "of one that lies in a token.\n"
+                "\n" NEW_KEY_HELP
+                "  --passphrase-file FILE  passphrase or PIN; else REKINDLE_PASSPHRASE, else the\n"
+                "                          terminal is asked\n"
                 "  --help                  this text\n";
 
 static const struct option options[] = {
+        NEW_KEY_OPTIONS,
+        { "passphrase-file", required_argument, NULL, 'P' },
         { "help", no_argument, NULL, 'h' },
         {},
 };
 
-static int run(const char *path, const char *name, Why *w) {
-        _cleanup_(private_key_freep) PrivateKey *key = NULL;
-        _cleanup_(repo_freep) Repo *repo = NULL;
-        char file[128];
-        int r;
-
-        r = repo_open(path, &repo, w);
-        if (r < 0)
-                return r;
-        r = private_key_generate(&key, w);
-        if (r < 0)
-                return r;
-        (void)snprintf(file, sizeof(file), REPO_KEYS "/device-%s.pem", name);
-        r = private_key_save(key, repo->fd, file, w);
-        if (r < 0)
-                return why_prefix(w, r, "%s", path);
-        (void)snprintf(file, sizeof(file), REPO_KEYS "/device-%s.pub.pem", name);
-        r = private_key_save_public(key, repo->fd, file, w);
-        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
-}
-
 int verb_device_key(int argc, char *argv[]) {
-        const char *path, *name;
-        Why w;
+        Secrets secrets = {};
+        NewKey k = { .secrets = &secrets };
         int c, r;
 
         while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
-                if (c != 'h')
+                r = option_new_key(&k, c, optarg);
+                if (r > 0)
+                        return r;
+                if (r == 0)
+                        continue;
+                if (c == 'h')
+                        return print_help(help);
+                if (c != 'P')
                         return wrong_option(c, argv);
-                return print_help(help);
+                secrets.files[0] = optarg;
+                secrets.n_files = 1;
         }
-        r = option_arguments(argc - optind, argv, 2, "DIR NAME");
+        r = option_arguments(argc - optind, argv, 2, 3, "DIR NAME [KEY]");
         if (r != 0)
                 return r;
-        path = argv[optind];
-        name = argv[optind + 1];
-        if (!name_is_valid(name))
-                return wrong_usage(
-                                "\"%s\" cannot name a key; it has to be 1 to 64 of A-Z a-z 0-9 . _ - "
-                                "and not begin with a dot",
-                                name);
-        r = run(path, name, &w);
-        if (r < 0)
-                return failed(&w);
-        printf("%s/keys/device-%s.pem\n%s/keys/device-%s.pub.pem\n", path, name, path, name);
-        return EXIT_DONE;
+        return device_key_make(argv[optind], argv[optind + 1],
+                        argc - optind == 3 ? argv[optind + 2] : NULL, &k);
 }

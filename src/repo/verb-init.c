@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* init: folders, one Ed25519 key for each role, the first root. root.json comes last: with it,
- * the folder is a repository. */
+/* init: folders, one key for each role, the first root. root.json comes last: with it, the folder
+ * is a repository. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <sys/file.h>
@@ -8,9 +8,9 @@
 
 #include "basic/clock.h"
 #include "basic/file.h"
-#include "repo/key-file.h"
+#include "repo/new-key.h"
+#include "repo/sign.h"
 #include "repo/verbs.h"
-#include "tuf/key.h"
 
 static const char help[] =
                 "rekindle-repo init DIR [OPTIONS]\n"
@@ -18,6 +18,12 @@ static const char help[] =
                 "Makes a repository: its keys in DIR/keys, the trusted root for gateways in\n"
                 "DIR/root.json.\n"
                 "\n"
+                "  --offline FOLDER        put root.pem and targets.pem there, apart from the others\n"
+                "  --type TYPE             make keys of this type: ed25519 (the default) or p256\n"
+                "  --encrypt               encrypt them with a passphrase; with --offline, only those\n"
+                "                          that lie apart\n"
+                "  --passphrase-file FILE  this one; else REKINDLE_PASSPHRASE, else the terminal\n"
+                "  --keep-for DAYS         no release is removed sooner (180)\n"
                 "  --expires-in ROLE=TIME  how long signatures of root, targets, snapshot or\n"
                 "                          timestamp last (730d, 365d, 30d, 30d)\n"
                 "  --now TIME              take TIME (2031-12-31T12:00:00Z) for the clock\n"
@@ -25,34 +31,64 @@ static const char help[] =
 
 typedef struct Init {
         Repo repo; /* as far as it exists */
+        Keyring ring;
+        NewKey new_key;
+        const char *offline; /* NULL: no folder apart */
+        int offline_fd;
         int64_t now;
         json_t *keys, *roles; /* of the root */
 } Init;
 
 static const struct option options[] = {
+        { "passphrase-file", required_argument, NULL, 1003 },
+        NEW_KEY_OPTIONS,
+        { "offline", required_argument, NULL, 'o' },
+        { "keep-for", required_argument, NULL, 'd' },
         { "expires-in", required_argument, NULL, 'e' },
         { "now", required_argument, NULL, 'n' },
         { "help", no_argument, NULL, 'h' },
         {},
 };
 
+static bool is_offline(const Init *init, TufRole role) {
+        return init->offline && (role == TUF_ROOT || role == TUF_TARGETS);
+}
+
+/* A run that was cut has made some keys already: they are taken. */
+static int get_key(Init *init, TufRole role, PrivateKey **ret, Why *w) {
+        int dirfd = is_offline(init, role) ? init->offline_fd : init->repo.fd;
+        _cleanup_(private_key_freep) PrivateKey *key = NULL;
+        NewKey new_key = init->new_key;
+        char path[64];
+        int r;
+
+        /* With a folder apart, the others are for a timer. */
+        new_key.encrypt = new_key.encrypt && (!init->offline || is_offline(init, role));
+        (void)snprintf(path, sizeof(path), "%s%s.pem", is_offline(init, role) ? "" : REPO_KEYS "/",
+                        tuf_role_to_string(role));
+        if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return private_key_load(dirfd, path, &init->ring.secrets, ret, w);
+        r = new_key_get(&new_key, &key, w);
+        if (r >= 0)
+                r = new_key_save(&new_key, key, dirfd, path, w);
+        if (r >= 0)
+                *ret = TAKE_PTR(key);
+        return r;
+}
+
 static int make_key(Init *init, TufRole role, Why *w) {
         _cleanup_(private_key_freep) PrivateKey *key = NULL;
         _cleanup_json_ json_t *object = NULL;
-        char id[TUF_KEYID_HEX], path[64];
+        char id[TUF_KEYID_HEX];
         int r;
 
-        r = private_key_generate(&key, w);
-        if (r < 0)
-                return r;
-        (void)snprintf(path, sizeof(path), REPO_KEYS "/%s.pem", tuf_role_to_string(role));
-        r = private_key_save(key, init->repo.fd, path, w);
-        if (r < 0)
-                return r;
-        r = private_key_to_json(key, &object, w);
-        if (r < 0)
-                return r;
-        r = tuf_key_id(object, id, w);
+        r = get_key(init, role, &key, w);
+        if (r < 0 && is_offline(init, role))
+                return why_prefix(w, r, "%s", init->offline);
+        if (r >= 0)
+                r = private_key_to_json(key, &object, w);
+        if (r >= 0)
+                r = tuf_key_id(object, id, w);
         if (r < 0)
                 return r;
         if (json_object_set(init->keys, id, object) < 0 ||
@@ -75,9 +111,26 @@ static int make_keys(Init *init, Why *w) {
         return r;
 }
 
+static int sign_root(Init *init, json_t *content, json_t **ret, Why *w) {
+        const TufSigners signers = root_signers(content, TUF_ROOT);
+        Signing s = {};
+        int r;
+
+        r = signing_init(&s, &signers, 1, content, w);
+        if (r >= 0)
+                r = signing_sign(&s, &init->ring, w);
+        if (r >= 0)
+                r = signing_check(&s, &init->ring, w);
+        if (r >= 0) {
+                *ret = signing_document(&s);
+                r = *ret ? 0 : why_oom(w);
+        }
+        signing_done(&s);
+        return r;
+}
+
 static int make_root(Init *init, Why *w) {
         _cleanup_json_ json_t *content = NULL, *document = NULL;
-        Signer signer = { .repo = &init->repo };
         int r;
 
         content = new_content(TUF_ROOT, 1, init->now + (int64_t)init->repo.expires_in[TUF_ROOT]);
@@ -85,14 +138,26 @@ static int make_root(Init *init, Why *w) {
                         json_object_set(content, "keys", init->keys) < 0 ||
                         json_object_set(content, "roles", init->roles) < 0)
                 return why_oom(w);
-        signer.root = content;
-        r = sign_metadata(&signer, TUF_ROOT, content, &document, w);
+        r = sign_root(init, content, &document, w);
         if (r < 0)
                 return r;
         r = repo_write_json(init->repo.fd, REPO_METADATA "/1.root.json", document, w);
         if (r < 0)
                 return r;
         return repo_write_json(init->repo.fd, REPO_ROOT, document, w);
+}
+
+static int open_offline(Init *init, Why *w) {
+        if (!init->offline)
+                return 0;
+        if (mkdir(init->offline, 0700) < 0 && errno != EEXIST)
+                return why(w, -errno, "%s: %s", init->offline, strerror(errno));
+        init->offline_fd = folder_open(AT_FDCWD, init->offline);
+        if (init->offline_fd < 0)
+                return why(w, init->offline_fd, "%s: %s", init->offline,
+                                strerror(-init->offline_fd));
+        init->ring.folders[init->ring.n_folders++] = init->offline;
+        return 0;
 }
 
 static int make_folders(Init *init, const char *path, Why *w) {
@@ -118,9 +183,9 @@ static int make_folders(Init *init, const char *path, Why *w) {
         if (flock(init->repo.fd, LOCK_EX) < 0)
                 return why(w, -errno, "%s: cannot be locked: %s", path, strerror(errno));
         if (faccessat(init->repo.fd, REPO_ROOT, F_OK, 0) == 0 ||
-                        faccessat(init->repo.fd, REPO_KEYS, F_OK, 0) == 0)
+                        faccessat(init->repo.fd, REPO_METADATA "/timestamp.json", F_OK, 0) == 0)
                 return why(w, -EEXIST,
-                                "%s: has a root or keys already; they are not replaced, choose "
+                                "%s: is a repository already, and its keys are not replaced; choose "
                                 "another folder",
                                 path);
         for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
@@ -132,7 +197,7 @@ static int make_folders(Init *init, const char *path, Why *w) {
 }
 
 static int make_config(Init *init, Why *w) {
-        _cleanup_json_ json_t *config = repo_config_to_json(init->repo.expires_in);
+        _cleanup_json_ json_t *config = repo_config_to_json(&init->repo);
 
         return config ? repo_write_json(init->repo.fd, REPO_CONFIG, config, w) : why_oom(w);
 }
@@ -143,7 +208,10 @@ static int run(Init *init, const char *path, Why *w) {
         r = make_folders(init, path, w);
         if (r < 0)
                 return r;
-        r = make_keys(init, w);
+        init->ring.repo_fd = init->repo.fd;
+        r = open_offline(init, w);
+        if (r >= 0)
+                r = make_keys(init, w);
         if (r >= 0)
                 r = make_config(init, w);
         if (r >= 0)
@@ -151,49 +219,79 @@ static int run(Init *init, const char *path, Why *w) {
         return r < 0 ? why_prefix(w, r, "%s", path) : 0;
 }
 
+static int parse_option(Init *init, int c, char *argv[]) {
+        int r = option_new_key(&init->new_key, c, optarg);
+
+        if (r < 0 && c == 1003) /* of the keyring's options, the passphrase */
+                r = option_keyring(&init->ring, c, optarg);
+        if (r >= 0)
+                return r;
+        switch (c) {
+        case 'o':
+                init->offline = optarg;
+                return 0;
+        case 'd':
+                return option_number("--keep-for", optarg, 0, 36500, &init->repo.keep_days);
+        case 'e':
+                return option_expires_in(optarg, init->repo.expires_in);
+        case 'n':
+                return option_now(optarg, &init->now);
+        case 'h':
+                exit(print_help(help));
+        default:
+                return wrong_option(c, argv);
+        }
+}
+
 static int parse(Init *init, int argc, char *argv[]) {
         int c, r;
 
         while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
-                switch (c) {
-                case 'e':
-                        r = option_expires_in(optarg, init->repo.expires_in);
-                        break;
-                case 'n':
-                        r = option_now(optarg, &init->now);
-                        break;
-                case 'h':
-                        r = print_help(help);
-                        exit(r);
-                default:
-                        return wrong_option(c, argv);
-                }
+                r = parse_option(init, c, argv);
                 if (r != 0)
                         return r;
         }
-        return option_arguments(argc - optind, argv, 1, "DIR");
+        return option_arguments(argc - optind, argv, 1, 1, "DIR");
+}
+
+static void say(const Init *init, const char *path) {
+        printf("%s is a repository now.\n"
+               "Put %s/root.json on the gateways. Let a web server serve %s/public.\n",
+                        path, path, path);
+        if (init->offline)
+                printf("root.pem and targets.pem are in %s: keep that apart from the server, and name\n"
+                       "it with --keys when you publish.\n",
+                                init->offline);
+        else
+                printf("Whoever has the keys in %s/keys can sign for you: move root.pem and\n"
+                       "targets.pem to a place of their own, apart from the server, and name that place\n"
+                       "with publish --keys.\n",
+                                path);
 }
 
 int verb_init(int argc, char *argv[]) {
-        Init init = { .repo.fd = -1, .now = clock_now(&clock_system) };
-        Why w;
+        Init init = {
+                .repo.fd = -1,
+                .offline_fd = -1,
+                .ring.repo_fd = -1,
+                .now = clock_now(&clock_system),
+        };
+        Why w = {};
         int r;
 
-        repo_default_expires_in(init.repo.expires_in);
+        init.new_key.secrets = &init.ring.secrets;
+        repo_default_config(&init.repo);
         r = parse(&init, argc, argv);
         if (r != 0)
                 return r;
         r = run(&init, argv[optind], &w);
         json_decref(init.keys);
         json_decref(init.roles);
+        keyring_done(&init.ring);
+        (void)close_fd(init.offline_fd);
         (void)close_fd(init.repo.fd);
         if (r < 0)
                 return failed(&w);
-        printf("%s is a repository now.\n"
-               "Put %s/root.json on the gateways. Let a web server serve %s/public.\n"
-               "Whoever has the keys in %s/keys can sign for you: move root.pem and\n"
-               "targets.pem to a place of their own, apart from the server, and name that place\n"
-               "with publish --keys.\n",
-                        argv[optind], argv[optind], argv[optind], argv[optind]);
+        say(&init, argv[optind]);
         return EXIT_DONE;
 }

@@ -19,22 +19,25 @@ static const struct option options[] = {
         {},
 };
 
-static int put_role(json_t *roles, const TufMetadata *m) {
+static int put_role(json_t *roles, const char *name, const TufMetadata *m) {
         char text[RFC3339_MAX];
 
         rfc3339_format(m->expires, text);
-        return json_object_set_new(roles, tuf_role_to_string(m->role),
+        return json_object_set_new(roles, name,
                         json_pack("{s:I, s:s}", "version", (json_int_t)m->version, "expires",
                                         text));
 }
 
-static int collect(const Release *release, bool is_staged, void *userdata) {
+static const char *state_to_string(RepoState state) {
+        return state == REPO_STAGED ? "staged" : state == REPO_REMOVED ? "removed" : "published";
+}
+
+static int collect(const Release *release, RepoState state, void *userdata) {
         _cleanup_json_ json_t *custom = release_to_custom(release);
         json_t *o = json_object_get(custom, "rekindle");
 
         if (!o || json_object_set_new(o, "target", json_string(release->target)) < 0 ||
-                        json_object_set_new(o, "state",
-                                        json_string(is_staged ? "staged" : "published")) < 0 ||
+                        json_object_set_new(o, "state", json_string(state_to_string(state))) < 0 ||
                         json_object_set_new(o, "file-length",
                                         json_integer((json_int_t)release->file_length)) < 0 ||
                         json_array_append(userdata, o) < 0)
@@ -80,7 +83,11 @@ static int describe(const Repo *repo, json_t **ret, Why *w) {
         if (!roles || !list)
                 return why_oom(w);
         for (TufRole i = 0; i < _TUF_ROLE_MAX; i++)
-                if (repo->current[i] && put_role(roles, repo->current[i]) < 0)
+                if (repo->current[i] &&
+                                put_role(roles, tuf_role_to_string(i), repo->current[i]) < 0)
+                        return why_oom(w);
+        for (size_t i = 0; i < repo->n_teams; i++)
+                if (put_role(roles, repo->teams[i].name, repo->teams[i].current) < 0)
                         return why_oom(w);
         r = repo_foreach_release(repo, collect, list, w);
         if (r == -ENOMEM)
@@ -136,15 +143,9 @@ static void print_table(const json_t *description) {
 }
 
 static int print(const json_t *description, bool as_json, Why *w) {
-        _cleanup_free_ char *text = NULL;
-
-        if (as_json) {
-                text = json_dumps(description, JSON_INDENT(2) | JSON_SORT_KEYS);
-                if (!text)
-                        return why_oom(w);
-                (void)puts(text);
-        } else
-                print_table(description);
+        if (as_json)
+                return print_json(description, w);
+        print_table(description);
         return fflush(stdout) == 0 ? 0 : why(w, -errno, "standard output: %s", strerror(errno));
 }
 
@@ -152,7 +153,7 @@ int verb_show(int argc, char *argv[]) {
         _cleanup_json_ json_t *description = NULL;
         _cleanup_(repo_freep) Repo *repo = NULL;
         bool as_json = false;
-        Why w;
+        Why w = {};
         int c, r;
 
         while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
@@ -162,7 +163,7 @@ int verb_show(int argc, char *argv[]) {
                         return wrong_option(c, argv);
                 as_json = true;
         }
-        r = option_arguments(argc - optind, argv, 1, "DIR");
+        r = option_arguments(argc - optind, argv, 1, 1, "DIR");
         if (r != 0)
                 return r;
         r = repo_open(argv[optind], &repo, &w);

@@ -3,6 +3,7 @@
  * option values. */
 #pragma once
 
+#include "repo/keyring.h"
 #include "repo/repo.h"
 
 enum {
@@ -12,11 +13,30 @@ enum {
 };
 
 /* argv[0] is the verb. Return an exit code; have said what is wrong on standard error. */
-int verb_init(int argc, char *argv[]);
 int verb_add(int argc, char *argv[]);
-int verb_publish(int argc, char *argv[]);
-int verb_show(int argc, char *argv[]);
+int verb_delegate(int argc, char *argv[]);
 int verb_device_key(int argc, char *argv[]);
+int verb_expire_check(int argc, char *argv[]);
+int verb_export(int argc, char *argv[]);
+int verb_init(int argc, char *argv[]);
+int verb_key(int argc, char *argv[]);
+int verb_promote(int argc, char *argv[]);
+int verb_publish(int argc, char *argv[]);
+int verb_refresh(int argc, char *argv[]);
+int verb_remove(int argc, char *argv[]);
+int verb_root(int argc, char *argv[]);
+int verb_show(int argc, char *argv[]);
+int verb_targets(int argc, char *argv[]);
+int verb_verify(int argc, char *argv[]);
+
+/* A verb of a group ("key add"). */
+typedef struct SubVerb {
+        const char *name; /* with its group, as texts say it: "key add" */
+        int (*run)(int argc, char *argv[]);
+        const char *help;
+} SubVerb;
+
+int run_sub_verb(const SubVerb *verbs, size_t n, const char *help, int argc, char *argv[]);
 
 /* Say it and return the exit code. */
 int failed(const Why *w);
@@ -25,23 +45,26 @@ int wrong_usage(const char *format, ...) _printf_(1, 2);
 int wrong_option(int c, char *argv[]);
 /* Prints the text on standard output, EXIT_DONE. */
 int print_help(const char *text);
+/* Prints JSON for programs. */
+int print_json(const json_t *value, Why *w);
 
 /* Option values. 0, or EXIT_USAGE after saying what would be right. */
 int option_now(const char *value, int64_t *ret);
 /* "ROLE=TIME" into seconds[ROLE]. */
 int option_expires_in(const char *value, uint64_t seconds[static _TUF_ROLE_MAX]);
-/* Exactly n arguments from argv[optind] on. */
-int option_arguments(int argc, char *argv[], int n, const char *names);
+int option_number(const char *option, const char *value, uint64_t min, uint64_t max, uint64_t *ret);
+int option_type(const char *value, KeyType *ret);
+/* Between min and max arguments from argv[optind] on. */
+int option_arguments(int argc, char *argv[], int min, int max, const char *names);
 
-/* Signing, for init and publish. */
-typedef struct Signer {
-        const Repo *repo;   /* its keys/ROLE.pem */
-        const char *keys;   /* folder of keys that are not there; NULL: none */
-        const json_t *root; /* content of the root metadata that names the keys */
-} Signer;
-
-/* {signed, signatures} of content, by the key file of the role, whose id must be one of the
- * role's. */
-int sign_metadata(const Signer *s, TufRole role, const json_t *content, json_t **ret, Why *w);
-/* Common members of "signed". NULL: out of memory. */
-json_t *new_content(TufRole role, uint64_t version, int64_t expires);
+/* Options of a keyring. 0, EXIT_USAGE, or -1: the option is none of these. */
+#define KEYRING_OPTIONS                                                                            \
+        { "keys", required_argument, NULL, 1001 }, { "key", required_argument, NULL, 1002 }, {     \
+                "passphrase-file", required_argument, NULL, 1003                                   \
+        }
+#define KEYRING_HELP                                                                               \
+        "  --keys FOLDER           look here for keys that are not in DIR/keys, any number\n"      \
+        "  --key KEY               sign with this key too: a file or a pkcs11: URI, any number\n"  \
+        "  --passphrase-file FILE  passphrase of encrypted keys, or the PIN of a token; else\n"    \
+        "                          REKINDLE_PASSPHRASE, else the terminal is asked\n"
+int option_keyring(Keyring *ring, int c, const char *value);

@@ -164,7 +164,7 @@ static const struct {
         const char *text;
 } refused[] = {
         { "add repo app.bin", 2, "--model and --version are needed" },
-        { ADD, 2, "1 argument instead of 2" },
+        { ADD, 2, "1 argument instead of DIR IMAGE" },
         { ADD "app.bin x", 2, "arguments" },
         { ADD "--colour red app.bin", 2, "--colour is no option here; see rekindle-repo add" },
         { ADD "app.bin --trial", 2, "add: --trial needs a value" },

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The list of keys, as people and programs see it. */
+#pragma once
+
+#include "repo/repo.h"
+
+/* {roles: {ROLE: {threshold, keys: [{keyid, type, state, private}]}}, devices: [{name, keyid, type}]} */
+int key_list_get(const Repo *repo, json_t **ret, Why *w);
+int key_list_print(const json_t *list, Why *w);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* New keys: the passphrase is asked for when the key is there, so that nothing is typed in vain. */
+#include <assert.h>
+#include <fcntl.h>
+
+#include <openssl/crypto.h>
+
+#include "basic/file.h"
+#include "image/release.h"
+#include "repo/new-key.h"
+#include "repo/verbs.h"
+
+int option_new_key(NewKey *k, int c, const char *value) {
+        switch (c) {
+        case 1011:
+                return option_type(value, &k->type);
+        case 1012:
+                k->encrypt = true;
+                return 0;
+        default:
+                return -1;
+        }
+}
+
+static int check_uri(const NewKey *k, Why *w) {
+        if (startswith(k->uri, PKCS11_SCHEME))
+                return 0;
+        return why(w, -EINVAL, "%s: is no pkcs11: URI; a key is made here or lies in a token",
+                        k->uri);
+}
+
+int new_key_get(const NewKey *k, PrivateKey **ret, Why *w) {
+        _cleanup_(private_key_freep) PrivateKey *key = NULL;
+        int r;
+
+        assert(k && ret);
+        if (!k->uri)
+                return private_key_generate(k->type, ret, w);
+        r = check_uri(k, w);
+        if (r >= 0)
+                r = private_key_load(-1, k->uri, k->secrets, &key, w);
+        if (r < 0)
+                return r;
+        if (k->is_for_devices && private_key_device_algorithm(key) == RKD_ALGORITHM_NONE)
+                return why(w, -EINVAL, "%s: devices check Ed25519 and P-256 only", k->uri);
+        *ret = TAKE_PTR(key);
+        return 0;
+}
+
+int new_key_save(const NewKey *k, const PrivateKey *key, int dirfd, const char *path, Why *w) {
+        bool is_encrypted = k->encrypt && !k->uri;
+        char passphrase[SECRET_MAX];
+        int r = 0;
+
+        assert(key && path);
+        if (is_encrypted)
+                r = secrets_new(k->secrets, path, passphrase, w);
+        if (r >= 0)
+                r = private_key_save(key, dirfd, path, is_encrypted ? passphrase : NULL, w);
+        OPENSSL_cleanse(passphrase, sizeof(passphrase));
+        return r;
+}
+
+int new_key_pair(const NewKey *k, int dirfd, const char *private, const char *public,
+                PrivateKey **ret, Why *w) {
+        _cleanup_(private_key_freep) PrivateKey *key = NULL;
+        int r;
+
+        assert(k && private && public && ret);
+        if (faccessat(dirfd, private, F_OK, 0) == 0 && faccessat(dirfd, public, F_OK, 0) < 0)
+                r = private_key_load(dirfd, private, k->secrets, &key, w);
+        else {
+                r = new_key_get(k, &key, w);
+                if (r >= 0)
+                        r = new_key_save(k, key, dirfd, private, w);
+        }
+        if (r >= 0)
+                r = private_key_save_public(key, dirfd, public, w);
+        if (r >= 0)
+                *ret = TAKE_PTR(key);
+        return r;
+}
+
+static int read_file(const NewKey *k, const char *path, json_t **ret, Why *w) {
+        _cleanup_(private_key_freep) PrivateKey *key = NULL;
+        int r;
+
+        r = public_key_read(AT_FDCWD, path, ret, w);
+        if (r != -EBADMSG)
+                return r;
+        r = private_key_load(AT_FDCWD, path, k->secrets, &key, w);
+        if (r == -EBADMSG)
+                return why(w, r, "%s: is no key in PEM, neither a public nor a private one", path);
+        return r < 0 ? r : private_key_to_json(key, ret, w);
+}
+
+/* The file is there before anything names the key. */
+static int save_own(const NewKey *k, int repo_fd, const char *role, const PrivateKey *key, Why *w) {
+        char id[TUF_KEYID_HEX], path[256];
+        int r;
+
+        r = private_key_id(key, id, w);
+        if (r < 0)
+                return r;
+        key_file_path(role, id, path, sizeof(path));
+        if (k->uri && faccessat(repo_fd, path, F_OK, 0) == 0)
+                return 0;
+        r = folder_make(repo_fd, REPO_KEYS, 0700);
+        if (r < 0)
+                return why(w, r, REPO_KEYS ": %s", strerror(-r));
+        r = new_key_save(k, key, repo_fd, path, w);
+        if (r >= 0)
+                printf("%s\n", path);
+        return r;
+}
+
+int new_key_for_role(
+                NewKey *k, int repo_fd, const char *role, const char *name, json_t **ret, Why *w) {
+        _cleanup_(private_key_freep) PrivateKey *key = NULL;
+        int r;
+
+        assert(k && role && ret);
+        if (name && !startswith(name, PKCS11_SCHEME))
+                return read_file(k, name, ret, w);
+        k->uri = name;
+        r = new_key_get(k, &key, w);
+        if (r >= 0)
+                r = save_own(k, repo_fd, role, key, w);
+        return r < 0 ? r : private_key_to_json(key, ret, w);
+}

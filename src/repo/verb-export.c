@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* export: a folder for gateways without network. All metadata, so it is judged as on the web
+ * server; the files of the wanted models only. Files first, the timestamp last: a folder that was
+ * an export before is the old one or the new one. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/stat.h>
+
+#include "basic/clock.h"
+#include "basic/file.h"
+#include "basic/names.h"
+#include "repo/verbs.h"
+#include "tuf/updater.h"
+
+#define MODELS_MAX 64
+
+static const char help[] =
+                "rekindle-repo export DIR FOLDER [--model MODEL]...\n"
+                "\n"
+                "Copies the published state into FOLDER (a USB stick) for \"rekindlectl update --from\":\n"
+                "all metadata, and the files of the models that are named, or of all.\n"
+                "\n"
+                "  --model MODEL           a model that is wanted, any number\n"
+                "  --now TIME              take TIME (2031-12-31T12:00:00Z) for the clock\n"
+                "  --help                  this text\n";
+
+typedef struct Export {
+        const char *models[MODELS_MAX];
+        size_t n_models;
+        bool is_found[MODELS_MAX];
+        int64_t now;
+        Repo *repo;
+        int fd; /* FOLDER */
+        size_t n_files;
+} Export;
+
+static const struct option options[] = {
+        { "model", required_argument, NULL, 'm' },
+        { "now", required_argument, NULL, 'n' },
+        { "help", no_argument, NULL, 'h' },
+        {},
+};
+
+static int parse(Export *e, int argc, char *argv[]) {
+        int c, r;
+
+        while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
+                switch (c) {
+                case 'm':
+                        if (!name_is_valid(optarg))
+                                return wrong_usage(
+                                                "--model is \"%s\"; it has to be 1 to 64 of A-Z a-z "
+                                                "0-9 . _ - and not begin with a dot",
+                                                optarg);
+                        if (e->n_models == MODELS_MAX)
+                                return wrong_usage("--model can be given %d times", MODELS_MAX);
+                        e->models[e->n_models++] = optarg;
+                        break;
+                case 'n':
+                        r = option_now(optarg, &e->now);
+                        if (r != 0)
+                                return r;
+                        break;
+                case 'h':
+                        exit(print_help(help));
+                default:
+                        return wrong_option(c, argv);
+                }
+        }
+        return option_arguments(argc - optind, argv, 2, 2, "DIR FOLDER");
+}
+
+static bool is_wanted(Export *e, const char *target) {
+        for (size_t i = 0; i < e->n_models; i++) {
+                size_t n = strlen(e->models[i]);
+
+                if (startswith(target, e->models[i]) && target[n] == '/')
+                        return e->is_found[i] = true;
+        }
+        return e->n_models == 0;
+}
+
+/* "public/a/b/c" to FOLDER/a/b/c, with its folders. meta: NULL for metadata, which repo_open()
+ * has verified. */
+static int copy(const Export *e, const char *path, const TufMeta *meta, Why *w) {
+        const char *to = path + strlen(REPO_PUBLIC "/");
+        _cleanup_free_ char *bytes = NULL;
+        size_t n;
+        int r;
+
+        r = file_read(e->repo->fd, path, meta ? (size_t)meta->length : TUF_TARGETS_MAX, &bytes, &n);
+        if (r < 0)
+                return why(w, r, "%s: %s", path, strerror(-r));
+        r = meta ? tuf_meta_check(meta, path, bytes, n, w) : 0;
+        if (r < 0)
+                return r;
+        for (const char *slash = strchr(to, '/'); slash; slash = strchr(slash + 1, '/')) {
+                _cleanup_free_ char *folder = strndup(to, (size_t)(slash - to));
+
+                r = folder ? folder_make(e->fd, folder, 0755) : -ENOMEM;
+                if (r < 0)
+                        return why(w, r, "%s: %s", folder ?: to, strerror(-r));
+        }
+        r = file_replace(e->fd, to, bytes, n, 0644);
+        return r < 0 ? why(w, r, "%s: %s", to, strerror(-r)) : 0;
+}
+
+static int copy_targets(Export *e, const TufMetadata *m, Why *w) {
+        const char *target;
+        json_t *entry;
+
+        json_object_foreach((json_t *)targets_of(m), target, entry) {
+                const TufMeta meta = {
+                        .length = (uint64_t)json_integer_value(json_object_get(entry, "length")),
+                        .hashes = json_object_get(entry, "hashes"),
+                };
+                _cleanup_free_ char *path = NULL;
+                int r;
+
+                if (!is_wanted(e, target))
+                        continue;
+                r = repo_public_path(target, entry, &path, w);
+                if (r >= 0)
+                        r = copy(e, path, &meta, w);
+                if (r < 0)
+                        return r;
+                e->n_files++;
+        }
+        return 0;
+}
+
+static int copy_metadata(const Export *e, uint64_t version, const char *role, Why *w) {
+        char path[256];
+
+        (void)snprintf(path, sizeof(path), REPO_METADATA "/%llu.%s.json",
+                        (unsigned long long)version, role);
+        return copy(e, path, NULL, w);
+}
+
+/* A gateway may trust any of them. */
+static int copy_roots(const Export *e, Why *w) {
+        uint64_t last = e->repo->current[TUF_ROOT]->version;
+        int r = 0;
+
+        for (uint64_t i = 1; r >= 0 && i <= last; i++)
+                r = copy_metadata(e, i, "root", w);
+        return r;
+}
+
+static int check_models(const Export *e, Why *w) {
+        for (size_t i = 0; i < e->n_models; i++)
+                if (!e->is_found[i])
+                        return why(w, -ENOENT,
+                                        "%s: has no published release; \"show\" lists what there is",
+                                        e->models[i]);
+        return 0;
+}
+
+static int copy_all(Export *e, Why *w) {
+        TufMetadata *const *current = e->repo->current;
+        int r;
+
+        r = copy_targets(e, current[TUF_TARGETS], w);
+        for (size_t i = 0; r >= 0 && i < e->repo->n_teams; i++)
+                r = copy_targets(e, e->repo->teams[i].current, w);
+        if (r >= 0)
+                r = check_models(e, w);
+        for (size_t i = 0; r >= 0 && i < e->repo->n_teams; i++)
+                r = copy_metadata(e, e->repo->teams[i].current->version, e->repo->teams[i].name, w);
+        if (r >= 0)
+                r = copy_metadata(e, current[TUF_TARGETS]->version, "targets", w);
+        if (r >= 0)
+                r = copy_metadata(e, current[TUF_SNAPSHOT]->version, "snapshot", w);
+        if (r >= 0)
+                r = copy_roots(e, w);
+        return r < 0 ? r : copy(e, REPO_METADATA "/timestamp.json", NULL, w);
+}
+
+static int run(Export *e, const char *path, const char *folder, Why *w) {
+        int r;
+
+        r = repo_open(path, &e->repo, w);
+        if (r < 0)
+                return r;
+        if (!e->repo->current[TUF_TIMESTAMP])
+                return why(w, -ENOENT, "%s: nothing is published yet", path);
+        if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+                return why(w, -errno, "%s: %s", folder, strerror(errno));
+        e->fd = folder_open(AT_FDCWD, folder);
+        if (e->fd < 0)
+                return why(w, e->fd, "%s: %s", folder, strerror(-e->fd));
+        r = copy_all(e, w);
+        return r < 0 ? why_prefix(w, r, "%s", folder) : 0;
+}
+
+/* The first of all signatures to expire. */
+static int64_t usable_until(const Repo *repo) {
+        int64_t end = INT64_MAX;
+
+        for (TufRole i = 0; i < _TUF_ROLE_MAX; i++)
+                end = MIN(end, repo->current[i]->expires);
+        for (size_t i = 0; i < repo->n_teams; i++)
+                end = MIN(end, repo->teams[i].current->expires);
+        return end;
+}
+
+int verb_export(int argc, char *argv[]) {
+        Export e = { .fd = -1, .now = clock_now(&clock_system) };
+        Why w = {};
+        int r;
+
+        r = parse(&e, argc, argv);
+        if (r != 0)
+                return r;
+        r = run(&e, argv[optind], argv[optind + 1], &w);
+        if (r >= 0) {
+                int64_t end = usable_until(e.repo);
+                char text[RFC3339_MAX];
+
+                rfc3339_format(end, text);
+                printf("%zu files; gateways take them until %s%s\n", e.n_files, text,
+                                end <= e.now ? ", which is over: publish first" : "");
+        }
+        (void)repo_free(e.repo);
+        (void)close_fd(e.fd);
+        return r < 0 ? failed(&w) : EXIT_DONE;
+}
