@@ -101,19 +101,16 @@ void validating_start(Update *u) {
                 update_ask(u, DRIVER_IDENTIFY, on_live_identity);
 }
 
-/* That the device takes bytes is no progress: they may be the same ones each time. That it lacks
- * fewer is. Only a line on which it answers says something about the push. */
+/* That the device takes bytes is no progress: they may be the same ones each time. That more of its
+ * flash is right is. Only a line on which it answers says something about the push. */
 static void count_stall(Update *u, const DriverResult *result) {
-        uint64_t left = result->stream_length;
-
-        if (left > 0 && (u->stream_left == 0 || left < u->stream_left)) {
+        if (result->units_right > u->units_right) {
                 u->stalls = 0;
                 u->pauses = 0;
+                u->units_right = result->units_right;
         } else if (result->heard) {
                 u->stalls++;
         }
-        if (left > 0)
-                u->stream_left = left;
 }
 
 static void push_broken(Update *u, const DriverResult *result) {

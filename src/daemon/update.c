@@ -301,7 +301,7 @@ void update_new_push(Update *u, const DriverIdentity *id) {
         u->last_push_id = update_is_ours(u, id) ? id->push_id : 0;
         u->push_id = random_u64();
         u->stalls = 0;
-        u->stream_left = 0;
+        u->units_right = 0;
         u->trial_restarts = 0;
         u->trial_watched = false;
 }

@@ -82,7 +82,7 @@ struct Update {
         const uint8_t *image;
         size_t image_length;
         Release *image_release;
-        uint64_t stream_left; /* what the device lacked when the push was cut last; 0: not known */
+        uint32_t units_right; /* the most of the image that a push which was cut found in flash */
         unsigned writes;      /* of its result, under way */
         bool storing;         /* the store has a callback of ours */
         ManagerPort *wanted;  /* the line that is kept open for it; NULL: none */

@@ -2,6 +2,7 @@
 /* Native, the way to the stream: the speed of the push, BEGIN in pieces, what the flash holds
  * now, and the plan. */
 #include "driver/native-private.h"
+#include "proto/crc.h"
 
 #define SPEED_CHECK_TRIES  3
 #define SPEED_CHECK_USEC   (60 * USEC_PER_MSEC)
@@ -222,6 +223,29 @@ void sums_enter(Native *n) {
                 ask_sums(n);
 }
 
+/* Of the image, what lies behind it in its last unit being erased. */
+static uint32_t sum_of_unit(const DriverRequest *r, size_t offset, uint32_t unit) {
+        static const uint8_t fill[64] = { [0 ... 63] = 0xff };
+        size_t length = MIN(r->image_length - offset, unit);
+        uint32_t crc = rkd_crc32_add(RKD_CRC32_START, r->image + offset, length);
+
+        for (; length < unit; length += MIN(unit - length, sizeof(fill)))
+                crc = rkd_crc32_add(crc, fill, MIN(unit - length, sizeof(fill)));
+        return rkd_crc32_finish(crc);
+}
+
+/* A plan that is made after a cut may be longer than what the one before had left; that more of
+ * the flash is right is progress. */
+static void count_right(Native *n) {
+        uint32_t unit = n->identity.unit_size, right = 0;
+
+        for (size_t i = 0; i * unit < n->request.image_length; i++)
+                right += sum_of_unit(&n->request, i * unit, unit) == n->sums[i];
+        if (right > n->result.units_right)
+                n->recoveries = 0;
+        n->result.units_right = right;
+}
+
 void sums_answer(Native *n, const RkdAnswer *a) {
         if (a->first != n->n_sums_read || a->count == 0 || a->count > n->command.count ||
                         a->n_bytes != a->count * sizeof(uint32_t)) {
@@ -232,10 +256,12 @@ void sums_answer(Native *n, const RkdAnswer *a) {
         }
         for (size_t i = 0; i < a->count; i++)
                 n->sums[n->n_sums_read++] = rkd_load_u32(a->bytes + i * sizeof(uint32_t));
-        if (n->n_sums_read < n->n_sums)
+        if (n->n_sums_read < n->n_sums) {
                 ask_sums(n);
-        else
-                native_enter(n, NATIVE_PLAN);
+                return;
+        }
+        count_right(n);
+        native_enter(n, NATIVE_PLAN);
 }
 
 /* The plan is computed elsewhere; meanwhile the device is kept awake and at its speed. */

@@ -87,7 +87,7 @@ static void poll_for_room(Native *n) {
 static void note_progress(Native *n) {
         n->progress_usec = n->now_usec;
         n->n_quiet = 0;
-        if (n->window.received >= n->identity.unit_size || native_window_is_complete(&n->window))
+        if (native_window_is_complete(&n->window))
                 n->recoveries = 0;
 }
 

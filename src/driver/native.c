@@ -208,7 +208,6 @@ static void done_enter(Native *n) {
         n->result.line_bytes_sent = n->link.bytes_sent;
         n->result.line_bytes_received = n->link.bytes_received;
         n->result.stream_bytes = n->request.op == DRIVER_PUSH ? n->window.received : 0;
-        n->result.stream_length = n->request.op == DRIVER_PUSH ? n->window.length : 0;
 }
 
 /* Once the program was read: whatever the bootloader says, it starts the program by itself

@@ -77,9 +77,9 @@ typedef struct DriverResult {
         size_t length, header_length;
         uint64_t line_bytes_sent, line_bytes_received;
         uint64_t stream_bytes; /* of the image or its plan, as far as the device took them */
-        /* how long that plan was: what it lacked when it was asked last; 0: it was not asked, or
-         * such a protocol begins anew each time */
-        uint64_t stream_length;
+        /* of the image that were right when the device was asked last; 0: none, it was not asked,
+         * or such a protocol begins anew each time */
+        uint32_t units_right;
         Why why;
 } DriverResult;
 

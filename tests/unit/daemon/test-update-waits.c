@@ -185,13 +185,13 @@ static void a_failed_adoption_pauses(void **state) {
         assert_int_equal(world_results(w, OUTCOME_CANNOT_READ_BACK), 1);
 }
 
-static Script cut_push(uint64_t length) {
+static Script cut_push(uint32_t units_right) {
         return (Script){ .op = DRIVER_PUSH,
                 .code = DRIVER_E_LINE,
                 .heard = true,
                 .erased = true,
                 .stream_bytes = 40,
-                .stream_length = length,
+                .units_right = units_right,
                 .times = 1 };
 }
 
@@ -201,10 +201,10 @@ static bool has_left_pushing(World *w, void *userdata) {
         return !u || u->state == UPDATE_RESTORING;
 }
 
-/* It takes bytes each time, but lacks as many as before. */
+/* It takes bytes each time, but no more of it is right than before. */
 static void a_push_that_comes_no_further_is_given_up(void **state) {
         World *w = *state;
-        Script s = cut_push(100);
+        Script s = cut_push(10);
 
         s.times = 1000;
         unit_script(&w->unit, &s);
@@ -219,8 +219,8 @@ static void a_push_that_comes_no_further_is_given_up(void **state) {
 static void a_push_that_comes_further_each_time_goes_on(void **state) {
         World *w = *state;
 
-        for (uint64_t left = 90; left > 20; left -= 10) {
-                Script s = cut_push(left);
+        for (uint32_t right = 1; right < 8; right++) {
+                Script s = cut_push(right);
 
                 unit_script(&w->unit, &s);
         }

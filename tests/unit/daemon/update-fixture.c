@@ -178,7 +178,7 @@ static int unit_start(Driver *d, const DriverRequest *request, uint64_t now_usec
                 u->result.has_identity = !s.silent;
                 u->result.erased = s.erased;
                 u->result.stream_bytes = s.stream_bytes;
-                u->result.stream_length = s.stream_length;
+                u->result.units_right = s.units_right;
         } else if (is_foreign_to(u, request)) {
                 u->result.code = DRIVER_E_FOREIGN_PUSH;
         } else {

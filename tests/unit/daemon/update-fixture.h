@@ -22,7 +22,8 @@ typedef struct Script {
         DriverOp op;
         DriverCode code;
         bool heard, erased, silent; /* silent: no identity comes with it */
-        uint64_t stream_bytes, stream_length;
+        uint64_t stream_bytes;
+        uint32_t units_right;
         unsigned times; /* 0 and 1: once */
 } Script;
 

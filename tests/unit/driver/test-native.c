@@ -171,14 +171,19 @@ static void device_that_falls_silent_ends_the_push(void **state) {
         assert_code(r, DRIVER_E_NO_ANSWER);
         assert_true(r->heard);
         assert_true(r->erased);
+        assert_int_equal(r->units_right, 0); /* it was not asked */
 }
 
 static void open_push_goes_on_in_a_new_exchange(void **state) {
+        const DriverResult *r;
+
         device_that_falls_silent_ends_the_push(state);
         world->line.mute = false;
         world->line.to_gateway.head = world->line.to_gateway.tail;
-        assert_code(world_push(world, 7), DRIVER_OK);
+        r = world_push(world, 7);
+        assert_code(r, DRIVER_OK);
         assert_true(world->line.kept_units > 5);
+        assert_int_equal(r->units_right, world->line.kept_units);
         assert_true(world_flash_is_image(world));
 }
 
