@@ -4,6 +4,7 @@
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -71,6 +72,12 @@ def wait_for(what, predicate, seconds=30, pause=0.05, alive=()):
         if time.monotonic() > end:
             raise Failure(f'{what}: not seen within {seconds} s')
         time.sleep(pause)
+
+
+def listens(path):
+    """Whether somebody accepts on that socket: its file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def processes_of(folder):

@@ -29,7 +29,7 @@ import tempfile
 import time
 import traceback
 
-from process import Failure, Program, processes_of, wait_for
+from process import Failure, Program, listens, processes_of, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
@@ -434,7 +434,7 @@ class World:
         address = os.path.join(self.tmp, 'bus')
         conf = self.write('bus.conf', BUS_CONF.format(socket=address, policies=policies))
         self.bus = self.spawn('bus', ['dbus-daemon', f'--config-file={conf}', '--nofork', '--nopidfile', '--nosyslog'])
-        wait_for('bus', lambda: os.path.exists(address), alive=[self.bus])
+        wait_for('bus', lambda: listens(address), alive=[self.bus])
         self.environment['DBUS_SYSTEM_BUS_ADDRESS'] = f'unix:path={address}'
 
     def add_device(self, name='boiler', model='boiler-ctl', *options, start=True, port_keys='', device_keys='', line='--link',

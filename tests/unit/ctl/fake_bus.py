@@ -13,7 +13,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
-from process import Failure, Program, wait_for  # noqa: E402  pylint: disable=wrong-import-position
+from process import Failure, Program, listens, wait_for  # noqa: E402  pylint: disable=wrong-import-position
 
 NAME = 'org.rekindle.Rekindle1'
 PATH = '/org/rekindle/Rekindle1'
@@ -59,7 +59,7 @@ class FakeBus:
         self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f'unix:path={self.folder}/bus', LC_ALL='C', TZ='UTC')
         self.environment.pop('NO_COLOR', None)
         bus = self.spawn('bus', ['dbus-daemon', f'--config-file={conf}', '--nofork', '--nopidfile', '--nosyslog'])
-        wait_for('bus', lambda: os.path.exists(f'{self.folder}/bus'), alive=[bus])
+        wait_for('bus', lambda: listens(f'{self.folder}/bus'), alive=[bus])
         self.daemon = None
 
     def _policy(self):
