@@ -14,6 +14,8 @@
 #define WAIT_MS   500u
 #define TRIES     40u
 #define ROUNDS    400u
+#define STEPS     12u
+#define SETTLE_ID UINT64_C(0x5e771e0000000000)
 #define PAYLOAD   256u
 #define UNIT_MAX  4096u
 #define UNITS_MAX (BOARD_SPACE_MAX / 256)
@@ -293,7 +295,7 @@ static void send_window(Gateway *g, const uint8_t *stream, uint32_t from, uint32
 /* Sends the whole stream; 0, the device's error, or -1 when it fell silent. */
 static int send_stream(Gateway *g, const uint8_t *stream, uint32_t length) {
         const RkdRequest nop = { .type = RKD_NOP };
-        uint32_t next = 0;
+        uint32_t next, end;
 
         for (unsigned i = 0; i < ROUNDS; i++) {
                 const RkdStatus *s = &g->answer.status;
@@ -305,8 +307,10 @@ static int send_stream(Gateway *g, const uint8_t *stream, uint32_t length) {
                 if (s->received == length)
                         return 0;
                 next = s->received;
-                if (next < s->credit) {
-                        send_window(g, stream, next, s->credit);
+                /* The stream that is open may be a longer one. */
+                end = s->credit < length ? s->credit : length;
+                if (next < end) {
+                        send_window(g, stream, next, end);
                         while (g->board->n_to_device > 0 && g->board->runs != BOARD_OFF)
                                 board_step(g->board);
                 }
@@ -378,6 +382,44 @@ int gateway_confirm(Gateway *g, uint64_t push_id) {
 
                 if (gateway_ask(g, &nop) == 0 && g->answer.status.health == RKD_HEALTH_GOOD)
                         return gateway_ask_id(g, RKD_CONFIRM, push_id);
+        }
+        return -1;
+}
+
+static void enter(Gateway *g) {
+        const RkdRequest q = { .type = RKD_ENTER };
+
+        if (gateway_ask(g, &q) != 0) {
+                board_reset(g->board, RKD_CAUSE_PIN);
+                (void)gateway_ask(g, &q); /* so that it stays */
+        }
+        board_run(g->board, 5);
+}
+
+int gateway_settle(Gateway *g, Push push) {
+        bool is_ours;
+
+        push.push_id = 0;
+        for (unsigned i = 0; i < STEPS; i++) {
+                RkdIdentity id;
+
+                if (gateway_identify(g, &id) != 0)
+                        continue;
+                is_ours = push.push_id != 0 && id.push_id == push.push_id;
+                if (is_ours && id.who == RKD_WHO_PROGRAM) {
+                        if (gateway_confirm(g, push.push_id) == 0)
+                                return 0;
+                } else if (id.who == RKD_WHO_PROGRAM) {
+                        enter(g);
+                } else if (is_ours && id.state != RKD_PUSHING) {
+                        (void)gateway_ask_id(g, RKD_START, push.push_id);
+                        board_run(g->board, 5);
+                } else {
+                        if (!is_ours)
+                                push.push_id = id.push_id ^ SETTLE_ID;
+                        push.replaces = id.push_id;
+                        (void)gateway_push(g, &push);
+                }
         }
         return -1;
 }

@@ -70,5 +70,9 @@ int gateway_install(Gateway *g, Push push);
 /* After START: waits until the program answers healthy; then CONFIRM. */
 int gateway_confirm(Gateway *g, uint64_t push_id);
 
+/* Whatever state the device is in: brings it to run this program, confirmed, under a push id of its
+ * own. A program that cannot leave is reset; power stays on. 0, or -1. */
+int gateway_settle(Gateway *g, Push push);
+
 /* Incompressible bytes. */
 void image_make(uint8_t *out, size_t n, uint32_t seed);
