@@ -80,6 +80,14 @@ static bool is_wanted(Export *e, const char *target) {
         return e->n_models == 0;
 }
 
+/* Temporaries of an export that was cut. What cannot be removed does no harm. */
+static void sweep(const Export *e, const char *folder) {
+        _cleanup_close_ int fd = folder_open(e->fd, folder);
+
+        if (fd >= 0)
+                (void)folder_sweep_temporaries(fd);
+}
+
 /* "public/a/b/c" to FOLDER/a/b/c, with its folders. meta: NULL for metadata, which repo_open()
  * has verified. */
 static int copy(const Export *e, const char *path, const TufMeta *meta, Why *w) {
@@ -100,6 +108,7 @@ static int copy(const Export *e, const char *path, const TufMeta *meta, Why *w) 
                 r = folder ? folder_make(e->fd, folder, 0755) : -ENOMEM;
                 if (r < 0)
                         return why(w, r, "%s: %s", folder ?: to, strerror(-r));
+                sweep(e, folder);
         }
         r = file_replace(e->fd, to, bytes, n, 0644);
         return r < 0 ? why(w, r, "%s: %s", to, strerror(-r)) : 0;

@@ -1,0 +1,19 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Killed at some of its writes, in each situation; tests/full.d/40-kill-repo does it at all of them."""
+
+import cut
+from publisher import tell
+
+STEPS = {cut.publish: 11, cut.publish_keys_on_a_simple_file_system: 23, cut.publish_on_a_simple_file_system: 23, cut.export: 23}
+
+
+def story(situation):
+    def killed(desk):
+        c = situation(desk)
+        print(f'  {c.name}: killed at {c.sample(STEPS.get(situation, 7))} of {len(c.calls)} calls')
+    killed.__name__ = situation.__name__ + '_survives_a_cut'
+    return killed
+
+
+tell(*[story(situation) for situation in cut.SITUATIONS])
