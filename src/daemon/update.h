@@ -56,8 +56,8 @@ struct Update {
         uint64_t last_push_id; /* of the push before it in this update; 0: none */
         bool touched;          /* this update may have erased something: too late to cancel */
         bool by_name, provision, by_request;
-        char instead_of[VERSION_MAX +
-                        1]; /* by_name: what is newer and was not wanted; "": nothing */
+        /* by_name: what is newer and was not wanted; "": nothing */
+        char instead_of[VERSION_MAX + 1];
         unsigned tries[_ROLE_MAX];
         unsigned trial_seconds;  /* as the release of the pushed image says; 0: it says nothing */
         unsigned trial_restarts; /* of this push, weighed */
@@ -72,7 +72,7 @@ struct Update {
         /* of this run */
         Journal *journal;
         bool resumed;   /* in the state in which a former run ended */
-        bool in_vain;   /* the device did not take the candidate, and said nothing against it */
+        bool in_vain;   /* the device did not take the candidate */
         bool entering;  /* the journal entry of `state` is being written */
         bool have_next; /* another state was asked for meanwhile */
         UpdateState next;
@@ -126,9 +126,8 @@ void update_wait(Update *u, UpdateState resume, Outcome wait, const char *format
 void update_wake(Update *u);
 /* Nothing can have been erased by it yet, whatever was cut in between. */
 bool update_is_untouched(const Update *u);
-/* Ends an untouched one as canceled, with the reason. */
+/* Ends an untouched one as canceled, with the reason; or because its publisher took it back. */
 void update_drop(Update *u, const char *format, ...) _printf_(2, 3);
-/* The same, because the publisher took its candidate back. */
 void update_drop_withdrawn(Update *u);
 /* After REPORTING: closes the journal, frees the update, looks at the device again. */
 void update_finish(Update *u);
