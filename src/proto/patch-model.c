@@ -39,7 +39,7 @@ unsigned rkd_patch_miss(const RkdPatchTrail *t, unsigned class) {
 }
 
 bool rkd_patch_is_difference(const RkdPatchTrail *t, unsigned kind) {
-        return t->streak <= (kind == RKD_PATCH_OLD ? 2 : 1);
+        return kind == RKD_PATCH_OLD && t->streak <= 2;
 }
 
 unsigned rkd_patch_literal(const RkdPatchModel *m, bool difference, uint32_t to) {
