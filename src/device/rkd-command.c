@@ -197,8 +197,10 @@ static uint8_t complete_push(RkdBoot *b) {
 
         if (!rkd_boot_is_at_rest(b))
                 return RKD_LATER;
-        if (b->record.failed)
+        if (b->record.failed) {
+                b->record.failed = false; /* who asks again wants another try */
                 return RKD_FLASH;
+        }
         result = rkd_boot_check(b);
         if (result == RKD_BAD_DIGEST)
                 rkd_boot_forget_check(b);

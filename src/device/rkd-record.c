@@ -309,6 +309,14 @@ static bool stands(const RkdRecord *r) {
         return !r->flash->failed || is_set(r, r->mark);
 }
 
+/* A page is what can be read of it, whatever its write said. */
+static void read_back(RkdRecord *r) {
+        uint8_t target = r->target;
+
+        rkd_record_init(r, r->platform, r->flash);
+        r->failed = r->status != RKD_RECORD_GOOD || r->page != target;
+}
+
 #if RKD_FLASH_BLOCKS
 static void start_page(RkdRecord *r) {
         const RkdPlatform *p = r->platform;
@@ -319,11 +327,11 @@ static void start_page(RkdRecord *r) {
         for (uint8_t mark = 0; r->marks_due != 0 && !f->failed; mark++, r->marks_due >>= 1)
                 if ((r->marks_due & 1) != 0)
                         write_mark(r, r->target, mark);
-        if (!f->failed)
-                rkd_flash_write(f, RKD_AREA_RECORD, address, p->page, r->n_write);
         r->failed = f->failed;
-        if (!r->failed)
-                rkd_record_init(r, p, f);
+        if (r->failed)
+                return;
+        rkd_flash_write(f, RKD_AREA_RECORD, address, p->page, r->n_write);
+        read_back(r);
 }
 
 static int begin_mark(RkdRecord *r, uint8_t mark) {
@@ -367,7 +375,7 @@ static void next_step(RkdRecord *r) {
                 note_mark(r);
                 r->step = STEP_IDLE;
         } else if (r->step == STEP_BODY) {
-                rkd_record_init(r, p, r->flash);
+                read_back(r);
         } else if (r->marks_due != 0) {
                 uint8_t mark = lowest_bit(r->marks_due);
 
@@ -389,13 +397,15 @@ int rkd_record_poll(RkdRecord *r) {
         busy = rkd_flash_poll(r->flash);
         if (busy > 0)
                 return 1;
-        if (busy < 0 && (r->step != STEP_MARK || !stands(r))) {
+        if (busy < 0 && r->step != STEP_BODY && (r->step != STEP_MARK || !stands(r))) {
                 r->step = STEP_IDLE;
                 r->failed = true;
                 return -1;
         }
         next_step(r);
-        return r->step == STEP_IDLE ? 0 : 1;
+        if (r->step != STEP_IDLE)
+                return 1;
+        return r->failed ? -1 : 0;
 }
 
 bool rkd_record_is_busy(const RkdRecord *r) {

@@ -79,7 +79,7 @@ static void lose_late_data(Board *b) {
         b->late_n = 0;
 }
 
-/* Counts the operation; whether power fails in it. */
+/* Counts the operation; whether it does not come to its end. */
 static bool begin_operation(Board *b) {
         if (RKD_FLASH_BLOCKS || (b->platform.capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0) {
                 if (b->n_to_device > 0)
@@ -88,10 +88,9 @@ static bool begin_operation(Board *b) {
                 b->busy_until_ms = b->now_ms;
         } else
                 b->busy_until_ms = b->now_ms + b->flash_ms;
-        if (++b->operations != b->cut_at)
-                return false;
-        b->runs = BOARD_OFF;
-        return true;
+        if (++b->operations == b->cut_at)
+                b->runs = BOARD_OFF;
+        return b->runs == BOARD_OFF || (b->operations == b->fail_at && b->fails_torn);
 }
 
 static int end_operation(Board *b) {

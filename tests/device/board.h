@@ -110,6 +110,7 @@ typedef struct Board {
         uint8_t late_was[BOARD_PAGE_MAX]; /* … but this */
         uint32_t random;
         unsigned fail_at; /* the operation that fails; 0: none */
+        bool fails_torn;  /* and does what `cut` says; else the whole of it */
         BoardWear wear;
         bool verifies; /* answer of verify_signature */
 

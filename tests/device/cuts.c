@@ -191,6 +191,12 @@ static Outcome run_flow(void) {
 
 static void power_on(const CutCase *c, unsigned which) {
         board_power_on(&l.board);
+        if (c->fails) {
+                l.board.fail_at = l.board.operations + c->at[0];
+                l.board.fails_torn = true;
+                l.board.cut = c->cut[0];
+                return;
+        }
         if (which < 2 && c->at[which] > 0) {
                 l.board.cut_at = l.board.operations + c->at[which];
                 l.board.cut = c->cut[which];
@@ -240,16 +246,28 @@ static Outcome recover(const CutCase *c, unsigned which) {
         return is_off() ? CUT : settle(&l.programs[!c->back]);
 }
 
+static bool run_case(const CutCase *c, Outcome *ret) {
+        begin_case(c);
+        *ret = run_flow();
+        if (c->fails) {
+                judge_identity();
+                return l.board.operations >= l.board.fail_at;
+        }
+        if (*ret != CUT)
+                return false;
+        *ret = recover(c, 1);
+        if (c->at[1] == 0)
+                return true;
+        if (*ret != CUT)
+                return false;
+        *ret = recover(c, 2);
+        return true;
+}
+
 bool cuts_try(const CutCase *c, CutCount *count) {
         Outcome o;
 
-        begin_case(c);
-        if (run_flow() != CUT)
-                return false;
-        o = recover(c, 1);
-        if (o == CUT && c->at[1] > 0)
-                o = recover(c, 2);
-        else if (c->at[1] > 0)
+        if (!run_case(c, &o))
                 return false;
         if (o != DONE)
                 note_trouble("it cannot be brought to run a program");
@@ -342,7 +360,7 @@ int cuts_prepare(const CutSetup *setup) {
         return 0;
 }
 
-void cuts_every(bool thorough, CutCount *count) {
+static void try_every(bool thorough, bool fails, CutCount *count) {
         const unsigned n = thorough ? 2 * SEEDS * _BOARD_CUT_MAX : _BOARD_CUT_MAX / 2;
         bool some = true;
 
@@ -354,11 +372,20 @@ void cuts_every(bool thorough, CutCount *count) {
                                 .cut = { (BoardCut)((thorough ? i : at + 2 * i) % _BOARD_CUT_MAX) },
                                 .seed = i,
                                 .back = thorough ? i / _BOARD_CUT_MAX & 1 : (at / 2 + i) & 1,
+                                .fails = fails,
                         };
 
                         some |= cuts_try(&c, count);
                 }
         }
+}
+
+void cuts_every(bool thorough, CutCount *count) {
+        try_every(thorough, false, count);
+}
+
+void cuts_every_failure(bool thorough, CutCount *count) {
+        try_every(thorough, true, count);
 }
 
 /* Every operation of the recovery from this cut. */

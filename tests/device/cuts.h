@@ -47,6 +47,7 @@ typedef struct CutCase {
         BoardCut cut[2];
         uint32_t seed;
         bool back; /* the gateway wants the old program after the cut */
+        bool fails; /* no power cut: the operation is torn in the same way, and said to have failed */
 } CutCase;
 
 /* Makes the device that the flow begins with. 0, or -1 when there is none. */
@@ -62,7 +63,9 @@ void cuts_every(bool thorough, CutCount *count);
 /* Every operation of the recovery from a cut in every operation. thorough: from every kind of cut;
  * else one, by turns, as the second cut always is. */
 void cuts_every_twice(bool thorough, CutCount *count);
-/* Samples of both. */
+/* Every operation of the flow fails once, and power stays on. */
+void cuts_every_failure(bool thorough, CutCount *count);
+/* Samples of cuts, once and twice. */
 void cuts_sample(unsigned n, CutCount *count);
 
 const char *cuts_flow_name(CutFlow flow);

@@ -79,7 +79,7 @@ static CutSetup setup_of(unsigned geometry, unsigned flow, unsigned profile) {
                 .profile = profiles[profile % ELEMENTSOF(profiles)] };
 }
 
-static void every_operation_can_lose_power(void **state) {
+static void cut_everywhere(void (*loop)(bool, CutCount *), const char *what) {
         CutCount sum = { 0 };
 
         for (unsigned g = 0; g < ELEMENTSOF(geometries); g++)
@@ -87,9 +87,17 @@ static void every_operation_can_lose_power(void **state) {
                         for (unsigned p = 0; p < (all ? ELEMENTSOF(profiles) : 1); p++) {
                                 const CutSetup setup = setup_of(g, flow, g + flow + p);
 
-                                cut(cuts_every, &setup, &sum);
+                                cut(loop, &setup, &sum);
                         }
-        tell("power cut", &sum);
+        tell(what, &sum);
+}
+
+static void every_operation_can_lose_power(void **state) {
+        cut_everywhere(cuts_every, "power cut");
+}
+
+static void every_operation_can_fail(void **state) {
+        cut_everywhere(cuts_every_failure, "failed operation");
 }
 
 static void power_can_fail_again_while_it_recovers(void **state) {
@@ -150,6 +158,7 @@ static void a_record_page_without_redundancy_is_found(void **state) {
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_operation_can_lose_power),
+                cmocka_unit_test(every_operation_can_fail),
                 cmocka_unit_test(power_can_fail_again_while_it_recovers),
                 cmocka_unit_test(a_large_device_can_lose_power),
                 cmocka_unit_test(a_mark_before_its_data_is_found),
