@@ -350,6 +350,7 @@ static void consider_release(Device *d) {
         size_t n, i;
         int r;
 
+        manager_check_model(d->manager, d->record->model);
         r = device_releases(d, &releases, &n);
         if (r < 0) {
                 manager_fatal(d->manager, r, "the releases could not be looked through");

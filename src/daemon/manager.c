@@ -81,6 +81,12 @@ int manager_check(Manager *m, ManagerCheckFunc func, void *userdata) {
         return 0;
 }
 
+void manager_check_model(Manager *m, const char *model) {
+        /* After a failure the next refresh comes by itself, and covers it. */
+        if (m->check_outcome == OUTCOME_DONE && !verify_covers(m, model))
+                refresh(m);
+}
+
 void manager_check_forget(Manager *m, void *userdata) {
         Waiter **p = &m->waiters;
 
@@ -128,12 +134,8 @@ static int on_consider(sd_event_source *source, void *userdata) {
         Manager *m = userdata;
 
         m->consider_source = sd_event_source_disable_unref(m->consider_source);
-        for (size_t i = 0; i < m->n_devices; i++) {
+        for (size_t i = 0; i < m->n_devices; i++)
                 device_consider(m->devices[i]);
-                if (m->check_outcome == OUTCOME_DONE &&
-                                !verify_covers(m, m->devices[i]->record->model))
-                        refresh(m);
-        }
         manager_collect(m);
         return 0;
 }

@@ -111,6 +111,8 @@ void manager_port_met(ManagerPort *p);
  * even be queued. */
 typedef void (*ManagerCheckFunc)(Outcome outcome, const char *text, void *userdata);
 int manager_check(Manager *m, ManagerCheckFunc func, void *userdata);
+/* A refresh if the last one left out what may be releases of this model. */
+void manager_check_model(Manager *m, const char *model);
 /* Forgets every open check callback with this userdata. */
 void manager_check_forget(Manager *m, void *userdata);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Content: the bytes of a target as they come, against what its metadata says (specification 5.7.3):
- * never more than its length, and every hash of a kind known here (SHA-256, SHA-512). */
+/* Content: the bytes of a target as they come, against what its metadata says (specification
+ * 5.7.3): never more than its length, and every hash of a kind known here (SHA-256, SHA-512). */
 #pragma once
 
 #include "tuf/updater.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Makes keys and signs for the repository of these tests, by libcrypto alone: nothing of ours judges
- * itself. One line in, one line out:
+/* Makes keys and signs for the repository of these tests, by libcrypto alone: nothing of ours
+ * judges itself. One line in, one line out:
  *
- *     new KIND        ed25519, p256, p384, rsa, rsa-long-salt, rsa-small: "PUBLIC", a line of PEM
- *                     with \n for its ends, or hexadecimal digits (ed25519)
- *     sign KEY HEX    KEY: number of the key in the order made, from 0: the signature, hexadecimal */
+ *     new KIND        ed25519, p256, p384, rsa, rsa-long-salt, rsa-small: the public key, a line of
+ *                     PEM with \n for its ends, or hexadecimal digits (ed25519)
+ *     sign KEY HEX    KEY: number of the key in the order made, from 0; answered with the signature
+ *                     in hexadecimal */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
