@@ -115,6 +115,14 @@ bool native_link_feed(NativeLink *l, uint8_t byte, uint64_t now_usec, RkdAnswer 
         return true;
 }
 
+bool native_link_answer_begins(const NativeLink *l, uint8_t type) {
+        const RkdDecoder *d = &l->reader.decoder;
+
+        return d->n_bytes == RKD_FRAME_HEADER && d->header[0] == l->address &&
+               d->header[1] == type && d->header[2] == l->sequence &&
+               (d->header[3] & RKD_FLAG_FROM_DEVICE);
+}
+
 void native_link_answered(NativeLink *l, uint64_t now_usec) {
         uint64_t due = l->line_free_usec + line_time(l, RKD_FRAME_ENCODED(l->n_payload));
 

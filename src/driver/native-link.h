@@ -45,6 +45,8 @@ size_t native_link_data(NativeLink *l, const RkdRequest *data, bool poll, uint64
 bool native_link_feed(NativeLink *l, uint8_t byte, uint64_t now_usec, RkdAnswer *ret,
                 uint8_t *ret_sequence);
 
+/* The header of an answer to the present command is in; the rest, and the proof, is to come. */
+bool native_link_answer_begins(const NativeLink *l, uint8_t type);
 /* The frame that came last answers what was sent last. */
 void native_link_answered(NativeLink *l, uint64_t now_usec);
 /* The device has told that of all that was sent only so many bytes can still be on their way. */

@@ -8,6 +8,7 @@
 #define PIECE_TRIES     3
 #define IDENTIFY_FIXED  (RKD_ANSWER_FIXED + 4) /* total, offset */
 #define MAX_ANSWER_AT   18                     /* max_answer in the identity, rekindle-link(7) */
+#define USUAL_BYTES     192                    /* hardly any identity is longer */
 #define UNIT_BYTES_MIN  64
 #define UNIT_BYTES_MAX  65536
 #define SPACE_BYTES_MAX (64 * 1024 * 1024)
@@ -21,7 +22,7 @@ static void add_baud(Native *n, uint32_t baud) {
 
 /* Asks for what is missing of the identity. */
 static void ask_piece(Native *n) {
-        size_t want = RKD_PAYLOAD_MIN;
+        size_t want = USUAL_BYTES;
 
         if (n->n_identity >= MAX_ANSWER_AT + 2)
                 want = CLAMP((size_t)rkd_load_u16(n->identity_bytes + MAX_ANSWER_AT),

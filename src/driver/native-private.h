@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Native: what the files native*.c share: the object and its steps.
  *
- * At most one command is under way. A step sets it with native_ask(); the answer, the device's
- * refusal or silence after all tries go to the step's row in the table of native.c.
+ * A step sets the command that is under way with native_ask(); the answer, the device's refusal or
+ * silence after all tries go to the step's row in the table of native.c. While the answer to it
+ * comes in, the next of the same step may be sent ahead, with the next number: a device takes a
+ * command while its last answer leaves. native_ask() then finds it sent.
  * native_enter() changes the step and never sends by itself: driver_next() does. */
 #pragma once
 
@@ -33,6 +35,13 @@ typedef enum NativeStep {
         _NATIVE_STEP_MAX,
 } NativeStep;
 
+typedef enum NativeAhead {
+        NATIVE_AHEAD_NONE,
+        NATIVE_AHEAD_DUE,
+        NATIVE_AHEAD_SENT,
+        NATIVE_AHEAD_VOID, /* sent, and its answer counts no more: its number is used up */
+} NativeAhead;
+
 #define NATIVE_BAUDS_MAX 3
 
 typedef struct Native {
@@ -47,6 +56,8 @@ typedef struct Native {
          * answer yet. */
         RkdRequest command;
         bool due, waiting;
+        NativeAhead ahead;
+        RkdRequest next; /* the command that goes ahead */
         size_t answer_bytes;
         uint64_t grace_usec, not_before_usec, deadline_usec, busy_since_usec;
         unsigned tries;
@@ -123,6 +134,7 @@ void begin_enter(Native *n);
 void begin_answer(Native *n, const RkdAnswer *a);
 void sums_enter(Native *n);
 void sums_answer(Native *n, const RkdAnswer *a);
+bool sums_ahead(const Native *n, RkdRequest *ret);
 void plan_enter(Native *n);
 void plan_answer(Native *n, const RkdAnswer *a);
 void plan_silence(Native *n);
@@ -143,6 +155,7 @@ void end_refused(Native *n, const RkdAnswer *a);
 /* native-read.c */
 void read_enter(Native *n);
 void read_answer(Native *n, const RkdAnswer *a);
+bool read_ahead(const Native *n, RkdRequest *ret);
 void release_enter(Native *n);
 void release_answer(Native *n, const RkdAnswer *a);
 /* A program that cannot be read while it runs leaves for its bootloader, which can. */

@@ -191,16 +191,25 @@ static bool content_is_known(const Native *n) {
                i->image_length > 0 && !sha256_is_zero(&n->result.identity.digest);
 }
 
-static void ask_sums(Native *n) {
+static RkdRequest sums_from(const Native *n, size_t first) {
         size_t most = (n->identity.max_answer - SUMS_FIXED) / sizeof(uint32_t);
-        size_t count = MIN(n->n_sums - n->n_sums_read, most);
-        uint64_t work = (uint64_t)count * n->identity.unit_size * USEC_PER_SEC / SUM_BYTES_PER_SEC;
 
-        native_ask(n,
-                        &(RkdRequest){ .type = RKD_SUMS,
-                                        .first = (uint32_t)n->n_sums_read,
-                                        .count = (uint16_t)count },
-                        SUMS_FIXED + count * sizeof(uint32_t), NATIVE_ANSWER_USEC + work);
+        return (RkdRequest){ .type = RKD_SUMS,
+                .first = (uint32_t)first,
+                .count = (uint16_t)MIN(n->n_sums - first, most) };
+}
+
+static void ask_sums(Native *n) {
+        const RkdRequest ask = sums_from(n, n->n_sums_read);
+        uint64_t work = (uint64_t)ask.count * n->identity.unit_size * USEC_PER_SEC /
+                        SUM_BYTES_PER_SEC;
+
+        native_ask(n, &ask, SUMS_FIXED + ask.count * sizeof(uint32_t), NATIVE_ANSWER_USEC + work);
+}
+
+bool sums_ahead(const Native *n, RkdRequest *ret) {
+        *ret = sums_from(n, n->command.first + n->command.count);
+        return ret->count > 0;
 }
 
 void sums_enter(Native *n) {

@@ -27,15 +27,22 @@ static void read_complete(Native *n) {
                 native_finish(n, DRIVER_OK, 0, "%s", "");
 }
 
-static void ask_read(Native *n) {
-        size_t want = MIN(n->n_stream - n->result.length,
-                        (size_t)n->identity.max_answer - READ_FIXED);
+static RkdRequest read_from(const Native *n, size_t offset) {
+        return (RkdRequest){ .type = RKD_READ,
+                .offset = (uint32_t)offset,
+                .want = (uint16_t)MIN(n->n_stream - offset,
+                                (size_t)n->identity.max_answer - READ_FIXED) };
+}
 
-        native_ask(n,
-                        &(RkdRequest){ .type = RKD_READ,
-                                        .offset = (uint32_t)n->result.length,
-                                        .want = (uint16_t)want },
-                        READ_FIXED + want, NATIVE_ANSWER_USEC);
+static void ask_read(Native *n) {
+        const RkdRequest ask = read_from(n, n->result.length);
+
+        native_ask(n, &ask, READ_FIXED + ask.want, NATIVE_ANSWER_USEC);
+}
+
+bool read_ahead(const Native *n, RkdRequest *ret) {
+        *ret = read_from(n, n->command.offset + n->command.want);
+        return ret->want > 0;
 }
 
 void read_enter(Native *n) {

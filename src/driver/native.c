@@ -36,6 +36,8 @@ typedef struct NativeRow {
         void (*answer)(Native *n, const RkdAnswer *a);  /* the result is RKD_OK */
         void (*refused)(Native *n, const RkdAnswer *a); /* NULL: ends the operation */
         void (*silence)(Native *n); /* NULL: tried COMMAND_TRIES times, then native_lost() */
+        /* The command that follows when the answer to the present one is as long as expected. */
+        bool (*ahead)(const Native *n, RkdRequest *ret);
 } NativeRow;
 
 static const NativeRow rows[_NATIVE_STEP_MAX];
@@ -44,20 +46,33 @@ static Native *native(Driver *d) {
         return (Native *)d;
 }
 
+static bool went_ahead(const Native *n, const RkdRequest *command) {
+        return n->ahead == NATIVE_AHEAD_SENT && n->next.type == command->type &&
+               n->next.first == command->first && n->next.count == command->count &&
+               n->next.offset == command->offset && n->next.want == command->want;
+}
+
 void native_ask(Native *n, const RkdRequest *command, size_t n_answer, uint64_t grace_usec) {
+        bool sent = went_ahead(n, command);
+
         n->command = *command;
         n->answer_bytes = n_answer;
         n->grace_usec = grace_usec;
-        n->tries = 0;
+        n->tries = sent;
         n->busy_since_usec = 0;
-        n->due = true;
-        n->waiting = false;
+        n->due = !sent;
+        n->waiting = sent;
         n->not_before_usec = 0;
-        n->deadline_usec = USEC_INFINITY;
+        n->deadline_usec = sent ? native_link_deadline(&n->link, n_answer, grace_usec, n->now_usec)
+                                : USEC_INFINITY;
         native_link_number(&n->link);
+        if (n->ahead >= NATIVE_AHEAD_SENT && !sent)
+                native_link_number(&n->link);
+        n->ahead = NATIVE_AHEAD_NONE;
 }
 
 void native_ask_again(Native *n, uint64_t not_before_usec) {
+        n->ahead = n->ahead >= NATIVE_AHEAD_SENT ? NATIVE_AHEAD_VOID : NATIVE_AHEAD_NONE;
         n->due = true;
         n->waiting = false;
         n->not_before_usec = not_before_usec;
@@ -398,6 +413,13 @@ static void give_command(Native *n, DriverAction *ret) {
         give_bytes(n, length, ret);
 }
 
+static void give_ahead(Native *n, DriverAction *ret) {
+        native_link_number(&n->link);
+        give_bytes(n, native_link_command(&n->link, &n->next, false, n->now_usec), ret);
+        n->link.sequence--;
+        n->ahead = NATIVE_AHEAD_SENT;
+}
+
 /* The line runs out of bytes soon. */
 static bool is_hurry(const Native *n) {
         return n->now_usec + HURRY_USEC >= n->link.line_free_usec;
@@ -430,6 +452,10 @@ static void native_next(Driver *d, uint64_t now_usec, DriverAction *ret) {
                 *ret = (DriverAction){ .type = DRIVER_DONE, .deadline_usec = USEC_INFINITY };
                 return;
         }
+        if (n->ahead == NATIVE_AHEAD_DUE) {
+                give_ahead(n, ret);
+                return;
+        }
         may_send_data = n->step == NATIVE_SEND && !(n->link.half_duplex && n->waiting);
         t = MAX(native_link_send_time(&n->link), n->due ? n->not_before_usec : 0);
         if (n->due || (may_send_data && t > now_usec)) {
@@ -447,6 +473,15 @@ static void native_next(Driver *d, uint64_t now_usec, DriverAction *ret) {
         give_wait(n, t, ret);
 }
 
+static void look_ahead(Native *n) {
+        const NativeRow *row = rows + n->step;
+
+        if (row->ahead && n->waiting && n->ahead == NATIVE_AHEAD_NONE && !n->link.half_duplex &&
+                        native_link_answer_begins(&n->link, n->command.type) &&
+                        row->ahead(n, &n->next))
+                n->ahead = NATIVE_AHEAD_DUE;
+}
+
 static void native_input(Driver *d, const void *bytes, size_t n_bytes, uint64_t now_usec) {
         Native *n = native(d);
         const uint8_t *p = bytes;
@@ -457,6 +492,8 @@ static void native_input(Driver *d, const void *bytes, size_t n_bytes, uint64_t 
         for (size_t i = 0; i < n_bytes && n->step != NATIVE_DONE; i++)
                 if (native_link_feed(&n->link, p[i], now_usec, &a, &sequence))
                         take_frame(n, &a, sequence);
+                else
+                        look_ahead(n);
 }
 
 static void native_tick(Driver *d, uint64_t now_usec) {
@@ -575,8 +612,8 @@ static const NativeRow rows[_NATIVE_STEP_MAX] = {
                         NULL, speed_silence },
         [NATIVE_BEGIN] = { "BEGIN", DRIVER_PHASE_BEGIN, begin_enter, begin_answer,
                         native_refuse_or_lost },
-        [NATIVE_SUMS] = { "SUMS", DRIVER_PHASE_SUMS, sums_enter, sums_answer,
-                        native_refuse_or_lost },
+        [NATIVE_SUMS] = { "SUMS", DRIVER_PHASE_SUMS, sums_enter, sums_answer, native_refuse_or_lost,
+                        NULL, sums_ahead },
         [NATIVE_PLAN] = { "NOP", DRIVER_PHASE_PLAN, plan_enter, plan_answer, NULL, plan_silence },
         [NATIVE_STREAM] = { "STREAM", DRIVER_PHASE_PLAN, stream_enter, stream_answer,
                         stream_refused },
@@ -584,7 +621,8 @@ static const NativeRow rows[_NATIVE_STEP_MAX] = {
         [NATIVE_END] = { "END", DRIVER_PHASE_VERIFY, end_enter, end_answer, end_refused },
         [NATIVE_START] = { "START", DRIVER_PHASE_START, start_enter, done_answer },
         [NATIVE_CONFIRM] = { "CONFIRM", DRIVER_PHASE_CONFIRM, confirm_enter, done_answer },
-        [NATIVE_READ] = { "READ", DRIVER_PHASE_READ, read_enter, read_answer, read_refused },
+        [NATIVE_READ] = { "READ", DRIVER_PHASE_READ, read_enter, read_answer, read_refused, NULL,
+                        read_ahead },
         [NATIVE_RELEASE] = { "IDENTIFY", DRIVER_PHASE_READ, release_enter, release_answer,
                         read_refused },
         [NATIVE_LEAVE] = { "START", DRIVER_PHASE_START, leave_enter, done_answer, done_answer,

@@ -215,6 +215,42 @@ static void late_answers_cost_nothing(void **state) {
         }
 }
 
+static void assert_reads_back(void) {
+        const DriverResult *r = world_run(world, DRIVER_READ_BACK);
+
+        assert_non_null(r);
+        assert_int_equal(r->code, DRIVER_OK);
+        assert_int_equal(r->length, IMAGE_BYTES);
+        assert_memory_equal(r->bytes, world->image, IMAGE_BYTES);
+}
+
+static void next_piece_is_asked_for_while_one_comes_in(void **state) {
+        const VirtualConfig config = virtual_config();
+        uint64_t begin_usec, begin_bytes, line_usec;
+
+        build(&config);
+        world_install(world, 7);
+        world->line.latency_usec = 60000; /* a piece takes 90 */
+        begin_usec = world->line.now_usec;
+        begin_bytes = world->line.bytes_received;
+        assert_reads_back();
+        line_usec = (world->line.bytes_received - begin_bytes) * 10 * USEC_PER_SEC /
+                    world->request.baud;
+        assert_true(world->line.now_usec - begin_usec < line_usec + USEC_PER_SEC);
+}
+
+static void noise_never_spoils_what_is_read_back(void **state) {
+        const VirtualConfig config = virtual_config();
+
+        for (uint32_t seed = 1; seed <= SEEDS / 4; seed++) {
+                build(&config);
+                world_install(world, 7);
+                world->line.flip_in = world->line.drop_in = 10000;
+                world->line.seed = seed * 104729;
+                assert_reads_back();
+        }
+}
+
 static void two_power_cuts(VirtualLine *line) {
         virtual_device_power_cycle(line->device);
         line->event_at_bytes = line->event_at_bytes < 30000 ? 30000 : 0;
@@ -262,6 +298,8 @@ int main(void) {
                 TEST(flash_and_line_overlap),
                 TEST(every_buffer_and_payload_gets_through),
                 TEST(late_answers_cost_nothing),
+                TEST(next_piece_is_asked_for_while_one_comes_in),
+                TEST(noise_never_spoils_what_is_read_back),
                 TEST(power_cuts_on_a_noisy_line_are_resumed),
                 TEST(line_that_damages_everything_is_told),
         };
