@@ -361,7 +361,8 @@ int cuts_prepare(const CutSetup *setup) {
 }
 
 static void try_every(bool thorough, bool fails, CutCount *count) {
-        const unsigned n = thorough ? 2 * SEEDS * _BOARD_CUT_MAX : _BOARD_CUT_MAX / 2;
+        const unsigned few = fails ? 1 : _BOARD_CUT_MAX / 2;
+        const unsigned n = thorough ? 2 * SEEDS * _BOARD_CUT_MAX : few;
         bool some = true;
 
         for (unsigned at = 1; some; at++) {

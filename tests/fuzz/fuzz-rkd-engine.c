@@ -107,7 +107,7 @@ static void add_frame(RkdReader *in) {
 static void ask(RkdReader *in, uint8_t type) {
         static const uint8_t zeros[RKD_BEGIN_PIECE] = { 0 };
         RkdRequest q = {
-                .type = type % (RKD_READ + 1),
+                .type = 1 + type % RKD_READ,
                 .what = type >> 4 & 1,
                 .codec = type >> 5,
                 .first = next_number(in),
