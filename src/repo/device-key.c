@@ -107,24 +107,15 @@ static int public_id(int dirfd, const char *name, char ret[static TUF_KEYID_HEX]
 
 static int put_new(int dirfd, const char *name, const NewKey *k, Why *w) {
         _cleanup_(private_key_freep) PrivateKey *key = NULL;
-        char path[PATH_BYTES], temporary[PATH_BYTES], id[TUF_KEYID_HEX];
+        char path[PATH_BYTES];
         int r;
 
         r = new_key_get(k, &key, w);
-        if (r >= 0)
-                r = private_key_id(key, id, w);
-        if (r < 0)
-                return r;
         path_of(name, NULL, false, path);
-        (void)snprintf(temporary, sizeof(temporary), REPO_KEYS "/.new-%.16s", id);
-        r = new_key_save(k, key, dirfd, temporary, w);
+        if (r >= 0)
+                r = new_key_replace(k, key, dirfd, path, w);
         if (r < 0)
                 return r;
-        if (renameat(dirfd, temporary, dirfd, path) < 0) {
-                r = -errno;
-                (void)unlinkat(dirfd, temporary, 0);
-                return why(w, r, "%s: %s", path, strerror(-r));
-        }
         path_of(name, NULL, true, path);
         return private_key_save_public(key, dirfd, path, w);
 }

@@ -4,6 +4,7 @@
 
 #include "repo/repo.h"
 
-/* {roles: {ROLE: {threshold, keys: [{keyid, type, state, private}]}}, devices: [{name, keyid, type}]} */
+/* {roles: {ROLE: {threshold, staged-threshold if it changes, keys: [{keyid, type, state,
+ * here}]}}, devices: [{name, keyid, type}]} */
 int key_list_get(const Repo *repo, json_t **ret, Why *w);
 int key_list_print(const json_t *list, Why *w);

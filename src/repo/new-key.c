@@ -47,7 +47,11 @@ int new_key_get(const NewKey *k, PrivateKey **ret, Why *w) {
         return 0;
 }
 
-int new_key_save(const NewKey *k, const PrivateKey *key, int dirfd, const char *path, Why *w) {
+typedef int (*Writer)(
+                const PrivateKey *key, int dirfd, const char *path, const char *passphrase, Why *w);
+
+static int save(const NewKey *k, const PrivateKey *key, int dirfd, const char *path, Writer write,
+                Why *w) {
         bool is_encrypted = k->encrypt && !k->uri;
         char passphrase[SECRET_MAX];
         int r = 0;
@@ -56,9 +60,17 @@ int new_key_save(const NewKey *k, const PrivateKey *key, int dirfd, const char *
         if (is_encrypted)
                 r = secrets_new(k->secrets, path, passphrase, w);
         if (r >= 0)
-                r = private_key_save(key, dirfd, path, is_encrypted ? passphrase : NULL, w);
+                r = write(key, dirfd, path, is_encrypted ? passphrase : NULL, w);
         OPENSSL_cleanse(passphrase, sizeof(passphrase));
         return r;
+}
+
+int new_key_save(const NewKey *k, const PrivateKey *key, int dirfd, const char *path, Why *w) {
+        return save(k, key, dirfd, path, private_key_save, w);
+}
+
+int new_key_replace(const NewKey *k, const PrivateKey *key, int dirfd, const char *path, Why *w) {
+        return save(k, key, dirfd, path, private_key_replace, w);
 }
 
 int new_key_pair(const NewKey *k, int dirfd, const char *private, const char *public,

@@ -26,6 +26,8 @@ int option_new_key(NewKey *k, int c, const char *value);
 int new_key_get(const NewKey *k, PrivateKey **ret, Why *w);
 /* Writes its file, over none that is there. */
 int new_key_save(const NewKey *k, const PrivateKey *key, int dirfd, const char *path, Why *w);
+/* Over the one that is there. */
+int new_key_replace(const NewKey *k, const PrivateKey *key, int dirfd, const char *path, Why *w);
 
 /* Both halves in files, the private one first; where a run was cut between the two, the key that
  * is there is taken. */

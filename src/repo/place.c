@@ -5,12 +5,11 @@
  * written one after another with the timestamp last. Then what remembers: root.json, dates,
  * stage. Each step can be done twice, so a run that was cut is simply repeated. */
 #include <assert.h>
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include "basic/clock.h"
 #include "basic/file.h"
+#include "repo/exchange.h"
 #include "repo/publish.h"
 #include "repo/stage.h"
 
@@ -22,38 +21,6 @@ static void sweep(int dirfd, const char *path) {
 
         if (fd >= 0)
                 (void)folder_sweep_temporaries(fd);
-}
-
-static void closedirp(DIR **d) {
-        if (*d)
-                (void)closedir(*d);
-}
-
-/* Calls for each name in a folder but . and .. ; no folder: no call. */
-static int foreach_name(int dirfd, const char *path,
-                int (*func)(int fd, const char *name, void *userdata), void *userdata) {
-        _cleanup_(closedirp) DIR *dir = NULL;
-        int fd = folder_open(dirfd, path), r = 0;
-
-        if (fd < 0)
-                return fd == -ENOENT ? 0 : fd;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                (void)close(fd);
-                return r;
-        }
-        while (r >= 0) {
-                struct dirent *entry;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry)
-                        return -errno;
-                if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
-                        r = func(fd, entry->d_name, userdata);
-        }
-        return r;
 }
 
 /* --- target files ----------------------------------------------------------------------------- */
@@ -144,19 +111,6 @@ static int place_files(const Publish *p, Why *w) {
 
 /* --- metadata --------------------------------------------------------------------------------- */
 
-static int remove_name(int fd, const char *name, void *userdata) {
-        (void)userdata;
-        return unlinkat(fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-static int remove_fresh(int dirfd) {
-        int r = foreach_name(dirfd, FRESH, remove_name, NULL);
-
-        if (r >= 0 && unlinkat(dirfd, FRESH, AT_REMOVEDIR) < 0 && errno != ENOENT)
-                r = -errno;
-        return r;
-}
-
 static int link_name(int fd, const char *name, void *userdata) {
         int *fresh = userdata;
 
@@ -174,54 +128,16 @@ static int write_files(const Publish *p, int dirfd) {
         return r;
 }
 
-static int copy_mode(int dirfd, int fresh) {
-        struct stat st;
-
-        if (fstatat(dirfd, REPO_METADATA, &st, 0) < 0 || fchmod(fresh, st.st_mode & 07777) < 0)
-                return -errno;
-        return 0;
-}
-
-static int make_fresh(const Publish *p, int dirfd) {
-        _cleanup_close_ int fresh = -1;
-        int r;
-
-        r = remove_fresh(dirfd);
-        if (r >= 0)
-                r = folder_make(dirfd, FRESH, 0755);
-        if (r < 0)
-                return r;
-        fresh = folder_open(dirfd, FRESH);
-        if (fresh < 0)
-                return fresh;
-        r = copy_mode(dirfd, fresh);
-        if (r >= 0)
-                r = foreach_name(dirfd, REPO_METADATA, link_name, &fresh);
-        if (r >= 0)
-                r = write_files(p, fresh);
-        return r < 0 ? r : fd_sync_folder(fresh);
-}
-
-static int sync_folder(int dirfd, const char *path) {
-        _cleanup_close_ int fd = folder_open(dirfd, path);
-
-        return fd < 0 ? fd : fd_sync_folder(fd);
-}
-
 static int exchange(const Publish *p) {
         int dirfd = p->repo->fd, r;
+        _cleanup_close_ int fresh = folder_make_fresh(dirfd, FRESH, REPO_METADATA);
 
-        r = make_fresh(p, dirfd);
-        if (r < 0)
-                return r;
-        if (renameat2(dirfd, FRESH, dirfd, REPO_METADATA, RENAME_EXCHANGE) < 0)
-                return -errno;
-        return sync_folder(dirfd, REPO_PUBLIC);
-}
-
-/* What file systems say that have no hard links or no exchange (FAT, some of the network). */
-static bool is_unable(int r) {
-        return r == -EINVAL || r == -ENOSYS || r == -EPERM || r == -EOPNOTSUPP || r == -EMLINK;
+        if (fresh < 0)
+                return fresh;
+        r = folder_foreach(dirfd, REPO_METADATA, link_name, &fresh);
+        if (r >= 0)
+                r = write_files(p, fresh);
+        return r < 0 ? r : folder_exchange(dirfd, FRESH, REPO_METADATA);
 }
 
 static int place_metadata(const Publish *p, Why *w) {
@@ -312,7 +228,7 @@ static int clean_folder(const Publish *p, const char *target, Why *w) {
                 folder = NULL;
                 return why_oom(w);
         }
-        r = foreach_name(p->repo->fd, folder, remove_leftover, &leftover);
+        r = folder_foreach(p->repo->fd, folder, remove_leftover, &leftover);
         if (r < 0)
                 return why(w, r, "%s: %s", folder, strerror(-r));
         if (json_object_size(wanted) == 0 && unlinkat(p->repo->fd, folder, AT_REMOVEDIR) == 0) {
@@ -408,9 +324,9 @@ static bool is_staged_file(const char *name) {
 }
 
 static int sweep_name(int fd, const char *name, void *userdata) {
-        return is_staged_file(name) && !json_object_get(userdata, name)
-                               ? remove_name(fd, name, NULL)
-                               : 0;
+        if (!is_staged_file(name) || json_object_get(userdata, name))
+                return 0;
+        return unlinkat(fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* Files that no index names: left behind by a run that was cut. */
@@ -429,7 +345,7 @@ static int sweep_stage(const Publish *p, Why *w) {
                 if (json_object_set_new(wanted, strrchr(path, '/') + 1, json_true()) < 0)
                         return why_oom(w);
         }
-        r = foreach_name(p->repo->fd, REPO_STAGE, sweep_name, wanted);
+        r = folder_foreach(p->repo->fd, REPO_STAGE, sweep_name, wanted);
         return r < 0 ? why(w, r, REPO_STAGE ": %s", strerror(-r)) : 0;
 }
 
@@ -437,9 +353,6 @@ int publish_place(const Publish *p, Why *w) {
         int r = 0;
 
         assert(p && p->repo);
-        sweep(p->repo->fd, ".");
-        sweep(p->repo->fd, REPO_STAGE);
-        sweep(p->repo->fd, REPO_METADATA);
         if (!p->only_online)
                 r = place_files(p, w);
         if (r >= 0)
@@ -457,7 +370,7 @@ int publish_place(const Publish *p, Why *w) {
                 if (r >= 0)
                         r = sweep_stage(p, w);
         }
-        if (r >= 0 && remove_fresh(p->repo->fd) < 0)
+        if (r >= 0 && folder_remove(p->repo->fd, FRESH) < 0)
                 (void)fprintf(stderr, "rekindle-repo: warning: " FRESH " cannot be removed\n");
         return r;
 }

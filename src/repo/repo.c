@@ -316,6 +316,19 @@ static int load_metadata(Repo *repo, Why *w) {
         return r < 0 ? r : load_teams(repo, w);
 }
 
+/* Temporaries of runs that were cut; under the lock nobody else has any. What cannot be removed
+ * does no harm. */
+static void sweep(const Repo *repo) {
+        static const char *const folders[] = { ".", REPO_STAGE, REPO_KEYS, REPO_METADATA };
+
+        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
+                _cleanup_close_ int fd = folder_open(repo->fd, folders[i]);
+
+                if (fd >= 0)
+                        (void)folder_sweep_temporaries(fd);
+        }
+}
+
 static int open_folder(Repo *repo, const char *path, Why *w) {
         repo->fd = folder_open(AT_FDCWD, path);
         if (repo->fd == -ENOENT)
@@ -345,6 +358,7 @@ int repo_open(const char *path, Repo **ret, Why *w) {
         r = open_folder(repo, path, w);
         if (r < 0)
                 return r;
+        sweep(repo);
         r = load_config(repo, w);
         if (r >= 0)
                 r = load_metadata(repo, w);

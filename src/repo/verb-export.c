@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* export: a folder for gateways without network. All metadata, so it is judged as on the web
- * server; the files of the wanted models only. Files first, the timestamp last: a folder that was
- * an export before is the old one or the new one. */
+ * server; the files of the wanted models only. Files first; then the metadata folder changes as
+ * a whole, so a folder that was an export before is the old one or the new one. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <sys/stat.h>
@@ -9,10 +9,13 @@
 #include "basic/clock.h"
 #include "basic/file.h"
 #include "basic/names.h"
+#include "repo/exchange.h"
 #include "repo/verbs.h"
 #include "tuf/updater.h"
 
 #define MODELS_MAX 64
+#define METADATA   "metadata"
+#define FRESH      ".metadata.new"
 
 static const char help[] =
                 "rekindle-repo export DIR FOLDER [--model MODEL]...\n"
@@ -88,28 +91,37 @@ static void sweep(const Export *e, const char *folder) {
                 (void)folder_sweep_temporaries(fd);
 }
 
-/* "public/a/b/c" to FOLDER/a/b/c, with its folders. meta: NULL for metadata, which repo_open()
- * has verified. */
-static int copy(const Export *e, const char *path, const TufMeta *meta, Why *w) {
+/* Makes the folders of a path in FOLDER. */
+static int make_folders(const Export *e, const char *path, Why *w) {
+        for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+                _cleanup_free_ char *folder = strndup(path, (size_t)(slash - path));
+                int r;
+
+                if (!folder)
+                        return why_oom(w);
+                r = folder_make(e->fd, folder, 0755);
+                if (r < 0)
+                        return why(w, r, "%s: %s", folder, strerror(-r));
+                sweep(e, folder);
+        }
+        return 0;
+}
+
+/* "public/targets/a/b/c" to FOLDER/targets/a/b/c. */
+static int copy_target(const Export *e, const char *path, const TufMeta *meta, Why *w) {
         const char *to = path + strlen(REPO_PUBLIC "/");
         _cleanup_free_ char *bytes = NULL;
         size_t n;
         int r;
 
-        r = file_read(e->repo->fd, path, meta ? (size_t)meta->length : TUF_TARGETS_MAX, &bytes, &n);
+        r = file_read(e->repo->fd, path, (size_t)meta->length, &bytes, &n);
         if (r < 0)
                 return why(w, r, "%s: %s", path, strerror(-r));
-        r = meta ? tuf_meta_check(meta, path, bytes, n, w) : 0;
+        r = tuf_meta_check(meta, path, bytes, n, w);
+        if (r >= 0)
+                r = make_folders(e, to, w);
         if (r < 0)
                 return r;
-        for (const char *slash = strchr(to, '/'); slash; slash = strchr(slash + 1, '/')) {
-                _cleanup_free_ char *folder = strndup(to, (size_t)(slash - to));
-
-                r = folder ? folder_make(e->fd, folder, 0755) : -ENOMEM;
-                if (r < 0)
-                        return why(w, r, "%s: %s", folder ?: to, strerror(-r));
-                sweep(e, folder);
-        }
         r = file_replace(e->fd, to, bytes, n, 0644);
         return r < 0 ? why(w, r, "%s: %s", to, strerror(-r)) : 0;
 }
@@ -130,7 +142,7 @@ static int copy_targets(Export *e, const TufMetadata *m, Why *w) {
                         continue;
                 r = repo_public_path(target, entry, &path, w);
                 if (r >= 0)
-                        r = copy(e, path, &meta, w);
+                        r = copy_target(e, path, &meta, w);
                 if (r < 0)
                         return r;
                 e->n_files++;
@@ -138,22 +150,65 @@ static int copy_targets(Export *e, const TufMetadata *m, Why *w) {
         return 0;
 }
 
-static int copy_metadata(const Export *e, uint64_t version, const char *role, Why *w) {
-        char path[256];
+/* repo_open() has verified it, and nobody else writes there while the folder is locked. */
+static int copy_file(const Export *e, int dirfd, const char *name, Why *w) {
+        _cleanup_free_ char *path = NULL, *bytes = NULL;
+        size_t n;
+        int r;
 
-        (void)snprintf(path, sizeof(path), REPO_METADATA "/%llu.%s.json",
-                        (unsigned long long)version, role);
-        return copy(e, path, NULL, w);
+        if (asprintf(&path, REPO_METADATA "/%s", name) < 0) {
+                path = NULL;
+                return why_oom(w);
+        }
+        r = file_read(e->repo->fd, path, TUF_TARGETS_MAX, &bytes, &n);
+        if (r < 0)
+                return why(w, r, "%s: %s", path, strerror(-r));
+        r = file_replace(dirfd, name, bytes, n, 0644);
+        return r < 0 ? why(w, r, "metadata/%s: %s", name, strerror(-r)) : 0;
 }
 
-/* A gateway may trust any of them. */
-static int copy_roots(const Export *e, Why *w) {
-        uint64_t last = e->repo->current[TUF_ROOT]->version;
+static int copy_version(const Export *e, int dirfd, uint64_t version, const char *role, Why *w) {
+        char name[128];
+
+        (void)snprintf(name, sizeof(name), "%llu.%s.json", (unsigned long long)version, role);
+        return copy_file(e, dirfd, name, w);
+}
+
+/* All roots, because a gateway may trust any of them. The timestamp comes last, for a file system
+ * where the folder cannot change as a whole. */
+static int copy_metadata(const Export *e, int dirfd, Why *w) {
+        TufMetadata *const *current = e->repo->current;
         int r = 0;
 
-        for (uint64_t i = 1; r >= 0 && i <= last; i++)
-                r = copy_metadata(e, i, "root", w);
-        return r;
+        for (size_t i = 0; r >= 0 && i < e->repo->n_teams; i++)
+                r = copy_version(e, dirfd, e->repo->teams[i].current->version,
+                                e->repo->teams[i].name, w);
+        if (r >= 0)
+                r = copy_version(e, dirfd, current[TUF_TARGETS]->version, "targets", w);
+        if (r >= 0)
+                r = copy_version(e, dirfd, current[TUF_SNAPSHOT]->version, "snapshot", w);
+        for (uint64_t i = 1; r >= 0 && i <= current[TUF_ROOT]->version; i++)
+                r = copy_version(e, dirfd, i, "root", w);
+        return r < 0 ? r : copy_file(e, dirfd, "timestamp.json", w);
+}
+
+static int place_metadata(const Export *e, Why *w) {
+        _cleanup_close_ int fresh = folder_make_fresh(e->fd, FRESH, METADATA);
+        int r;
+
+        if (fresh < 0)
+                return why(w, fresh, FRESH ": %s", strerror(-fresh));
+        r = copy_metadata(e, fresh, w);
+        if (r < 0)
+                return r;
+        r = folder_exchange(e->fd, FRESH, METADATA);
+        if (is_unable(r)) {
+                _cleanup_close_ int fd = folder_open(e->fd, METADATA);
+
+                if (fd >= 0)
+                        return copy_metadata(e, fd, w);
+        }
+        return r < 0 ? why(w, r, METADATA ": %s", strerror(-r)) : 0;
 }
 
 static int check_models(const Export *e, Why *w) {
@@ -166,23 +221,19 @@ static int check_models(const Export *e, Why *w) {
 }
 
 static int copy_all(Export *e, Why *w) {
-        TufMetadata *const *current = e->repo->current;
         int r;
 
-        r = copy_targets(e, current[TUF_TARGETS], w);
+        r = copy_targets(e, e->repo->current[TUF_TARGETS], w);
         for (size_t i = 0; r >= 0 && i < e->repo->n_teams; i++)
                 r = copy_targets(e, e->repo->teams[i].current, w);
         if (r >= 0)
                 r = check_models(e, w);
-        for (size_t i = 0; r >= 0 && i < e->repo->n_teams; i++)
-                r = copy_metadata(e, e->repo->teams[i].current->version, e->repo->teams[i].name, w);
         if (r >= 0)
-                r = copy_metadata(e, current[TUF_TARGETS]->version, "targets", w);
-        if (r >= 0)
-                r = copy_metadata(e, current[TUF_SNAPSHOT]->version, "snapshot", w);
-        if (r >= 0)
-                r = copy_roots(e, w);
-        return r < 0 ? r : copy(e, REPO_METADATA "/timestamp.json", NULL, w);
+                r = place_metadata(e, w);
+        if (r < 0)
+                return r;
+        r = folder_remove(e->fd, FRESH);
+        return r < 0 ? why(w, r, FRESH ": %s", strerror(-r)) : 0;
 }
 
 static int run(Export *e, const char *path, const char *folder, Why *w) {

@@ -78,7 +78,7 @@ class Desk:
 
     def command(self, *arguments):
         verb = arguments[0] if arguments[0] not in ('key', 'root', 'targets') else ' '.join(arguments[:2])
-        dated = ['--now', self.now] if verb in DATED and '--now' not in arguments and '--help' not in arguments else []
+        dated = ['--now', self.now] if self.now and verb in DATED and '--now' not in arguments and '--help' not in arguments else []
         return [PROGRAM, *arguments, *dated]
 
     def repo(self, *arguments, code=0, says='', stdin=subprocess.DEVNULL, **env):

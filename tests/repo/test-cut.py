@@ -5,13 +5,13 @@
 import cut
 from publisher import tell
 
-STEPS = {cut.publish: 11, cut.publish_keys_on_a_simple_file_system: 23, cut.publish_on_a_simple_file_system: 23, cut.export: 23}
+STEPS = {cut.publish: 17, cut.publish_keys_on_a_simple_file_system: 41, cut.publish_on_a_simple_file_system: 41, cut.export: 31}
 
 
 def story(situation):
     def killed(desk):
         c = situation(desk)
-        print(f'  {c.name}: killed at {c.sample(STEPS.get(situation, 7))} of {len(c.calls)} calls')
+        print(f'  {c.name}: killed at {c.sample(STEPS.get(situation, 13))} of {len(c.calls)} calls')
     killed.__name__ = situation.__name__ + '_survives_a_cut'
     return killed
 
