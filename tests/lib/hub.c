@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hub: one half-duplex line (RS-485) between a gateway and several devices. What one end sends all
  * others hear, and with --echo itself, too. A byte takes ten bit times. Bytes of two ends that
- * overlap in time are a collision: both are heard damaged, and counted.
+ * overlap in time are a collision: both are heard damaged, and counted; apart when one of them began
+ * later than a device may answer, which happens to programs that share a computer.
  *
  *      hub --baud N [--echo] [--log FILE] --gateway PATH NAME=PATH...
  *
@@ -34,6 +35,7 @@
 #define STEP_NSEC    400000
 #define LOOK_NSEC    20000000  /* for an end that is not there */
 #define DEAF_NSEC    250000000 /* an owner that reads nothing for so long */
+#define LATE_NSEC    110000000 /* rekindle-link(7): 100 ms, and something for the hub */
 #define DAMAGE       0xa5u
 #define NSEC_PER_SEC 1000000000u
 #define COMMAND_MAX  128
@@ -41,7 +43,7 @@
 typedef struct Slot {
         uint64_t end_nsec;
         uint8_t byte;
-        bool damaged;
+        bool damaged, late;
 } Slot;
 
 typedef struct End {
@@ -51,6 +53,8 @@ typedef struct End {
         uint64_t look_nsec; /* when it is looked for again */
         uint64_t free_nsec; /* when the byte sent last has left */
         uint64_t read_nsec; /* when its owner had read everything */
+        uint64_t rest_nsec; /* when it had sent what came before the present burst */
+        bool late;          /* the present burst */
         Slot queue[QUEUE_BYTES];
         size_t head, tail;
         uint8_t out[OUT_BYTES];
@@ -63,7 +67,7 @@ typedef struct End {
 typedef struct Hub {
         End *ends; /* the first is the gateway's */
         size_t n_ends;
-        uint64_t byte_nsec, n_collisions;
+        uint64_t byte_nsec, n_collisions, n_late;
         bool echo, quit;
         FILE *log;
         char command[COMMAND_MAX];
@@ -169,6 +173,14 @@ static void log_frame(Hub *hub, const End *e, const RkdFrame *f, uint64_t at_nse
         (void)fflush(hub->log);
 }
 
+static void damage(Hub *hub, Slot *s, bool late) {
+        if (!s->damaged && late)
+                hub->n_late++;
+        else if (!s->damaged)
+                hub->n_collisions++;
+        s->damaged = true;
+}
+
 /* Damages what others send at the same time. */
 static void collide(Hub *hub, const End *sender, Slot *new) {
         uint64_t begin = new->end_nsec - hub->byte_nsec;
@@ -181,17 +193,27 @@ static void collide(Hub *hub, const End *sender, Slot *new) {
                                 break;
                         if (s->end_nsec - hub->byte_nsec >= new->end_nsec)
                                 continue;
-                        hub->n_collisions += !s->damaged;
-                        s->damaged = new->damaged = true;
+                        damage(hub, s, s->late || new->late);
+                        damage(hub, new, s->late || new->late);
                 }
-        hub->n_collisions += new->damaged;
+}
+
+/* What the gateway is sending now is not what a device answers. */
+static void begin_burst(const Hub *hub, End *e, uint64_t now) {
+        const End *gateway = hub->ends;
+        uint64_t asked = gateway->free_nsec > now ? gateway->rest_nsec : gateway->free_nsec;
+
+        e->late = e != gateway && now - asked > LATE_NSEC;
+        e->rest_nsec = e->free_nsec;
 }
 
 static void put(Hub *hub, End *e, uint8_t byte, uint64_t now) {
         Slot *s = slot(e, e->tail);
 
+        if (e->free_nsec <= now)
+                begin_burst(hub, e, now);
         e->free_nsec = MAX(e->free_nsec, now) + hub->byte_nsec;
-        *s = (Slot){ .end_nsec = e->free_nsec, .byte = byte };
+        *s = (Slot){ .end_nsec = e->free_nsec, .byte = byte, .late = e->late };
         collide(hub, e, s);
         e->tail++;
         e->n_sent++;
@@ -253,7 +275,8 @@ static void give(Hub *hub, uint64_t now) {
 /* Commands. */
 
 static void show_counts(const Hub *hub) {
-        (void)printf("{\"collisions\":%" PRIu64 ",\"ends\":{", hub->n_collisions);
+        (void)printf("{\"collisions\":%" PRIu64 ",\"late\":%" PRIu64 ",\"ends\":{",
+                        hub->n_collisions, hub->n_late);
         for (size_t i = 0; i < hub->n_ends; i++) {
                 const End *e = &hub->ends[i];
 
