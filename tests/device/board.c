@@ -58,9 +58,11 @@ static uint32_t on_milliseconds(void *user) {
         return ((Board *)user)->now_ms;
 }
 
+#if RKD_WITH_BAUD
 static void on_set_baud(void *user, uint32_t baud) {
         ((Board *)user)->baud = baud;
 }
+#endif
 
 /* The image in flash, of those that may run; NULL: none. */
 static const BoardImage *find_image(const Board *b) {
@@ -169,29 +171,18 @@ void board_init_as(Board *b, const BoardGeometry *geometry) {
         b->verifies = true;
         b->speeds[0] = 115200;
         b->speeds[1] = 460800;
-        b->platform = (RkdPlatform){
+        b->platform = (RkdPlatform) {
                 .instruction_set = RKD_ISA_THUMB,
                 .capabilities = RKD_CAN_FULL_DUPLEX | RKD_CAN_TRIAL_TIMER | RKD_CAN_READ,
-                .listen_ms = 20,
-                .model = "boiler-ctl",
-                .hardware = "B",
-                .serial = "0042",
-                .bootloader_version = "1.0.0",
-                .ram_base = 0x20000000,
-                .ram_size = 8192,
-                .erase_ms = 20,
-                .write_ms = 3,
-                .n_speeds = 2,
-                .ring_bytes = sizeof(b->ring),
-                .max_payload = 1024,
-                .tx_bytes = sizeof(b->tx),
-                .retained = b->retained,
-                .send = on_send,
-                .milliseconds = on_milliseconds,
+                .listen_ms = 20, .model = "boiler-ctl", .hardware = "B", .serial = "0042",
+                .bootloader_version = "1.0.0", .ram_base = 0x20000000, .ram_size = 8192,
+                .erase_ms = 20, .write_ms = 3, .n_speeds = 2, .ring_bytes = sizeof(b->ring),
+                .max_payload = 1024, .tx_bytes = sizeof(b->tx), .retained = b->retained,
+                .send = on_send, .milliseconds = on_milliseconds,
+#if RKD_WITH_BAUD
                 .set_baud = on_set_baud,
-                .start_program = on_start,
-                .reset = on_reset,
-                .trial_passed = on_trial_passed,
+#endif
+                .start_program = on_start, .reset = on_reset, .trial_passed = on_trial_passed,
         };
         set_geometry(b, geometry);
         board_flash_attach(&b->platform);
