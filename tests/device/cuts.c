@@ -91,6 +91,7 @@ static Outcome push(Program *goal, const RkdIdentity *id) {
                 .replaces = id->push_id,
                 .version = goal->version,
                 .flags = goal == &l.programs[0] ? RKD_BEGIN_RESTORE : 0,
+                .algorithm = l.setup.is_signed ? RKD_ALGORITHM_ED25519 : 0,
         };
         int r;
 
@@ -343,11 +344,28 @@ static Outcome make_start(CutFlow flow) {
         return DONE;
 }
 
+#if RKD_WITH_SIGNATURE
+/* Whether header and signature came back out of the record as they went in. */
+static int on_verify(void *user, uint8_t algorithm, const uint8_t *header, size_t n_header,
+                const uint8_t *signature, size_t n_signature) {
+        RkdHeader h;
+
+        if (rkd_header_decode(&h, header, n_header) != 0 || n_signature != RKD_SIGNATURE_BYTES ||
+                        signature[0] != 0x5a)
+                board_violate(user, "a signature is asked for that nobody made");
+        return 0;
+}
+#endif
+
 int cuts_prepare(const CutSetup *setup) {
         l.setup = *setup;
         l.trouble = NULL;
         board_init_as(&l.board, &setup->geometry);
         board_take_patches(&l.board, setup->profile);
+#if RKD_WITH_SIGNATURE
+        if (setup->is_signed)
+                l.board.platform.verify_signature = on_verify;
+#endif
         if (make_programs(setup) < 0)
                 return -1;
         board_power_on(&l.board);

@@ -30,6 +30,7 @@ typedef struct CutSetup {
         CutFlow flow;
         uint8_t profile; /* of patches; RKD_PATCH_NONE: whole units only */
         BoardFault fault;
+        bool is_signed;     /* the device demands signatures, where the library can */
         unsigned functions; /* of each program, about 270 bytes each; 0: 12 */
 } CutSetup;
 

@@ -80,7 +80,8 @@ static void tell(const char *what, const CutCount *sum) {
 static CutSetup setup_of(unsigned geometry, unsigned flow, unsigned profile) {
         return (CutSetup){ .geometry = geometries[geometry],
                 .flow = (CutFlow)flow,
-                .profile = profiles[profile % ELEMENTSOF(profiles)] };
+                .profile = profiles[profile % ELEMENTSOF(profiles)],
+                .is_signed = geometry == 1 };
 }
 
 static void cut_everywhere(void (*loop)(bool, CutCount *), const char *what) {
