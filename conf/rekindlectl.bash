@@ -26,12 +26,18 @@ _rekindlectl() {
         done
 
         COMPREPLY=()
+        if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --from ]]; then
+                mapfile -t COMPREPLY < <(compgen -d -- "$current")
+                return
+        fi
         if [[ $current == -* ]]; then
                 local options='--json --no-color --timeout --help'
                 case $verb in
                 '') options+=' --version' ;;
                 check) options+=' --explain' ;;
-                update | restore) options+=' --no-wait' ;;
+                verify) options+=' --from' ;;
+                update) options+=' --no-wait --from' ;;
+                restore) options+=' --no-wait' ;;
                 history) options+=' -n' ;;
                 backup) [[ $second == adopt ]] && options+=' --version' ;;
                 esac
@@ -40,13 +46,13 @@ _rekindlectl() {
         fi
         case $verb:$second in
         :)
-                mapfile -t COMPREPLY < <(compgen -W 'list status show check update restore cancel hold unhold accept approve clear-bad
+                mapfile -t COMPREPLY < <(compgen -W 'list status show check verify update restore cancel hold unhold accept approve clear-bad
                         backup ports history monitor' -- "$current")
                 ;;
         backup:) mapfile -t COMPREPLY < <(compgen -W 'list check adopt images' -- "$current") ;;
         ports:) mapfile -t COMPREPLY < <(compgen -W 'release' -- "$current") ;;
         ports:release) mapfile -t COMPREPLY < <(compgen -W "$(_rekindlectl_ports)" -- "$current") ;;
-        backup:images | list:* | status:*) ;;
+        backup:images | list:* | status:* | verify:*) ;;
         backup:adopt) mapfile -t COMPREPLY < <(compgen -W "$(_rekindlectl_devices)" -- "$current"; compgen -f -- "$current") ;;
         backup:* | *:) mapfile -t COMPREPLY < <(compgen -W "$(_rekindlectl_devices)" -- "$current") ;;
         esac

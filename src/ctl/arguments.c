@@ -16,6 +16,7 @@ enum {
         OPTION_TIMEOUT,
         OPTION_EXPLAIN,
         OPTION_VERSION,
+        OPTION_FROM,
 };
 
 int ctl_usage(const char *format, ...) {
@@ -47,6 +48,9 @@ static int take_option(int option, char *argv[], Ctl *c) {
                 return 0;
         case OPTION_VERSION:
                 c->version = optarg;
+                return 0;
+        case OPTION_FROM:
+                c->from = optarg;
                 return 0;
         case OPTION_TIMEOUT:
                 if (parse_uint64(optarg, 1, 7 * 86400, &n) < 0)
@@ -113,6 +117,8 @@ static int parse_verb_options(int argc, char *argv[], Ctl *c) {
                 options[5] = (struct option){ "explain", no_argument, NULL, OPTION_EXPLAIN };
         if (c->verb->options & VERB_VERSION)
                 options[5] = (struct option){ "version", required_argument, NULL, OPTION_VERSION };
+        if (c->verb->options & VERB_FROM)
+                options[5] = (struct option){ "from", required_argument, NULL, OPTION_FROM };
         optind = opterr = 0;
         while ((option = getopt_long(argc, argv, letters, options, NULL)) >= 0) {
                 r = take_option(option, argv, c);
@@ -180,7 +186,7 @@ int ctl_parse(int argc, char *argv[], Ctl *ret, int *ret_argc, char ***ret_argv)
         static char *implied[] = { list, NULL };
         int words, r;
 
-        *ret = (Ctl){};
+        *ret = (Ctl){ .folder_fd = -1 };
         r = parse_globals(argc, argv, ret);
         if (r != 0 || ret->help || ret->version)
                 return r;
@@ -217,6 +223,9 @@ static void help_verb(const Verb *v, FILE *f) {
                 (void)fputs("  --version V         the version of the program in FILE\n", f);
         if (v->options & VERB_LINES)
                 (void)fputs("  -n N                so many lines at most (100)\n", f);
+        if (v->options & VERB_FROM)
+                (void)fputs("  --from DIR          a folder of the repository instead of the server\n",
+                                f);
         if (v->options & VERB_WAIT)
                 (void)fputs("  --no-wait           do not wait for the end\n", f);
         (void)fputs("  --json              for programs: JSON instead of text\n"

@@ -35,6 +35,7 @@ int ctl_connect(Ctl *c) {
 }
 
 void ctl_done(Ctl *c) {
+        c->folder_fd = close_fd(c->folder_fd);
         json_decref(c->outcomes);
         c->outcomes = NULL;
         c->bus = sd_bus_flush_close_unref(c->bus);

@@ -28,13 +28,15 @@ enum {
 
 typedef struct Ctl Ctl;
 
+typedef int VerbFunc(Ctl *c, int argc, char *argv[]); /* argv: the arguments only */
+
 typedef struct Verb {
-        const char *name;                           /* "backup list" has two words */
-        const char *usage;                          /* its arguments */
-        const char *meaning;                        /* one line */
-        unsigned min, max;                          /* arguments */
-        unsigned options;                           /* VerbOption */
-        int (*run)(Ctl *c, int argc, char *argv[]); /* argv: the arguments only */
+        const char *name;    /* "backup list" has two words */
+        const char *usage;   /* its arguments */
+        const char *meaning; /* one line */
+        unsigned min, max;   /* arguments */
+        unsigned options;    /* VerbOption */
+        VerbFunc *run;
 } Verb;
 
 typedef enum VerbOption {
@@ -42,6 +44,7 @@ typedef enum VerbOption {
         VERB_VERSION = 1 << 1, /* --version V */
         VERB_LINES = 1 << 2,   /* -n N */
         VERB_WAIT = 1 << 3,    /* --no-wait */
+        VERB_FROM = 1 << 4,    /* --from DIR */
 } VerbOption;
 
 struct Ctl {
@@ -49,10 +52,12 @@ struct Ctl {
         const Verb *verb;
         bool json, no_wait, no_color, explain, help;
         const char *version;   /* --version V */
+        const char *from;      /* --from DIR; NULL: the server */
         uint32_t lines;        /* -n; 0: not given */
         uint64_t timeout_usec; /* 0: none given */
 
         sd_bus *bus;
+        int folder_fd;    /* of --from; -1: none */
         json_t *outcomes; /* code → {class, error, text, exit}; fetched when needed */
         bool color;       /* standard output is a terminal that takes it */
         unsigned columns; /* of the terminal that standard output is; 0: it is none */
@@ -117,7 +122,11 @@ const char *member_string(const json_t *o, const char *key);
 uint64_t member_number(const json_t *o, const char *key);
 bool member_true(const json_t *o, const char *key);
 
-/* Makes the daemon ask the server; how that ended. */
+/* Opens the folder of --from. */
+int ctl_open_folder(Ctl *c);
+/* The options of a call: the folder of --from, or none. 0 or -errno. */
+int ctl_append_folder(const Ctl *c, sd_bus_message *m);
+/* Makes the daemon ask the server, or look into the folder of --from; how that ended. */
 int ctl_check(Ctl *c, char ret_outcome[static 64], char ret_text[static WHY_MAX]);
 
 /* Tells that something is done: "NAME: TEXT", or JSON with the name as member `key`. */
@@ -126,23 +135,7 @@ int ctl_said(const Ctl *c, const char *key, const char *name, const char *text);
 int ctl_print_json(const json_t *value);
 
 /* Verbs. */
-int verb_list(Ctl *c, int argc, char *argv[]);
-int verb_status(Ctl *c, int argc, char *argv[]);
-int verb_show(Ctl *c, int argc, char *argv[]);
-int verb_check(Ctl *c, int argc, char *argv[]);
-int verb_update(Ctl *c, int argc, char *argv[]);
-int verb_restore(Ctl *c, int argc, char *argv[]);
-int verb_cancel(Ctl *c, int argc, char *argv[]);
-int verb_hold(Ctl *c, int argc, char *argv[]);
-int verb_unhold(Ctl *c, int argc, char *argv[]);
-int verb_accept(Ctl *c, int argc, char *argv[]);
-int verb_approve(Ctl *c, int argc, char *argv[]);
-int verb_clear_bad(Ctl *c, int argc, char *argv[]);
-int verb_backup_list(Ctl *c, int argc, char *argv[]);
-int verb_backup_check(Ctl *c, int argc, char *argv[]);
-int verb_backup_adopt(Ctl *c, int argc, char *argv[]);
-int verb_backup_images(Ctl *c, int argc, char *argv[]);
-int verb_ports(Ctl *c, int argc, char *argv[]);
-int verb_ports_release(Ctl *c, int argc, char *argv[]);
-int verb_history(Ctl *c, int argc, char *argv[]);
-int verb_monitor(Ctl *c, int argc, char *argv[]);
+VerbFunc verb_list, verb_status, verb_show, verb_check, verb_verify, verb_update, verb_restore,
+                verb_cancel, verb_hold, verb_unhold, verb_accept, verb_approve, verb_clear_bad,
+                verb_backup_list, verb_backup_check, verb_backup_adopt, verb_backup_images,
+                verb_ports, verb_ports_release, verb_history, verb_monitor;

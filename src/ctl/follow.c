@@ -438,7 +438,8 @@ static int ask(Follow *w, const char *member) {
         if (r >= 0 && !w->restore)
                 r = sd_bus_message_append(m, "s", w->wanted);
         if (r >= 0)
-                r = sd_bus_message_append(m, "a{sv}", 0);
+                r = w->restore ? sd_bus_message_append(m, "a{sv}", 0)
+                               : ctl_append_folder(w->set->ctl, m);
         return r < 0 ? r : sd_bus_call_async(bus, &w->call, m, on_answer, w, UINT64_MAX);
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* check: asks the server. With --explain it asks nobody and says what would be done. */
+/* check: asks the server. With --explain it asks nobody and says what would be done. verify: has a
+ * folder looked at in the server's place. */
+#include <fcntl.h>
+
 #include "basic/names.h"
 #include "ctl/show.h"
 
@@ -63,13 +66,29 @@ static int explain(Ctl *c, const char *device) {
         return show_verdicts(c, verdicts);
 }
 
+int ctl_open_folder(Ctl *c) {
+        c->folder_fd = open(c->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (c->folder_fd < 0)
+                return ctl_failed("the folder %s cannot be opened: %m", c->from);
+        return 0;
+}
+
+int ctl_append_folder(const Ctl *c, sd_bus_message *m) {
+        if (c->folder_fd < 0)
+                return sd_bus_message_append(m, "a{sv}", 0);
+        return sd_bus_message_append(m, "a{sv}", 1, "folder", "h", c->folder_fd);
+}
+
 int ctl_check(Ctl *c, char ret_outcome[static 64], char ret_text[static WHY_MAX]) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_free_ char *escaped = NULL;
         const char *outcome, *text;
         int r;
 
-        r = ctl_call(c, "Check", &reply, "a{sv}", 0);
+        if (c->folder_fd >= 0)
+                r = ctl_call(c, "Check", &reply, "a{sv}", 1, "folder", "h", c->folder_fd);
+        else
+                r = ctl_call(c, "Check", &reply, "a{sv}", 0);
         if (r != 0)
                 return r;
         r = sd_bus_message_read(reply, "ss", &outcome, &text);
@@ -81,15 +100,11 @@ int ctl_check(Ctl *c, char ret_outcome[static 64], char ret_text[static WHY_MAX]
         return 0;
 }
 
-int verb_check(Ctl *c, int argc, char *argv[]) {
+static int show_check(Ctl *c) {
         char outcome[64], text[WHY_MAX];
         _cleanup_json_ json_t *o = NULL;
         int r, status;
 
-        if (c->explain)
-                return explain(c, argc > 0 ? argv[0] : NULL);
-        if (argc > 0)
-                return ctl_usage("check asks for all devices; check --explain takes one");
         r = ctl_check(c, outcome, text);
         if (r != 0)
                 return r;
@@ -105,4 +120,21 @@ int verb_check(Ctl *c, int argc, char *argv[]) {
                 (void)ctl_failed("%s", *text ? text : outcome);
         }
         return status;
+}
+
+int verb_verify(Ctl *c, int argc, char *argv[]) {
+        int r;
+
+        if (!c->from)
+                return ctl_usage("verify needs --from DIR; rekindlectl check asks the server");
+        r = ctl_open_folder(c);
+        return r != 0 ? r : show_check(c);
+}
+
+int verb_check(Ctl *c, int argc, char *argv[]) {
+        if (c->explain)
+                return explain(c, argc > 0 ? argv[0] : NULL);
+        if (argc > 0)
+                return ctl_usage("check asks for all devices; check --explain takes one");
+        return show_check(c);
 }

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* update, restore: asks and stays until the end. An update asks the server first; when that does
- * not answer, what is known already is good enough. */
+ * not answer, what is known already is good enough. A folder that is refused is not. */
 #include "ctl/follow.h"
 
 static int refresh(Ctl *c) {
         char outcome[64], text[WHY_MAX];
         int r;
 
-        r = ctl_check(c, outcome, text);
+        r = c->from ? ctl_open_folder(c) : 0;
+        if (r == 0)
+                r = ctl_check(c, outcome, text);
         if (r != 0)
                 return r;
+        if (ctl_outcome_status(c, outcome) != STATUS_DONE && c->from)
+                return ctl_failure(c, NULL, outcome, ctl_outcome_status(c, outcome), text);
         if (ctl_outcome_status(c, outcome) != STATUS_DONE)
                 (void)ctl_failed("%s; going on with the releases that are known", text);
         return 0;

@@ -6,6 +6,7 @@
 
 #include "basic/log.h"
 #include "daemon/bus-private.h"
+#include "daemon/folder-read.h"
 
 struct BusCall {
         Bus *bus;
@@ -157,6 +158,13 @@ int bus_read_options(sd_bus_message *m, const BusOption *options, size_t n, sd_b
                         return r;
         }
         return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+int bus_check_folder(int fd, sd_bus_error *error) {
+        if (folder_fd_is_valid(fd))
+                return 0;
+        return bus_refuse_argument(
+                        error, "option \"folder\" is no folder that was opened for reading");
 }
 
 static int append_strings(sd_bus_message *m, const json_t *list) {

@@ -30,17 +30,20 @@ static int reply_accepted(
 }
 
 static int run_update(Device *d, sd_bus_message *call, sd_bus_error *error) {
+        int r, folder = -1;
+        const BusOption options[] = { { "folder", 'h', &folder } };
         const char *version;
         Outcome o;
         Why w = {};
-        int r;
 
         r = sd_bus_message_read(call, "s", &version);
         if (r >= 0)
-                r = bus_read_options(call, NULL, 0, error);
+                r = bus_read_options(call, options, ELEMENTSOF(options), error);
+        if (r >= 0 && folder >= 0)
+                r = bus_check_folder(folder, error);
         if (r < 0)
                 return r;
-        o = device_request_update(d, *version ? version : NULL, &w);
+        o = device_request_update_from(d, *version ? version : NULL, folder, &w);
         return reply_accepted(d, call, o, &w, error);
 }
 

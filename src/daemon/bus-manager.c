@@ -62,10 +62,13 @@ static void on_checked(Outcome outcome, const char *text, void *userdata) {
 }
 
 static int check(Bus *b, sd_bus_message *call, sd_bus_error *error) {
+        int r, folder = -1;
+        const BusOption options[] = { { "folder", 'h', &folder } };
         BusCheck *c;
-        int r;
 
-        r = bus_read_options(call, NULL, 0, error);
+        r = bus_read_options(call, options, ELEMENTSOF(options), error);
+        if (r >= 0 && folder >= 0)
+                r = bus_check_folder(folder, error);
         if (r < 0)
                 return r;
         if (b->n_checks >= BUS_CHECKS_MAX)
@@ -77,7 +80,8 @@ static int check(Bus *b, sd_bus_message *call, sd_bus_error *error) {
         *c = (BusCheck){ .bus = b, .call = sd_bus_message_ref(call), .next = b->checks };
         b->checks = c;
         b->n_checks++;
-        r = manager_check(b->manager, on_checked, c);
+        r = folder >= 0 ? manager_check_folder(b->manager, folder, on_checked, c)
+                        : manager_check(b->manager, on_checked, c);
         if (r < 0)
                 check_free(c);
         return r;
@@ -249,7 +253,8 @@ GETTER(state) {
 GETTER(online) {
         const Manager *m = ((Bus *)userdata)->manager;
 
-        return sd_bus_message_append(reply, "b", m->check_outcome == OUTCOME_DONE);
+        return sd_bus_message_append(
+                        reply, "b", m->check_outcome == OUTCOME_DONE && !m->checked_folder);
 }
 
 GETTER(last_check) {

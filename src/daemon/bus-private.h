@@ -71,6 +71,8 @@ typedef struct BusOption {
 
 /* Reads an a{sv}; anything that is not among the options is refused by its name. */
 int bus_read_options(sd_bus_message *m, const BusOption *options, size_t n, sd_bus_error *error);
+/* Refuses a descriptor that is no folder to read from. */
+int bus_check_folder(int fd, sd_bus_error *error);
 /* An array of flat JSON objects as aa{sv}: strings, integers (x), booleans, lists of strings;
  * null members are left out. */
 int bus_append_objects(sd_bus_message *m, const json_t *objects);

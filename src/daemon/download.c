@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Downloading: the file of a release comes through the fetcher into the store. Broken transfers
- * go on where they stopped (Range with If-Range); what does not match the signed metadata ends
- * the update. */
+/* Downloading: the file of a release comes through the fetcher into the store, or from the folder
+ * that somebody handed over, as long as that gives it. Broken transfers go on where they stopped
+ * (Range with If-Range); what does not match the signed metadata ends the update. */
 #include <inttypes.h>
 
 #include "basic/log.h"
 #include "daemon/ask.h"
+#include "daemon/folder-read.h"
 #include "daemon/stages.h"
 #include "daemon/update.h"
 #include "daemon/verify.h"
@@ -16,7 +17,9 @@ struct Download {
         Update *update;
         StoreWriter *writer;
         FetchCall *call;
-        bool started; /* the server's answer began: what the file holds fits it */
+        FolderRead *reading;
+        Why folder_text; /* why the folder did not give the file; empty: it was not asked */
+        bool started;    /* the server's answer began: what the file holds fits it */
         sd_event_source *unpacking;
         Why failed; /* why our side stopped the transfer */
         int error;
@@ -26,17 +29,34 @@ Download *download_free(Download *d) {
         if (!d)
                 return NULL;
         d->call = fetch_call_cancel(d->call);
+        d->reading = folder_read_free(d->reading);
         sd_event_source_disable_unref(d->unpacking);
+        if (d->update->manager->folder_fd >= 0)
+                manager_consider(d->update->manager); /* lets go of it when nobody else wants it */
         store_writer_free(d->writer);
         free(d);
         return NULL;
 }
 DEFINE_TRIVIAL_CLEANUP_FUNC(Download *, download_free);
 
+static int take(Download *d, const void *bytes, size_t n) {
+        Update *u = d->update;
+        int r;
+
+        r = store_writer_write(d->writer, bytes, n, &d->failed);
+        if (r < 0) {
+                d->error = r;
+                return r;
+        }
+        u->progress.done_bytes = store_writer_offset(d->writer);
+        update_set_rate(u);
+        device_changed(u->device, DEVICE_CHANGED_PROGRESS);
+        return 0;
+}
+
 static int on_body(FetchCall *call, unsigned status, bool resumed, const void *bytes, size_t n,
                 void *userdata) {
         Download *d = userdata;
-        Update *u = d->update;
         int r;
 
         if (status != 200 && status != 206)
@@ -53,15 +73,7 @@ static int on_body(FetchCall *call, unsigned status, bool resumed, const void *b
                 }
         }
         d->started = true;
-        r = store_writer_write(d->writer, bytes, n, &d->failed);
-        if (r < 0) {
-                d->error = r;
-                return r;
-        }
-        u->progress.done_bytes = store_writer_offset(d->writer);
-        update_set_rate(u);
-        device_changed(u->device, DEVICE_CHANGED_PROGRESS);
-        return 0;
+        return take(d, bytes, n);
 }
 
 static void on_stored(int error, void *userdata) {
@@ -126,8 +138,9 @@ static void broken(Download *d, const FetchResult *result) {
         uint64_t have = store_writer_offset(d->writer);
 
         update_wait(u, UPDATE_DOWNLOADING, OUTCOME_WAIT_SERVER,
-                        "the download of %s stopped after %" PRIu64 " of %" PRIu64 " bytes: %s",
-                        u->candidate->version, have, u->candidate->file_length,
+                        "the download of %s stopped after %" PRIu64 " of %" PRIu64 " bytes: %s%s%s",
+                        u->candidate->version, have, u->candidate->file_length, d->folder_text.text,
+                        *d->folder_text.text ? "; the server: " : "",
                         result->text && *result->text ? result->text : strerror(-result->error));
 }
 
@@ -143,19 +156,27 @@ static void too_short(Download *d) {
                         u->candidate->target, have, u->candidate->file_length);
 }
 
+/* Our side stopped the transfer, or the file is larger than it may be. */
+static void spoilt(Download *d, const char *source) {
+        Update *u = d->update;
+
+        if (d->error == -ENOSPC)
+                update_failure(u, OUTCOME_NO_SPACE, "%s", d->failed.text);
+        else if (d->error < 0 && d->error != -EFBIG)
+                update_failure(u, OUTCOME_STORE_FAILED, "%s", d->failed.text);
+        else
+                update_failure(u, OUTCOME_IMAGE_INVALID,
+                                "%s more than the %" PRIu64 " bytes that were signed", source,
+                                u->candidate->file_length);
+}
+
 static void on_done(FetchCall *call, const FetchResult *result, void *userdata) {
         Download *d = userdata;
         Update *u = d->update;
 
         d->call = NULL;
-        if (d->error == -ENOSPC)
-                update_failure(u, OUTCOME_NO_SPACE, "%s", d->failed.text);
-        else if (d->error == -EFBIG || result->error == -EFBIG)
-                update_failure(u, OUTCOME_IMAGE_INVALID,
-                                "the server sends more than the %" PRIu64 " bytes that were signed",
-                                u->candidate->file_length);
-        else if (d->error < 0)
-                update_failure(u, OUTCOME_STORE_FAILED, "%s", d->failed.text);
+        if (d->error < 0 || result->error == -EFBIG)
+                spoilt(d, "the server sends");
         else if (result->error < 0)
                 broken(d, result);
         else if (result->status == 404 || result->status == 410)
@@ -172,7 +193,7 @@ static void on_done(FetchCall *call, const FetchResult *result, void *userdata) 
                 complete(d);
 }
 
-static int request(Download *d, Why *w) {
+static int ask_server(Download *d, Why *w) {
         Update *u = d->update;
         uint64_t have = store_writer_offset(d->writer);
         _cleanup_free_ char *url = NULL;
@@ -199,6 +220,71 @@ static int request(Download *d, Why *w) {
                 return why_oom(w);
         request.url = url;
         return fetch_client_call(u->manager->fetch, &request, on_body, on_done, d, &d->call, w);
+}
+
+/* It is not there, breaks off or is gone: then the server has to have it. A folder that lacks one
+ * file may hold those of others. */
+static void on_folder_done(int error, const char *text, void *userdata) {
+        Download *d = userdata;
+        Update *u = d->update;
+        Why w;
+
+        d->reading = NULL;
+        if (d->error < 0) {
+                spoilt(d, "the folder holds");
+                return;
+        }
+        if (error >= 0 && store_writer_offset(d->writer) == u->candidate->file_length) {
+                complete(d);
+                return;
+        }
+        if (error >= 0)
+                (void)why(&d->folder_text, 0, "%s in the folder has %" PRIu64 " bytes only",
+                                u->candidate->target, store_writer_offset(d->writer));
+        else
+                (void)why(&d->folder_text, 0, "%s", text);
+        log_warning("%s", d->folder_text.text);
+        if (error != -ENOENT)
+                manager_drop_folder(u->manager);
+        if (ask_server(d, &w) < 0)
+                update_failure(u, OUTCOME_INTERNAL, "%s", w.text);
+}
+
+static int on_folder_bytes(const void *bytes, size_t n, void *userdata) {
+        return take(userdata, bytes, n);
+}
+
+static int read_folder(Download *d, Why *w) {
+        Update *u = d->update;
+        _cleanup_free_ char *below = NULL, *path = NULL;
+        FolderRequest request = {
+                .folder_fd = u->manager->folder_fd,
+                .limit = u->candidate->file_length,
+                .on_bytes = on_folder_bytes,
+                .on_done = on_folder_done,
+                .userdata = d,
+        };
+        int r;
+
+        if (verify_target_path(u->manager, u->candidate, &below) < 0) {
+                below = NULL;
+                return why_oom(w);
+        }
+        if (asprintf(&path, "targets/%s", below) < 0) {
+                path = NULL;
+                return why_oom(w);
+        }
+        request.path = path;
+        /* What was received before is from elsewhere. */
+        r = store_writer_restart(d->writer, NULL);
+        if (r < 0)
+                return why(w, r, "the download cannot be stored: %s", strerror(-r));
+        r = folder_read_new(u->manager->event, &request, &d->reading);
+        return r < 0 ? why(w, r, "the folder cannot be read: %s", strerror(-r)) : 0;
+}
+
+static int request(Download *d, Why *w) {
+        return d->update->manager->folder_fd >= 0 ? read_folder(d, w) : ask_server(d, w);
 }
 
 static int start(Download *d, Why *w) {

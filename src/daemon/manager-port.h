@@ -14,5 +14,10 @@ int manager_resume_updates(Manager *m);
 /* What each device's last update came to, from history: for the faces only. */
 void manager_recall_results(Manager *m);
 int manager_plan_window(Manager *m);
+/* Asks the server now, or joins the refresh under way. */
+void manager_refresh(Manager *m);
+void manager_refresh_done(Manager *m);
+/* Lets go of the folder that no update needs any more. */
+void manager_tidy_folder(Manager *m);
 /* Tidies the store, unless a download is under way. */
 void manager_collect(Manager *m);

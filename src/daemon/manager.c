@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The manager puts the objects together and keeps their time: refreshes, and the next look at
- * every device. */
+/* The manager puts the objects together and keeps the time of the next look at every device. */
 #include "daemon/manager.h"
 
 #include <fcntl.h>
@@ -18,116 +17,6 @@
 #include "daemon/plan-child.h"
 #include "daemon/verify.h"
 
-typedef struct Waiter {
-        ManagerCheckFunc func;
-        void *userdata;
-        struct Waiter *next;
-} Waiter;
-
-/* ---- refresh ---- */
-
-static void tell_waiters(Manager *m, Outcome outcome, const char *text) {
-        while (m->waiters) {
-                Waiter *w = m->waiters;
-
-                m->waiters = w->next;
-                w->func(outcome, text, w->userdata);
-                free(w);
-        }
-}
-
-static void plan_poll(Manager *m);
-
-static void on_verified(Outcome outcome, const char *text, void *userdata) {
-        Manager *m = userdata;
-
-        m->verify = verify_free(m->verify);
-        if (m->reserve)
-                reserve_refill(m->reserve);
-        m->last_check = clock_now(m->clock);
-        m->check_outcome = outcome;
-        (void)why(&m->check_why, 0, "%s", text);
-        text_clean(m->check_why.text);
-        event_check(m, outcome, text);
-        plan_poll(m);
-        for (size_t i = 0; outcome == OUTCOME_DONE && i < m->n_devices; i++)
-                device_refreshed(m->devices[i]);
-        if (m->bus)
-                bus_manager_changed(m->bus);
-        tell_waiters(m, outcome, text);
-        manager_consider(m);
-}
-
-static void refresh(Manager *m) {
-        int r;
-
-        if (m->verify)
-                return;
-        r = verify_new(m, on_verified, m, &m->verify);
-        if (r < 0)
-                manager_fatal(m, r, "a refresh could not begin");
-        else if (m->bus)
-                bus_manager_changed(m->bus);
-}
-
-int manager_check(Manager *m, ManagerCheckFunc func, void *userdata) {
-        Waiter *w = new0(Waiter, 1);
-
-        if (!w)
-                return -ENOMEM;
-        *w = (Waiter){ func, userdata, m->waiters };
-        m->waiters = w;
-        refresh(m);
-        return 0;
-}
-
-void manager_check_model(Manager *m, const char *model) {
-        /* After a failure the next refresh comes by itself, and covers it. */
-        if (m->check_outcome == OUTCOME_DONE && !verify_covers(m, model))
-                refresh(m);
-}
-
-void manager_check_forget(Manager *m, void *userdata) {
-        Waiter **p = &m->waiters;
-
-        while (*p) {
-                Waiter *w = *p;
-
-                if (w->userdata != userdata) {
-                        p = &w->next;
-                        continue;
-                }
-                *p = w->next;
-                free(w);
-        }
-}
-
-static int on_poll(sd_event_source *source, uint64_t usec, void *userdata) {
-        Manager *m = userdata;
-
-        m->poll_timer = sd_event_source_disable_unref(m->poll_timer);
-        refresh(m);
-        return 0;
-}
-
-static void plan_poll(Manager *m) {
-        const Config *c = m->config;
-        uint64_t usec = c->poll_interval_usec;
-        int r;
-
-        m->next_check = 0;
-        if (usec == 0)
-                return;
-        if (c->poll_random_usec > 0)
-                usec += random_u64() % c->poll_random_usec;
-        m->next_check = clock_now(m->clock) + (int64_t)(usec / USEC_PER_SEC);
-        m->poll_timer = sd_event_source_disable_unref(m->poll_timer);
-        r = sd_event_add_time_relative(
-                        m->event, &m->poll_timer, CLOCK_BOOTTIME, usec, USEC_PER_SEC, on_poll, m);
-        if (r < 0)
-                manager_fatal(m, r, "the next refresh could not be planned");
-}
-
 /* ---- considering ---- */
 
 static int on_consider(sd_event_source *source, void *userdata) {
@@ -137,6 +26,7 @@ static int on_consider(sd_event_source *source, void *userdata) {
         for (size_t i = 0; i < m->n_devices; i++)
                 device_consider(m->devices[i]);
         manager_collect(m);
+        manager_tidy_folder(m);
         return 0;
 }
 
@@ -514,6 +404,7 @@ int manager_new(sd_event *event, const Clock *clock, const ManagerOptions *optio
         m->event = sd_event_ref(event);
         m->clock = clock;
         m->state_fd = m->lock_fd = m->images_fd = m->devices_fd = m->updates_fd = m->trust_fd = -1;
+        m->folder_fd = -1;
         m->consistent_targets = true;
         m->root_path = options->root_path;
         m->check_outcome = OUTCOME_SERVER_UNREACHABLE;
@@ -533,7 +424,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         m->bus = NULL;
-        m->verify = verify_free(m->verify);
+        manager_refresh_done(m);
         for (size_t i = 0; i < m->n_devices; i++)
                 device_free(m->devices[i]);
         free(m->devices);
@@ -544,17 +435,10 @@ Manager *manager_free(Manager *m) {
                 m->inhibitors = i->next;
                 inhibitor_free(i);
         }
-        while (m->waiters) {
-                Waiter *w = m->waiters;
-
-                m->waiters = w->next;
-                free(w);
-        }
         for (size_t i = 0; i < m->n_releases; i++)
                 release_free(m->releases[i]);
         free(m->releases);
         json_decref(m->surveyed);
-        sd_event_source_disable_unref(m->poll_timer);
         sd_event_source_disable_unref(m->consider_source);
         sd_event_source_disable_unref(m->window_timer);
         plan_child_done(&m->planner);
@@ -589,6 +473,6 @@ int manager_start(Manager *m) {
         if (r < 0)
                 return r;
         if (m->config->poll_interval_usec > 0)
-                refresh(m);
+                manager_refresh(m);
         return 0;
 }

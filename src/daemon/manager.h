@@ -88,8 +88,12 @@ struct Manager {
         Outcome noted_outcome; /* of the last refresh that went into history */
         Why noted_why;
         sd_event_source *poll_timer, *consider_source, *window_timer;
-        struct Waiter *waiters; /* who asked for the refresh under way */
-        int exit_error;         /* < 0: fatal, the loop ends with it */
+        struct Waiter *waiters;       /* who asked for a refresh */
+        struct Waiter *folder_waiter; /* whose folder is verified now; NULL: none is */
+        bool server_wanted;           /* the server is to be asked, or is being asked */
+        bool checked_folder;          /* the last refresh was of a folder */
+        int folder_fd;                /* where files of releases are looked for first; -1: none */
+        int exit_error;               /* < 0: fatal, the loop ends with it */
 };
 
 int manager_new(sd_event *event, const Clock *clock, const ManagerOptions *options, Manager **ret,
@@ -113,6 +117,11 @@ typedef void (*ManagerCheckFunc)(Outcome outcome, const char *text, void *userda
 int manager_check(Manager *m, ManagerCheckFunc func, void *userdata);
 /* A refresh if the last one left out what may be releases of this model. */
 void manager_check_model(Manager *m, const char *model);
+/* The same of a folder instead of the server; the descriptor is duplicated. */
+int manager_check_folder(Manager *m, int folder_fd, ManagerCheckFunc func, void *userdata);
+/* The folder (duplicated) is asked for files first, until nobody needs one or it fails. */
+int manager_offer_folder(Manager *m, int folder_fd);
+void manager_drop_folder(Manager *m);
 /* Forgets every open check callback with this userdata. */
 void manager_check_forget(Manager *m, void *userdata);
 

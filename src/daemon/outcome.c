@@ -152,6 +152,8 @@ static const OutcomeInfo outcomes[_OUTCOME_MAX] = {
                         "MetadataMissing", "the server lacks metadata that has to be there"),
         ROW(OUTCOME_SERVER_UNREACHABLE, "server-unreachable", OUTCOME_CLASS_FAILURE, 1, "failure",
                         "ServerUnreachable", "the server does not answer"),
+        ROW(OUTCOME_FOLDER_UNREADABLE, "folder-unreadable", OUTCOME_CLASS_FAILURE, 1, "failure",
+                        "FolderUnreadable", "the folder cannot be read"),
         ROW(OUTCOME_IMAGE_INVALID, "image-invalid", OUTCOME_CLASS_FAILURE, 1, "failure",
                         "ImageInvalid", "the file that was served is not what was signed"),
         ROW(OUTCOME_DEVICE_UNREACHABLE, "device-unreachable", OUTCOME_CLASS_FAILURE, 7, "failure",

@@ -73,7 +73,8 @@ typedef enum Outcome {
         OUTCOME_METADATA_EXPIRED,
         OUTCOME_METADATA_MISSING,
         OUTCOME_SERVER_UNREACHABLE,
-        OUTCOME_IMAGE_INVALID, /* downloaded file or image does not match what was signed */
+        OUTCOME_FOLDER_UNREADABLE, /* one that was handed over in the server's place */
+        OUTCOME_IMAGE_INVALID,     /* downloaded file or image does not match what was signed */
         OUTCOME_DEVICE_UNREACHABLE,
         OUTCOME_DEVICE_REFUSED,
         OUTCOME_PUSH_FAILED_FLASH,

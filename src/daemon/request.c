@@ -145,6 +145,30 @@ Outcome device_request_update(Device *d, const char *version, Why *w) {
         return OUTCOME_DONE;
 }
 
+/* The folder may hold the very file that an update waits for. */
+static bool waits_for_file(const Device *d, const char *version) {
+        const Update *u = d->update;
+
+        return u && !u->entering && u->kind == UPDATE_UPGRADE && u->state == UPDATE_WAITING &&
+               u->wait == OUTCOME_WAIT_SERVER &&
+               (!version || version_compare(version, u->candidate->version) == 0);
+}
+
+Outcome device_request_update_from(Device *d, const char *version, int folder_fd, Why *w) {
+        Outcome o = OUTCOME_DONE;
+
+        if (folder_fd < 0)
+                return device_request_update(d, version, w);
+        if (manager_offer_folder(d->manager, folder_fd) < 0)
+                return refuse(w, OUTCOME_INTERNAL, "too many files are open");
+        if (waits_for_file(d, version))
+                update_wake(d->update);
+        else
+                o = device_request_update(d, version, w);
+        manager_consider(d->manager); /* lets go of a folder that is of no use */
+        return o;
+}
+
 Outcome device_request_restore(Device *d, Why *w) {
         const Record *r = d->record;
         Update *u;

@@ -14,6 +14,7 @@
 #include "basic/log.h"
 #include "build-config.h"
 #include "daemon/device.h"
+#include "daemon/folder-read.h"
 #include "tuf/updater.h"
 
 #define RELEASES_MAX  4096
@@ -24,7 +25,9 @@ struct Verify {
         VerifyFunc func;
         void *userdata;
         Updater *updater;
+        int folder_fd; /* borrowed; -1: the server is asked */
         FetchCall *call;
+        FolderRead *reading;
         SyncJob *job;
         uint8_t *body;
         size_t length, limit;
@@ -241,24 +244,70 @@ static void on_done(FetchCall *call, const FetchResult *result, void *userdata) 
         step(v);
 }
 
-static void fetch(Verify *v, const UpdaterStep *s) {
+static int on_file_bytes(const void *bytes, size_t n, void *userdata) {
+        Verify *v = userdata;
+
+        memcpy(v->body + v->length, bytes, n);
+        v->length += n;
+        return 0;
+}
+
+static void on_file_done(int error, const char *text, void *userdata) {
+        Verify *v = userdata;
+
+        v->reading = NULL;
+        if (error == -EFBIG)
+                updater_bytes(v->updater, v->body, v->limit + 1);
+        else if (error == -ENOENT)
+                updater_not_found(v->updater);
+        else if (error < 0)
+                updater_error(v->updater, text);
+        else
+                updater_bytes(v->updater, v->body, v->length);
+        step(v);
+}
+
+static int read_folder(Verify *v, const char *name, Why *w) {
+        _cleanup_free_ char *path = NULL;
+        FolderRequest request = { v->folder_fd, NULL, v->limit, on_file_bytes, on_file_done, v };
+        int r;
+
+        if (asprintf(&path, "metadata/%s", name) < 0) {
+                path = NULL;
+                return why_oom(w);
+        }
+        request.path = path;
+        r = folder_read_new(v->manager->event, &request, &v->reading);
+        return r < 0 ? why(w, r, "the folder cannot be read: %s", strerror(-r)) : 0;
+}
+
+static int ask_server(Verify *v, const char *name, Why *w) {
+        FetchRequest request = { .kind = FETCH_TRANSFER, .method = "GET", .byte_limit = v->limit };
         _cleanup_free_ char *url = NULL;
-        FetchRequest request = { .kind = FETCH_TRANSFER, .method = "GET", .byte_limit = s->limit };
+
+        if (asprintf(&url, "%s/%s", v->manager->config->metadata_url, name) < 0) {
+                url = NULL;
+                return why_oom(w);
+        }
+        request.url = url;
+        return fetch_client_call(v->manager->fetch, &request, on_body, on_done, v, &v->call, w);
+}
+
+static void fetch(Verify *v, const UpdaterStep *s) {
         uint8_t *larger;
         Why w;
+        int r;
 
         larger = realloc(v->body, MAX(s->limit, 1U));
         if (larger)
                 v->body = larger;
-        if (!larger || asprintf(&url, "%s/%s", v->manager->config->metadata_url, s->name) < 0) {
-                url = NULL;
-                finish(v, OUTCOME_INTERNAL, "not enough memory");
-                return;
-        }
         v->length = 0;
         v->limit = s->limit;
-        request.url = url;
-        if (fetch_client_call(v->manager->fetch, &request, on_body, on_done, v, &v->call, &w) < 0)
+        if (!larger)
+                r = why_oom(&w);
+        else
+                r = v->folder_fd >= 0 ? read_folder(v, s->name, &w) : ask_server(v, s->name, &w);
+        if (r < 0)
                 finish(v, OUTCOME_INTERNAL, w.text);
 }
 
@@ -413,7 +462,7 @@ static int load(Verify *v, Why *w) {
         return r < 0 && is_initial ? why_prefix(w, r, "no initial trust: %s", m->root_path) : r;
 }
 
-int verify_new(Manager *m, VerifyFunc func, void *userdata, Verify **ret) {
+int verify_new(Manager *m, int folder_fd, VerifyFunc func, void *userdata, Verify **ret) {
         _cleanup_(verify_freep) Verify *v = NULL;
         Why w;
         int r;
@@ -422,6 +471,7 @@ int verify_new(Manager *m, VerifyFunc func, void *userdata, Verify **ret) {
         if (!v)
                 return -ENOMEM;
         v->manager = m;
+        v->folder_fd = folder_fd;
         v->func = func;
         v->userdata = userdata;
         v->now = trusted_now(m);
@@ -443,6 +493,7 @@ Verify *verify_free(Verify *v) {
         if (!v)
                 return NULL;
         v->call = fetch_call_cancel(v->call);
+        v->reading = folder_read_free(v->reading);
         v->job = sync_job_forget(v->job);
         sd_event_source_disable_unref(v->defer);
         updater_free(v->updater);
@@ -452,17 +503,25 @@ Verify *verify_free(Verify *v) {
         return NULL;
 }
 
-int verify_target_url(Manager *m, const Release *release, char **ret) {
+int verify_target_path(const Manager *m, const Release *release, char **ret) {
         const char *slash = strrchr(release->target, '/');
         const char *file = slash ? slash + 1 : release->target;
-        char digest[SHA256_HEX];
+        char digest[SHA256_HEX] = "";
 
-        sha256_to_hex(&release->file_digest, digest);
-        if (!m->consistent_targets)
-                return asprintf(ret, "%s/%s", m->config->targets_url, release->target) < 0 ? -ENOMEM
-                                                                                           : 0;
-        return asprintf(ret, "%s/%.*s%s.%s", m->config->targets_url, (int)(file - release->target),
-                               release->target, digest, file) < 0
+        if (m->consistent_targets)
+                sha256_to_hex(&release->file_digest, digest);
+        return asprintf(ret, "%.*s%s%s%s", (int)(file - release->target), release->target, digest,
+                               *digest ? "." : "", file) < 0
                                ? -ENOMEM
                                : 0;
+}
+
+int verify_target_url(Manager *m, const Release *release, char **ret) {
+        _cleanup_free_ char *path = NULL;
+
+        if (verify_target_path(m, release, &path) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return asprintf(ret, "%s/%s", m->config->targets_url, path) < 0 ? -ENOMEM : 0;
 }

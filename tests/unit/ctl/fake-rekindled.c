@@ -143,6 +143,12 @@ Outcome device_request_update(Device *d, const char *version, Why *w) {
         return begin(d, UPDATE_UPGRADE);
 }
 
+Outcome device_request_update_from(Device *d, const char *version, int folder_fd, Why *w) {
+        if (folder_fd >= 0 && faccessat(folder_fd, "marked", R_OK, 0) < 0)
+                return refuse(w, OUTCOME_NO_RELEASE, "this is another folder");
+        return device_request_update(d, version, w);
+}
+
 Outcome device_request_restore(Device *d, Why *w) {
         if (streq(device_id(d), "floor"))
                 return refuse(w, OUTCOME_NO_BACKUP, "nothing is kept");
@@ -236,6 +242,15 @@ int manager_check(Manager *m, ManagerCheckFunc func, void *userdata) {
         asked.userdata = userdata;
         return sd_event_add_time_relative(
                         m->event, NULL, CLOCK_MONOTONIC, STEP_USEC, 1, on_checked, NULL);
+}
+
+/* Only one with this file in it is good. */
+int manager_check_folder(Manager *m, int folder_fd, ManagerCheckFunc func, void *userdata) {
+        bool good = faccessat(folder_fd, "marked", R_OK, 0) == 0;
+
+        func(good ? OUTCOME_DONE : OUTCOME_FOLDER_UNREADABLE,
+                        good ? "fresh (from a folder)" : "no metadata", userdata);
+        return 0;
 }
 
 void manager_check_forget(Manager *m, void *userdata) {

@@ -122,6 +122,21 @@ class Verbs:
         self.error(self.ctl('check', expect=1), 'no server')
         self.same(self.json('check')['outcome'], 'done')
 
+    def test_verify_hands_the_folder_over(self):
+        self.error(self.ctl('verify', '--from', self.bus.folder, expect=1), 'no metadata')
+        good = os.path.join(self.bus.folder, 'good')
+        os.mkdir(good)
+        with open(os.path.join(good, 'marked'), 'w', encoding='ascii'):
+            pass
+        self.same(self.ctl('verify', '--from', good).stdout, 'fresh (from a folder)\n')
+        self.same(self.json('verify', '--from', good)['outcome'], 'done')
+        self.same(self.json('status')['last-check'], 0)
+        self.same(self.ctl('update', 'good', '--from', good).stdout, 'good: the program runs and is confirmed\n')
+        self.error(self.ctl('update', 'good', '--from', self.bus.folder, expect=1), 'no metadata')
+        self.has(self.ctl('verify', '--from', os.path.join(good, 'marked'), expect=1).stderr, 'marked cannot be opened: Not a directory')
+        self.error(self.ctl('verify', expect=2), 'verify needs --from DIR; rekindlectl check asks the server')
+        self.error(self.ctl('check', '--from', good, expect=2), '--from is no option here; see --help')
+
     def test_explain_does_not_ask_the_server(self):
         self.has(self.ctl('check', '--explain').stdout, 'good', '2.0.0', 'update', 'it fits')
         self.same(self.json('check', '--explain', 'bad')[0]['device'], 'bad')
@@ -333,7 +348,7 @@ class Verbs:
             page = file.read()
         text = self.ctl('--help').stdout
         verbs = self.verbs()
-        self.same(len(verbs), 20)
+        self.same(len(verbs), 21)
         for verb in verbs:
             if not re.search(rf'^\.It Cm (.* , )?{verb}\b', page, re.M):
                 raise Failure(f'{verb} is not in the page')
@@ -355,6 +370,8 @@ class Verbs:
         self.same(complete('--json', 'backup', 'im'), ['images'])
         self.same(complete('ports', 'release', ''), ['line-1'])
         self.same(complete('check', '--e'), ['--explain'])
+        self.same(complete('verify', '--f'), ['--from'])
+        self.same(complete('update', '--from', SOURCE + '/con'), [SOURCE + '/conf'])
         verbs = {verb.split()[0] for verb in self.verbs()}
         self.same(complete(''), sorted(verbs))
 

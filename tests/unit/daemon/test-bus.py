@@ -104,13 +104,18 @@ class Bus:
 
     def test_unknown_option_is_refused_by_its_name(self):
         text = self.refused(device('good'), 'Device', 'Update', 'sa{sv}', '', '1', 'colour', 's', 'red')
-        self.has(text, 'there is no option "colour" here; known are: none')
+        self.has(text, 'there is no option "colour" here; known are: folder')
         text = self.refused(PATH, 'Manager', 'History', 'a{sv}', '1', 'colour', 's', 'red')
         self.has(text, 'known are: device, max')
 
     def test_option_of_another_type_is_refused(self):
         self.has(self.refused(PATH, 'Manager', 'History', 'a{sv}', '1', 'max', 's', 'ten'),
                  'option "max" has type s instead of u')
+
+    def test_folder_is_a_descriptor(self):
+        self.has(self.refused(PATH, 'Manager', 'Check', 'a{sv}', '1', 'folder', 's', '/'), 'option "folder" has type s instead of h')
+        text = self.refused(device('good'), 'Device', 'Update', 'sa{sv}', '', '1', 'folder', 's', '/')
+        self.has(text, 'option "folder" has type s instead of h')
 
     def test_option_that_is_there_twice_is_refused(self):
         self.has(self.refused(PATH, 'Manager', 'History', 'a{sv}', '2', 'max', 'u', '1', 'max', 'u', '2'),
