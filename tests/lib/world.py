@@ -331,7 +331,10 @@ class Simulator:
         self.start()
 
     def cut_power(self):
-        """At once, in the middle of whatever it does; start() brings the power back."""
+        """At once, in the middle of whatever it does; start() brings the power back. The terminal's name goes with it, as a
+        device manager sees to: its number is given away again, and may be another story's line the next moment."""
+        if os.path.islink(self.line):
+            os.unlink(self.line)
         self.simulator.kill()
 
     def control(self, command):

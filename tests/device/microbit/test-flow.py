@@ -10,7 +10,7 @@ from hub import Bus  # noqa: E402  pylint: disable=wrong-import-position
 from qemu import Microbit, add_microbit, publish  # noqa: E402  pylint: disable=wrong-import-position
 from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
-PAD = 60000  # so much that a push can be caught in the middle
+PAD = 150000  # so much that a push can be caught in the middle
 
 
 def good_update(w):
@@ -84,7 +84,7 @@ def interrupted(w, interrupt):
 
     second = publish(w, '1.1.0', pad=PAD)
     w.ctl('check', expect=0)
-    for permille in 200, 600:
+    for permille in 100, 300:
         w.wait_device(f'{permille} of 1000 are pushed', lambda d, permille=permille: d['State'] == 'pushing' and
                       d['Progress'] >= permille)
         interrupt(device)
