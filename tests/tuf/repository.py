@@ -310,7 +310,7 @@ class Bench:
         return [PROGRAM, '--metadata-dir', self.metadata, *arguments]
 
     def run(self, *arguments, wrapper=()):
-        env = dict(os.environ, ASAN_OPTIONS='exitcode=99', UBSAN_OPTIONS='halt_on_error=1:exitcode=99')
+        env = dict(os.environ, ASAN_OPTIONS='exitcode=99:verify_asan_link_order=0', UBSAN_OPTIONS='halt_on_error=1:exitcode=99')
         if self.shift:
             env.update(LD_PRELOAD=CLOCKSHIM, CLOCK_SHIFT=str(self.shift))
         done = subprocess.run([*wrapper, *self.command(*arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

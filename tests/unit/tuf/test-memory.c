@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
+#include "graph.h"
 #include "image/release.h"
-#include "tuf-maker.h"
 
 #define ABC_SHA256 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define LOOPS_MAX  20000
@@ -28,7 +28,9 @@ static bool fails(void) {
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 char *__real_strdup(const char *s);
+void *__real_reallocarray(void *p, size_t n, size_t size);
 void *__wrap_malloc(size_t n);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 char *__wrap_strdup(const char *s);
 json_t *__real_json_loadb(const char *bytes, size_t n, size_t flags, json_error_t *ret_error);
@@ -40,6 +42,10 @@ void *__wrap_malloc(size_t n) {
 
 void *__wrap_calloc(size_t n, size_t size) {
         return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size) {
+        return fails() ? NULL : __real_reallocarray(p, n, size);
 }
 
 char *__wrap_strdup(const char *s) {
@@ -107,6 +113,46 @@ static void refresh_survives_each_failure(void **state) {
         assert_true(n > 50);
 }
 
+/* The refresh of the fixture is good; then a survey and a search, with the Nth failure. */
+static bool walk(Maker *m, unsigned long n) {
+        static const char *const folders[] = { "team" };
+        TufTarget t;
+        bool found;
+
+        json_object_clear(m->local);
+        json_object_set(m->local, "root.json", json_object_get(m->files, "1.root.json"));
+        maker_expect(m, UPDATER_OK, NULL);
+        arm(n);
+        if (updater_survey(m->updater, folders, 1) < 0 || maker_run(m) != UPDATER_OK ||
+                        updater_look_up(m->updater, "team/1/a") < 0 || maker_run(m) != UPDATER_OK) {
+                countdown = 0;
+                return false;
+        }
+        found = updater_find_target(m->updater, "team/1/a", &t) == 0;
+        countdown = 0;
+        if (!found && updater_missing(m->updater, "team/1/a", &m->why) == UPDATER_E_SIGNATURE)
+                fail_msg("allocation %lu: %s", n, m->why.text);
+        return found;
+}
+
+static void walk_survives_each_failure(void **state) {
+        Maker *m = *state;
+        unsigned long n = 0;
+
+        graph_delegate(m, "targets", "A", "team/*/*", 6);
+        graph_delegate(m, "A", "B", "team/*/*", 7);
+        graph_add_target(m, "B", "team/1/a");
+        graph_publish(m);
+        do {
+                bool found = walk(m, ++n);
+
+                assert_true(found || fired);
+                assert_true(n < LOOPS_MAX);
+        } while (fired);
+        print_message("%lu allocations\n", n);
+        assert_true(n > 40);
+}
+
 static int read_release(const TufTarget *t, Release **ret) {
         Release *release = NULL, *copy;
         json_t *custom;
@@ -155,6 +201,7 @@ static void release_survives_each_failure(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(refresh_survives_each_failure),
+                TEST(walk_survives_each_failure),
                 TEST(release_survives_each_failure),
         };
 
