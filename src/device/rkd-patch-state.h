@@ -5,7 +5,7 @@
  * The memory of the patch decoder. Private: only rkd-patch.c may touch its members.
  */
 
-#include "proto/patch-model.h"
+#include "proto/patch-trail.h"
 #include "rekindle/platform.h"
 
 #ifndef RKD_PATCH_UNITS_MAX

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "device/rkd-flash.h"
+#include "proto/bytes.h"
 #include "proto/patch-code.h"
 
 enum {
@@ -50,17 +51,16 @@ static unsigned decode(RkdPatch *p, unsigned context) {
         uint32_t bound = (p->range >> 16) * p->model.chance[context];
         unsigned bit = p->code < bound;
 
-        if (bit)
-                p->range = bound;
-        else {
+        if (!bit) {
                 p->code -= bound;
-                p->range -= bound;
+                bound = p->range - bound;
         }
+        p->range = bound;
+        rkd_patch_learn(&p->model, context, bit);
         while (p->range < RANGE_MIN) {
                 p->range <<= 8;
                 p->code = p->code << 8 | next_byte(p);
         }
-        rkd_patch_learn(&p->model, context, bit);
         return bit;
 }
 
@@ -110,18 +110,29 @@ static uint32_t distance_of(const RkdPatch *p) {
         return (uint32_t)(p->source >> 1);
 }
 
-/* What this unit has so far, or else flash. */
-static uint8_t read_byte(RkdPatch *p, uint32_t from) {
+/* n bytes, of one unit: what this one has so far, or else flash. */
+static void read_bytes(RkdPatch *p, uint32_t from, bool fresh, uint8_t *ret, unsigned n) {
         const RkdPlatform *platform = p->platform;
-        bool fresh = kind_of(p) == RKD_PATCH_NEW || p->erases_first;
-        uint8_t byte = 0xff;
 
-        if (fresh && from >= p->piece && from < p->at)
-                return platform->page[from - p->piece];
-        if (unit_has(p, p->readable, from >> p->unit_shift) &&
-                        rkd_flash_read(platform, platform->program_base + from, &byte, 1) < 0)
+        if (fresh)
+                *ret = platform->page[from - p->piece];
+        else if (unit_has(p, p->readable, from >> p->unit_shift) &&
+                        rkd_flash_read(platform, platform->program_base + from, ret, n) < 0)
                 p->fault = true;
-        return byte;
+}
+
+/* The n bytes of the source that begin here, one or four, as a number. */
+static uint32_t read_source(RkdPatch *p, uint32_t from, unsigned n) {
+        bool fresh = kind_of(p) == RKD_PATCH_NEW || p->erases_first;
+        uint32_t have = fresh ? p->at - p->piece : 0, behind = from + n - 1;
+        uint8_t bytes[4] = { 0xff, 0xff, 0xff, 0xff };
+
+        if (from >> p->unit_shift == behind >> p->unit_shift && from - p->piece + 3 >= have + 3)
+                read_bytes(p, from, false, bytes, n);
+        else
+                for (unsigned i = 0; i < n; i++)
+                        read_bytes(p, from + i, from + i - p->piece < have, bytes + i, 1);
+        return rkd_load_u32(bytes);
 }
 
 /* Never beyond the piece. */
@@ -237,11 +248,10 @@ static void decode_literal(RkdPatch *p, uint32_t byte) {
 }
 
 static void decode_position(RkdPatch *p) {
-        uint32_t from = p->at - distance_of(p), bytes = 0;
+        uint32_t from = p->at - distance_of(p);
+        uint32_t bytes = read_source(p, from, (from | p->at) % 2 == 0 ? 4 : 1);
         unsigned class;
 
-        for (unsigned i = (from | p->at) % 2 == 0 ? 4 : 1; i-- > 0;)
-                bytes = bytes << 8 | read_byte(p, from + i);
         if (decode_word(p, from, bytes))
                 return;
         class = rkd_code_class(p->platform->instruction_set, from, p->at, (uint8_t)bytes,

@@ -7,7 +7,7 @@
 #include "image/patch-range.h"
 #include "image/patch.h"
 #include "proto/patch-code.h"
-#include "proto/patch-model.h"
+#include "proto/patch-trail.h"
 
 #define PATCH_COST_BIT 1024u /* one bit, as costs count */
 #define PATCH_PAD      8     /* zero bytes behind every text */

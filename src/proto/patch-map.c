@@ -3,47 +3,67 @@
 
 #include "proto/patch-map.h"
 
+#include <string.h>
+
 #define NEAR UINT32_C(0x40000)
 
-RkdMapGuess rkd_map_look_up(const RkdMap *map, uint32_t address) {
-        RkdMapGuess guess = { 0, 0, RKD_MAP_UNKNOWN };
-        uint32_t below = NEAR, above = NEAR, low = 0, high = 0;
-        const RkdMapEntry *e = map->entries;
+/* The first entry that is not below the address. */
+static RkdMapEntry *find(RkdMap *map, uint32_t address) {
+        RkdMapEntry *low = map->entries;
 
-        for (unsigned n = map->n; n > 0; n--, e++) {
-                uint32_t gap = address - e->address;
+        for (unsigned n = map->n; n > 0;) {
+                unsigned half = n / 2;
 
-                if (gap < below) {
-                        below = gap;
-                        low = e->move;
-                }
-                if (0 - gap < above) {
-                        above = 0 - gap;
-                        high = e->move;
-                }
+                if (low[half].address < address) {
+                        low += half + 1;
+                        n -= half + 1;
+                } else
+                        n = half;
         }
-        guess.move = below < NEAR && below <= above ? low : high;
-        guess.other = low ^ high ^ guess.move;
-        if (below == 0)
-                guess.class = RKD_MAP_EXACT;
-        else if (below < NEAR && above < NEAR)
-                guess.class = low == high ? RKD_MAP_INSIDE : RKD_MAP_BETWEEN;
-        else if (below < NEAR || above < NEAR)
-                guess.class = RKD_MAP_EDGE;
-        return guess;
+        return low;
+}
+
+RkdMapGuess rkd_map_look_up(const RkdMap *map, uint32_t address) {
+        const RkdMapEntry *e = find((RkdMap *)map, address);
+        uint32_t above = NEAR, below = NEAR, move = 0, other = 0;
+        uint8_t class = RKD_MAP_UNKNOWN;
+
+        if (e < map->entries + map->n && e->address - address < NEAR) {
+                above = e->address - address;
+                move = e->move;
+                class = RKD_MAP_EDGE;
+        }
+        if (above == 0)
+                class = RKD_MAP_EXACT;
+        else if (e > map->entries && address - e[-1].address < NEAR) {
+                below = address - e[-1].address;
+                other = e[-1].move;
+                if (class == RKD_MAP_EDGE)
+                        class = move == other ? RKD_MAP_INSIDE : RKD_MAP_BETWEEN;
+                else
+                        class = RKD_MAP_EDGE;
+        }
+        if (below <= above && below < NEAR)
+                return (RkdMapGuess){ other, move, class };
+        return (RkdMapGuess){ move, other, class };
 }
 
 void rkd_map_learn(RkdMap *map, unsigned room, uint32_t address, uint32_t move) {
-        unsigned i = 0;
+        RkdMapEntry *e = find(map, address), *end = map->entries + map->n, *gap = end;
 
-        while (i < map->n && map->entries[i].address != address)
-                i++;
-        if (i == map->n) {
-                i = map->next;
-                map->next = (uint16_t)(i + 1 < room ? i + 1 : 0);
+        if (e == end || e->address != address) {
                 if (map->n < room)
                         map->n++;
+                else {
+                        gap = map->entries + map->leaves;
+                        map->leaves = (uint16_t)(map->leaves + 1u < room ? map->leaves + 1 : 0);
+                }
+                if (gap < e) {
+                        e--;
+                        memmove(gap, gap + 1, (size_t)((uint8_t *)e - (uint8_t *)gap));
+                } else
+                        memmove(e + 1, e, (size_t)((uint8_t *)gap - (uint8_t *)e));
         }
-        map->entries[i].address = address;
-        map->entries[i].move = move;
+        e->address = address;
+        e->move = move;
 }

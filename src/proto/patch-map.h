@@ -3,8 +3,9 @@
 
 /*
  * The map of the patch codec: where old addresses went, as far as both ends have learnt it
- * (rekindle-patch(7), "Map"). Addresses and how far each has moved, in no order; the oldest
- * entry gives way. What lies between two entries moved like its neighbours, probably.
+ * (rekindle-patch(7), "Map"). Addresses in their order, and how far each has moved; one after
+ * the other makes room when the map is full. What lies between two entries moved like its
+ * neighbours, probably.
  */
 
 #include "proto/patch-profile.h"
@@ -24,7 +25,7 @@ typedef struct RkdMapEntry {
 /* All zero: nothing is known. */
 typedef struct RkdMap {
         uint16_t n;
-        uint16_t next; /* the entry that is made next */
+        uint16_t leaves; /* the entry that makes room next */
         RkdMapEntry entries[RKD_PATCH_MAP_MOST];
 } RkdMap;
 

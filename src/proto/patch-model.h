@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The models of the patch codec: every adaptive probability, the contexts that choose among
- * them, and how they learn (rekindle-patch(7), "Contexts"). Encoder and decoder share this and
- * nothing else.
+ * The models of the patch codec: every adaptive probability, and how it learns
+ * (rekindle-patch(7), "Contexts"). This, patch-trail.h, the map and the instructions are all that
+ * encoder and decoder share. What is called for every decision is inline: a device has it once.
  *
  * A probability is always that of a one, in 65536ths. A one is what happens seldom.
  */
@@ -64,35 +64,22 @@ typedef struct RkdPatchModel {
         uint8_t seen[_RKD_PATCH_CONTEXTS]; /* how often */
 } RkdPatchModel;
 
-/* What happened before the present position. */
-typedef struct RkdPatchTrail {
-        uint8_t streak; /* 0 after a jump, 1 to 3 after as many literals, then 3 + bytes copied */
-        uint8_t broken; /* whether there was a literal since the last jump */
-        uint8_t was_wrong; /* whether the last predicted word was */
-} RkdPatchTrail;
-
 void rkd_patch_model_init(RkdPatchModel *model, uint8_t profile);
-void rkd_patch_learn(RkdPatchModel *m, unsigned context, unsigned bit);
 
-/* class: rkd_code_class() */
-unsigned rkd_patch_miss(const RkdPatchTrail *t, unsigned class);
+#define RKD_PATCH_LEAST 16  /* no probability is nearer to 0 or 65536 */
+#define RKD_PATCH_TRUST 30u /* after so many, a decision counts as much as the last one */
 
-static inline unsigned rkd_patch_stays(const RkdPatchTrail *t) { /* not after a jump */
-        return RKD_PATCH_STAYS + (t->streak < 4u ? t->streak : 4u) - 1;
-}
+/* 256 / (n + 1.5) */
+extern const uint8_t rkd_patch_rates[RKD_PATCH_TRUST + 1];
 
-/* class: RkdMapClass or RKD_PATCH_REWRITTEN */
-static inline unsigned rkd_patch_wrong(const RkdPatchTrail *t, unsigned what, unsigned class) {
-        return RKD_PATCH_WRONG + (what * 6 + class) * 2 + t->was_wrong;
-}
+static inline void rkd_patch_learn(RkdPatchModel *m, unsigned context, unsigned bit) {
+        int32_t aim = bit ? 65536 - RKD_PATCH_LEAST : RKD_PATCH_LEAST;
+        uint16_t *chance = m->chance + context;
+        uint8_t *seen = m->seen + context;
 
-static inline unsigned rkd_patch_abandoned(const RkdPatchTrail *t, unsigned what) {
-        return RKD_PATCH_ABANDONED + what * 2 + (t->streak == 0);
-}
-
-/* Whether the map learns of a word: it was corrected, or right where two moves were possible. */
-static inline bool rkd_patch_learns(unsigned class, bool wrong) {
-        return class != RKD_PATCH_REWRITTEN && (wrong || class == RKD_MAP_BETWEEN);
+        *chance = (uint16_t)(*chance + ((aim - *chance) * rkd_patch_rates[*seen] >> 8));
+        if (*seen < RKD_PATCH_TRUST)
+                (*seen)++;
 }
 
 static inline unsigned rkd_patch_map_room(const RkdPatchModel *m) {
@@ -105,11 +92,9 @@ static inline unsigned rkd_patch_number(RkdPatchNumber which) {
         return RKD_PATCH_NUMBERS + which * RKD_PATCH_NUMBER_SIZE;
 }
 
-/* Whether a literal is told by its difference from the source's byte, and its tree; t: with this
- * literal counted. */
-bool rkd_patch_is_difference(const RkdPatchTrail *t, unsigned kind);
-unsigned rkd_patch_literal(const RkdPatchModel *m, bool difference, uint32_t to);
+/* The tree of a literal. */
+static inline unsigned rkd_patch_literal(const RkdPatchModel *m, bool difference, uint32_t to) {
+        unsigned odd = RKD_PATCH_IS_FULL(m->profile) ? to & 1 : 0;
 
-void rkd_patch_trail_copy(RkdPatchTrail *t, unsigned n);
-void rkd_patch_trail_jump(RkdPatchTrail *t);
-void rkd_patch_trail_literal(RkdPatchTrail *t);
+        return RKD_PATCH_LITERALS + (odd * 2 + !difference) * RKD_PATCH_TREE;
+}

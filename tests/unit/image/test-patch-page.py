@@ -75,18 +75,18 @@ def class_of(isa, a, d, b, e):
 
 class Map:
     def __init__(self, room):
-        self.room, self.entries, self.oldest = room, [], 0
+        self.room, self.entries, self.leaves = room, [], 0
 
     def learn(self, address, move):
         for entry in self.entries:
             if entry[0] == address:
                 entry[1] = move
                 return
-        if len(self.entries) < self.room:
-            self.entries.append([address, move])
-            return
-        self.entries[self.oldest] = [address, move]
-        self.oldest = (self.oldest + 1) % self.room
+        if len(self.entries) == self.room:
+            del self.entries[self.leaves]
+            self.leaves = (self.leaves + 1) % self.room
+        self.entries.append([address, move])
+        self.entries.sort()
 
     def look_up(self, x):
         """(class, move, other)"""
