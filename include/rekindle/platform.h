@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "device/rkd-config.h"
+#include "proto/frame.h"
 #include "proto/message.h"
 #include "proto/patch-model.h"
 
@@ -26,6 +27,8 @@
 #define RKD_PAGE_MIN        512u /* page buffer */
 #define RKD_RECORD_SIZE_MIN 640u /* of one record page */
 #define RKD_WRITE_SIZE_MAX  32u
+#define RKD_RX_BYTES(n)     ((n) + 8u)  /* of a frame with n bytes of payload, in rx */
+#define RKD_TX_BYTES(n)     ((n) + 14u) /* the same in tx */
 
 typedef struct RkdStart {
         uint32_t program_base;
@@ -39,6 +42,10 @@ typedef struct RkdStart {
 typedef struct RkdPlatform {
         void *user; /* handed to every function */
 
+        /* Optional, instead of `address`: where the factory or a switch sets it. With one that is
+         * not 0 the device is in half duplex, whatever `capabilities` says. */
+        uint8_t (*find_address)(void *user);
+
         uint8_t address;            /* 0: point to point, 1..254: on a bus */
         uint8_t instruction_set;    /* RkdInstructionSet */
         uint8_t start_attempts;     /* 0: RKD_ATTEMPTS; at most 8 */
@@ -46,18 +53,20 @@ typedef struct RkdPlatform {
         uint8_t n_regions;          /* 1..RKD_REGIONS_MAX */
         uint8_t patch_profile;      /* with `patch`: RkdPatchProfile, of those that were built */
         uint16_t record_write_size; /* 1..RKD_WRITE_SIZE_MAX, a power of 2 */
-        uint16_t max_payload; /* of DATA, bootloader: 64..RKD_PAYLOAD_MAX, at most ring_bytes */
+        uint16_t max_payload;       /* 64..RKD_PAYLOAD_MAX, in the bootloader at most ring_bytes */
         /* of READ, TRIAL_TIMER, FULL_DUPLEX, FLASH_BLOCKS_CPU; in the program also SIGNED and FLOOR
          * where its bootloader has the hooks for them; the library adds the others */
         uint32_t capabilities;
 
-        /* Flash. erase: the erase unit that begins at `address`; write: address and n are
-         * multiples of the write size, the data stays untouched until poll has answered. Both
-         * begin the operation and return 0, or < 0. poll: 0 done, 1 busy, < 0 failed. A platform
-         * whose CPU stands still meanwhile does the whole in erase and write, and lets
-         * everything that `send` took leave before that. */
+        /* Flash. erase: n bytes from `address` on, whole erase units: one flash unit or one record
+         * page; write: address and n are multiples of the write size, the data stays untouched
+         * until poll has answered. Both begin the operation and return 0, or < 0. poll: 0 done, 1
+         * busy, < 0 failed. A platform whose CPU stands still meanwhile does the whole in erase and
+         * write, and lets everything that `send` took leave before that. */
+#if !RKD_FLASH_MAPPED
         int (*flash_read)(void *user, uint32_t address, void *out, size_t n);
-        int (*flash_erase)(void *user, uint32_t address); /* bootloader */
+#endif
+        int (*flash_erase)(void *user, uint32_t address, uint32_t n); /* bootloader */
         int (*flash_write)(void *user, uint32_t address, const void *data, size_t n);
 #if !RKD_FLASH_BLOCKS
         int (*flash_poll)(void *user);
@@ -70,26 +79,28 @@ typedef struct RkdPlatform {
 
         /* Geometry. Regions are in rising order and cover [program_base, program_base +
          * program_space) without a gap; they may cover more. unit_size: what SUMS and runs count
-         * in; a multiple of every erase size inside the program space, and of every write size;
-         * program_space is a multiple of it. */
+         * in, and what is erased at a time; a power of 2, a multiple of every erase size inside the
+         * program space, and of every write size; program_space is a multiple of it. */
         const RkdRegion *regions;
         uint32_t unit_size, program_base, program_space;
 
-        /* Two erase units outside the program space. Each write unit is written at most once
-         * between two erases. */
+        /* Two pieces of flash outside the program space, erased one at a time. Each write unit is
+         * written at most once between two erases. */
         uint32_t record_pages[2];
         uint32_t record_size; /* bytes of one, at least RKD_RECORD_SIZE_MIN */
 
-        uint32_t erase_ms; /* worst case for one erase unit */
+        uint32_t erase_ms; /* worst case for one flash unit */
         uint32_t write_ms; /* worst case for one page buffer */
 
-        /* Memory. page: the page buffer, bytes a multiple of 512 (and of every write size), a
-         * divisor or a multiple of unit_size. ring: the receive buffer, which is the window; at
-         * least 128. tx: at least RKD_FRAME_ENCODED(64), for answers up to what fits. */
+        /* Memory, page and rx aligned as a uint32_t is. page: the page buffer, bytes a power of 2,
+         * at least 512; of a smaller unit it holds one. ring: the receive buffer, which is the
+         * window; at least 128. rx: one frame, RKD_RX_BYTES(max_payload). tx: at least
+         * RKD_TX_BYTES(64), for answers up to what fits. */
         uint8_t *page; /* bootloader */
         uint32_t page_bytes;
         uint8_t *ring; /* bootloader */
         uint32_t ring_bytes;
+        uint8_t *rx;
         uint8_t *tx;
         uint32_t tx_bytes;
         /* optional: 32 bytes that survive a reset (not a power cut), shared by bootloader and

@@ -1,228 +1,184 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BEGIN: the begin area comes in pieces into the page buffer; when it is complete it is judged, and
- * the record is written from where it lies.
- *
- * In the buffer: room for the prefix of the record | begin area | floor in force.
+ * BEGIN: the begin area comes in pieces into the page buffer, to its place in an RkdBody; when
+ * it is complete it is judged, and the record is written from where it lies.
  */
 
 #include <string.h>
 
-#include "device/rkd-boot.h"
-#include "device/rkd-digest.h"
-#include "device/rkd-flash.h"
-#include "device/rkd-record.h"
-#include "device/rkd-retained.h"
-#include "device/rkd-stream.h"
+#include "device/rkd-engine.h"
+#include "proto/crc.h"
 #include "proto/header.h"
 
-#define BUSY_MAX_MS 60000u
 #define RESULT_OPEN 0xfeu /* the begin area was not judged yet */
+#define HEAD_TEXTS  44u   /* in the device header */
 
-/* Where things lie in the begin area … */
-enum {
-        AREA_FORMAT = 0,
-        AREA_FLAGS = 1,
-        AREA_TRIAL = 2,
-        AREA_PUSH_ID = 4,
-        AREA_REPLACES = 12,
-        AREA_N_HEADER = 20,
-        AREA_N_SIGNATURE = 22
-};
-/* … and in the device header. */
-enum {
-        HEADER_FORMAT = 4,
-        HEADER_LENGTH = 8,
-        HEADER_TEXTS = 44
-};
-
-static uint8_t *begin_area(const RkdBoot *b) {
-        return b->platform->page + RKD_RECORD_PREFIX;
+static RkdBody *page_body(const RkdDevice *d) {
+        return (RkdBody *)(void *)RKD_PLATFORM(d)->page;
 }
 
-static bool is_same_id(const uint8_t *a, const uint8_t *b) {
-        return memcmp(a, b, 8) == 0;
+/* The byte behind a text, which begins with its length; beyond `end` when there is no good one. */
+static const uint8_t *skip_text(const uint8_t *at, const uint8_t *end) {
+        unsigned n;
+
+        if (at >= end || *at > RKD_TEXT_MAX)
+                return end + 1;
+        for (n = *at++; n > 0; n--, at++)
+                if (at >= end || *at < 0x20 || *at > 0x7e)
+                        return end + 1;
+        return at;
 }
 
-static bool is_foreign(const RkdBoot *b) {
-        const RkdRecord *r = &b->record;
-        const uint8_t *area = begin_area(b);
+static bool is_text(const uint8_t *at, const char *wanted) {
+        unsigned n = 0;
 
-        if (r->status == RKD_RECORD_NONE || r->confirmed)
-                return false;
-        return !is_same_id(area + AREA_REPLACES, r->push_id) &&
-               !is_same_id(area + AREA_PUSH_ID, r->push_id);
+        while (wanted && wanted[n] != '\0')
+                n++;
+        return *at == n && memcmp(at + 1, wanted, n) == 0;
 }
 
 #if RKD_WITH_FLOOR
-/* The highest floor that was ever confirmed here: the one in force, or that of the confirmed
- * program. Puts it behind the begin area. */
-static RkdText find_floor(RkdBoot *b) {
-        char *end = (char *)begin_area(b) + b->begin_total, other[RKD_TEXT_MAX];
-        RkdText floor = rkd_record_floor(&b->record, end), header;
+static RkdText to_text(const uint8_t *at) {
+        return (RkdText){ (const char *)at + 1, *at };
+}
 
-        if (b->platform->compare_versions && b->record.confirmed) {
-                header = rkd_record_header_floor(&b->record, other);
-                if (header.length > 0 && (floor.length == 0 || b->platform->compare_versions(header,
-                                                                               floor) > 0)) {
-                        memcpy(end, other, header.length);
-                        floor.length = header.length;
-                }
+/* Into the page: the highest floor that was ever confirmed here, the one in force or that of the
+ * confirmed program. False when the version is below it. */
+static bool is_above_floor(RkdDevice *d, const uint8_t *version) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint8_t *floor = p->page + RKD_BODY_FLOOR, buffer[1 + RKD_TEXT_MAX];
+        const uint8_t *other;
+
+        if (d->status != RKD_RECORD_GOOD)
+                return true;
+        (void)rkd_flash_read(p, rkd_record_address(d, RKD_BODY_FLOOR), floor, sizeof(buffer));
+        if (!p->compare_versions)
+                return true;
+        if ((d->marks & 1 << RKD_MARK_CONFIRMED) != 0) {
+                other = rkd_flash_view(d, rkd_record_text(d, 2), buffer, sizeof(buffer));
+                if (*other > 0 && (*floor == 0 || p->compare_versions(to_text(other),
+                                                                  to_text(floor)) > 0))
+                        memcpy(floor, other, 1u + *other);
         }
-        b->n_floor = floor.length;
-        return floor;
+        return *floor == 0 || p->compare_versions(to_text(version), to_text(floor)) >= 0;
 }
 #endif
 
-/* Strict, as rkd_header_decode() is, but without a place for all that it finds. */
-static uint8_t judge_header(RkdBoot *b, const uint8_t *header) {
-        const RkdPlatform *p = b->platform;
-        uint16_t n = rkd_load_u16(begin_area(b) + AREA_N_HEADER);
-        uint16_t n_signature = rkd_load_u16(begin_area(b) + AREA_N_SIGNATURE);
-        RkdReader r = { .at = header + HEADER_TEXTS, .left = (size_t)(n - HEADER_TEXTS) };
-        RkdText model, version, hardware;
-        uint8_t n_hardware;
+/* What of the header a device has to understand. */
+static uint8_t judge_header(RkdDevice *d, const RkdBody *body) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        const RkdHead *h = &body->header;
+        const uint8_t *end = (const uint8_t *)h + rkd_le16(body->n_header), *at, *model, *version;
         bool fits;
 
-        if (n < HEADER_TEXTS)
+        model = (const uint8_t *)h + HEAD_TEXTS;
+        version = skip_text(model, end);
+        at = skip_text(skip_text(version, end), end);
+        if (at >= end)
                 return RKD_BAD_HEADER;
-        model = rkd_get_text(&r, RKD_TEXT_MAX);
-        version = rkd_get_text(&r, RKD_TEXT_MAX);
-        (void)rkd_get_text(&r, RKD_TEXT_MAX);
-        n_hardware = rkd_get_u8(&r);
-        fits = n_hardware == 0;
-        if (memcmp(header, "RKH1\1", 5) != 0 || header[5] >= _RKD_ALGORITHM_MAX ||
-                        rkd_load_u16(header + 6) != 0 || model.length == 0 || version.length == 0 ||
-                        n_hardware > RKD_HARDWARE_MAX ||
-                        n_signature != (header[5] == 0 ? 0 : RKD_SIGNATURE_BYTES))
-                return RKD_BAD_HEADER;
-        while (n_hardware-- > 0) {
-                hardware = rkd_get_text(&r, RKD_TEXT_MAX);
-                if (hardware.length == 0)
-                        return RKD_BAD_HEADER;
-                if (rkd_text_equal(hardware, rkd_text(p->hardware)))
+        fits = *at == 0;
+        for (unsigned n = *at++; n > 0; n--) {
+                if (at < end && is_text(at, p->hardware))
                         fits = true;
+                at = skip_text(at, end);
         }
-        if (!rkd_reader_is_done(&r) || rkd_load_u32(header + HEADER_LENGTH) == 0)
+        if (at != end || memcmp(h->magic, "RKH1\1", 5) != 0 || h->reserved != 0 || h->length == 0 ||
+                        *version == 0 || h->algorithm >= _RKD_ALGORITHM_MAX ||
+                        rkd_le16(body->n_signature) !=
+                                        (h->algorithm == 0 ? 0 : RKD_SIGNATURE_BYTES))
                 return RKD_BAD_HEADER;
-        if (!rkd_text_equal(model, rkd_text(p->model)))
+        if (!is_text(model, p->model))
                 return RKD_WRONG_MODEL;
         if (!fits)
                 return RKD_WRONG_HARDWARE;
-        if (rkd_load_u32(header + HEADER_LENGTH) > p->program_space)
+        if (rkd_le32(h->length) > p->program_space)
                 return RKD_TOO_LARGE;
 #if RKD_WITH_FLOOR
-        {
-                RkdText floor = find_floor(b);
-
-                if (p->compare_versions && floor.length > 0 &&
-                                p->compare_versions(version, floor) < 0)
-                        return RKD_BELOW_FLOOR;
-        }
+        if (!is_above_floor(d, version))
+                return RKD_BELOW_FLOOR;
 #endif
-        return rkd_boot_verify(b, header, n, n_signature);
+        return rkd_boot_verify(d, body);
 }
 
 /* The begin area is complete. */
-static uint8_t judge_begin(RkdBoot *b) {
-        const RkdRecord *r = &b->record;
-        const uint8_t *area = begin_area(b), *header = area + RKD_BEGIN_FIXED;
-        uint16_t n_header = rkd_load_u16(area + AREA_N_HEADER);
-        uint16_t n_signature = rkd_load_u16(area + AREA_N_SIGNATURE);
-        uint16_t trial = (uint16_t)(rkd_load_u16(area + AREA_TRIAL) - 1u);
-        static const uint8_t none[8];
-        uint8_t result;
+static uint8_t judge(RkdDevice *d) {
+        const RkdBody *body = page_body(d);
+        uint32_t n_header = rkd_le16(body->n_header);
+        bool ours;
 
-        if (b->begin_total < RKD_BEGIN_FIXED || n_header > RKD_HEADER_MAX ||
-                        n_signature > RKD_SIGNATURE_BYTES ||
-                        b->begin_total != RKD_BEGIN_FIXED + n_header + n_signature ||
-                        area[AREA_FORMAT] != 1 || (area[AREA_FLAGS] & ~RKD_BEGIN_RESTORE) != 0 ||
-                        trial >= RKD_TRIAL_SECONDS_MAX || is_same_id(area + AREA_PUSH_ID, none))
+        if (d->begin_total != RKD_BEGIN_FIXED + n_header + rkd_le16(body->n_signature) ||
+                        body->format != 1 || (body->flags & ~RKD_BEGIN_RESTORE) != 0 ||
+                        rkd_le16(body->trial_seconds) - 1u >= RKD_TRIAL_SECONDS_MAX ||
+                        (body->push_id[0] | body->push_id[1]) == 0)
                 return RKD_BAD_LENGTH;
-        if (is_foreign(b))
+        ours = rkd_record_is_ours(d, (const uint8_t *)body->push_id);
+        if (d->status != RKD_RECORD_NONE && (d->marks & 1 << RKD_MARK_CONFIRMED) == 0 && !ours &&
+                        !rkd_record_is_ours(d, (const uint8_t *)body->replaces))
                 return RKD_FOREIGN_PUSH;
-        if (is_same_id(area + AREA_PUSH_ID, r->push_id))
-                return !r->verified && n_header == r->n_header &&
-                                                       rkd_record_holds(r, RKD_BEGIN_FIXED, header,
-                                                                       n_header)
-                                       ? RKD_OK
-                                       : RKD_BAD_STATE;
-        result = judge_header(b, header);
-        if (result != RKD_OK)
-                return result;
-        b->record_due = true;
-        return RKD_LATER;
-}
+        if (ours) {
+                uint32_t address = rkd_record_address(d, RKD_BODY_BEGIN + RKD_BEGIN_FIXED);
 
-static uint16_t record_ms(const RkdPlatform *p) {
-        uint32_t ms = p->erase_ms + p->write_ms;
-
-        return (uint16_t)(ms < BUSY_MAX_MS ? ms : BUSY_MAX_MS);
-}
-
-/* The record is written from here on; *a says BUSY first where flash blocks the CPU. */
-static uint8_t finish_begin(RkdBoot *b, RkdReply *a) {
-        if (b->begin_result == RESULT_OPEN)
-                b->begin_result = judge_begin(b);
-        if (b->record_due && rkd_stream_is_blocking(&b->stream)) {
-                a->busy_ms = record_ms(b->platform);
-                return RKD_BUSY;
+                if (d->marks != 0 || rkd_flash_crc(d, address, n_header) !=
+                                                     rkd_crc32(&body->header, n_header))
+                        return RKD_BAD_STATE;
+                return RKD_OK;
         }
-        return b->begin_result;
+        return judge_header(d, body);
 }
 
 /* total u16, offset u16, bytes; answer: have u16 */
-uint8_t rkd_boot_on_begin(RkdBoot *b, const uint8_t *in, RkdReply *a) {
-        uint16_t total = rkd_load_u16(in), offset = rkd_load_u16(in + 2);
-        uint8_t n = (uint8_t)(b->link.n_command - 4);
-        bool is_known;
+uint8_t rkd_boot_on_begin(RkdDevice *d, const uint8_t *in, uint32_t n) {
+        uint32_t total = rkd_load_u16(in), offset = rkd_load_u16(in + 2);
+        uint8_t *area = RKD_PLATFORM(d)->page + RKD_BODY_BEGIN;
 
-        if (n > RKD_BEGIN_PIECE || offset + n > total)
+        n -= 4;
+        if (n - 1 >= RKD_BEGIN_PIECE || offset + n > total || total > RKD_BEGIN_MAX)
                 return RKD_BAD_LENGTH;
-        is_known = total == b->begin_total && b->begin_have == total && offset + n == total;
-        if (!is_known) {
-                if (!rkd_boot_is_at_rest(b))
+        /* The last piece once more asks for the result. */
+        if (total != d->begin_total || d->begin_have != total || offset + n != total) {
+                if (!rkd_boot_is_at_rest(d))
                         return RKD_LATER;
-                if (total > RKD_BEGIN_MAX)
-                        return RKD_BAD_LENGTH;
-                if (offset == 0 || total != b->begin_total) {
-                        rkd_stream_stop(&b->stream);
-                        b->begin_have = 0;
-                        b->begin_total = total;
-                        b->begin_result = RESULT_OPEN;
+                if (offset == 0 || total != d->begin_total) {
+                        rkd_stream_stop(d);
+                        memset(area, 0, RKD_BODY_BYTES - RKD_BODY_BEGIN);
+                        d->begin_have = 0;
+                        d->begin_total = (uint16_t)total;
+                        d->begin_result = RESULT_OPEN;
                 }
-                if (offset == b->begin_have) {
-                        memcpy(begin_area(b) + offset, in + 4, n);
-                        b->begin_have = (uint16_t)(offset + n);
-                        is_known = b->begin_have == total;
+                if (offset == d->begin_have) {
+                        memcpy(area + offset, in + 4, n);
+                        d->begin_have = (uint16_t)(offset + n);
                 }
         }
-        rkd_store_u16(a->out, b->begin_have);
-        a->n = 2;
-        return is_known ? finish_begin(b, a) : RKD_OK;
-}
-
-/* A new push is open: nothing that was known of the old program holds. */
-static void open_push(RkdBoot *b) {
-        rkd_boot_forget_check(b);
-        b->retained.boots = 0;
-        b->retained.retries = 0;
-        rkd_retained_store(&b->retained, b->platform);
-}
-
-void rkd_boot_poll_begin(RkdBoot *b) {
-        if (b->record_due && !rkd_flash_is_busy(&b->flash)) {
-                b->record_due = false;
-                rkd_record_write(&b->record, b->begin_total, b->n_floor);
-                b->record_open = true;
+        rkd_store_u16(rkd_link_answer(d), d->begin_have);
+        d->n_answer = 2;
+        if (d->begin_have != total)
+                return RKD_OK;
+        if (d->begin_result == RESULT_OPEN) {
+                d->begin_result = judge(d);
+                if (d->begin_result == RKD_OK && !rkd_record_is_ours(d, area + 4)) {
+                        d->record_due = true;
+                        d->begin_result = RKD_LATER;
+                }
         }
-        if (!b->record_open || rkd_record_is_busy(&b->record))
+        /* First BUSY, where the record is written from then on. */
+        return d->begin_result == RKD_LATER && rkd_is_blocking(d) ? RKD_BUSY : d->begin_result;
+}
+
+void rkd_boot_poll_begin(RkdDevice *d) {
+        if (d->record_due && !rkd_flash_is_busy(d)) {
+                d->record_due = false;
+                rkd_record_write(d);
+        }
+        if (d->begin_result != RKD_LATER || d->record_due || rkd_record_is_busy(d))
                 return;
-        b->record_open = false;
-        /* The page buffer still holds what was written: that must be what the record says now. */
-        b->begin_result = RKD_FLASH;
-        if (b->record.failed || !is_same_id(b->record.push_id, begin_area(b) + AREA_PUSH_ID))
+        d->begin_result = RKD_FLASH;
+        if (d->failed)
                 return;
-        open_push(b);
-        b->begin_result = RKD_OK;
+        /* A new push is open: nothing that was known of the old program holds. */
+        rkd_boot_forget_check(d);
+        d->retained.boots = 0;
+        d->retained.retries = 0;
+        rkd_retained_store(d);
+        d->begin_result = RKD_OK;
 }

@@ -2,9 +2,13 @@
 #pragma once
 
 /*
- * What a build of the device library leaves out: 1 or 0, given to the compiler (-DRKD_WITH_READ=0)
- * for all of the library and its callers alike. Everything is in by default. What is out does not
- * exist in RkdPlatform either, and the gateway is told so by identify.
+ * What a build of the device library leaves out, and what it knows beforehand: given to the
+ * compiler (-DRKD_WITH_READ=0) for all of the library and its callers alike. Everything is in by
+ * default. What is out does not exist in RkdPlatform either, and the gateway is told so by
+ * identify.
+ *
+ * RKD_PLATFORM_H names a header ("my-platform.h") with `static const RkdPlatform rkd_platform`: the
+ * library is compiled for this one platform then, and the argument of init is not looked at.
  */
 
 /* READ: the gateway may read the program back. */
@@ -37,6 +41,11 @@
  * done when they return. 0: RKD_CAN_FLASH_BLOCKS_CPU tells, at run time. */
 #ifndef RKD_FLASH_BLOCKS
 #define RKD_FLASH_BLOCKS 0
+#endif
+
+/* 1: flash can be read at its address like any memory, so there is no flash_read. */
+#ifndef RKD_FLASH_MAPPED
+#define RKD_FLASH_MAPPED 0
 #endif
 
 /* Init checks the rules of RkdPlatform. For a struct that was found good once and is constant. */

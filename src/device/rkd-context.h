@@ -2,55 +2,143 @@
 #pragma once
 
 /*
- * The contexts of bootloader and program: what a caller provides memory for. Private, as their
- * parts are.
+ * The contexts of bootloader and program: what a caller provides memory for. Private.
+ *
+ * One flat struct for both, of which a program uses the smaller part: bytes come first, then
+ * halves, words, and arrays last, because a Cortex-M0 reaches only the first 32, 64 and 128 bytes
+ * of a struct in one instruction. Each group belongs to the file named there.
  */
 
-#include "device/rkd-parts.h"
 #include "device/rkd-patch-state.h"
+#include "rekindle/platform.h"
 
-/* rkd-boot.c, rkd-command.c: the bootloader engine. */
-typedef struct RkdBoot {
-        uint8_t cause;
-        uint8_t phase;
-        uint8_t check;     /* of the program: unknown, good, bad */
-        bool plausible;    /* what was in flash at the start looks like a program */
-        bool staying;      /* somebody wants the bootloader */
-        bool poll_due;     /* an ACK or NAK was asked for by POLL */
-        bool command_open; /* the command at hand was tried before */
-        bool record_due;   /* a record waits in the page for the BUSY that announces it */
-        bool record_open;  /* it is being written */
-        uint8_t n_floor;   /* floor that goes with it, in floor[] */
-        uint8_t begin_result;
-        uint16_t begin_total, begin_have;
-        uint16_t sums_done;
-        const RkdPlatform *platform;
-        uint32_t command_ms; /* when it was first tried */
-        uint32_t boot_ms;    /* when this context was begun */
-        uint32_t quiet_ms;   /* since when nobody talks */
-        uint32_t hello_ms;
+/* Both as they lie in flash and on the line, little-endian. */
+typedef struct RkdHead {
+        uint8_t magic[4]; /* "RKH1" */
+        uint8_t format, algorithm;
+        uint16_t reserved;
+        uint32_t length; /* of the image */
+        uint8_t sha256[RKD_SHA256_BYTES];
+        /* texts follow */
+} RkdHead;
+
+typedef struct RkdBody {
+        uint32_t crc; /* of all behind it, up to RKD_BODY_BYTES */
+        uint32_t sequence;
+        uint16_t boots; /* starts that were counted on an earlier page */
+        uint16_t reserved;
+        /* the begin area as it was received */
+        uint8_t format, flags;
+        uint16_t trial_seconds;
+        uint32_t push_id[2];
+        uint32_t replaces[2];
+        uint16_t n_header, n_signature;
+        RkdHead header;
+        /* texts of the header, signature; from RKD_BODY_FLOOR on the floor in force, a text */
+} RkdBody;
+
+/* rkd-sha256.c */
+typedef struct RkdSha256 {
+        uint32_t n_bytes;
+        uint32_t h[8];
+        uint32_t block[16];
+} RkdSha256;
+
+/* What survives a reset; rkd-record.c. */
+typedef struct RkdRetained {
+        uint8_t intent;
+        uint8_t cause;   /* RkdCause */
+        uint8_t retries; /* of a program that used up its starts */
+        uint8_t reserved;
+        uint16_t boots; /* starts that flash does not count */
+        uint16_t reserved2;
+} RkdRetained;
+
+typedef struct RkdDevice {
         RkdRetained retained;
-        RkdFlash flash;
-        RkdStream stream;
-        RkdRecord record;
-        RkdLink link;
-        RkdDigest digest;
-} RkdBoot;
+        /* rkd-link.c */
+        uint8_t code;     /* COBS: bytes left in the group */
+        uint8_t zero_due; /* COBS: the group stands for a zero at its end */
+        uint8_t command;  /* in rx: RkdCommand */
+        uint8_t address;
+        uint8_t baud_changed; /* not at the first speed */
+        /* rkd-boot.c */
+        uint8_t phase;     /* RkdPhase */
+        uint8_t check;     /* RkdCheck, of the program in flash */
+        uint8_t plausible; /* what was in flash at the start looks like a program */
+        uint8_t staying;   /* somebody wants the bootloader */
+        uint8_t poll_due;  /* an ACK or NAK was asked for by POLL */
+        uint8_t begin_result;
+        uint8_t record_due; /* a record waits in the page until its BUSY has left */
+        /* rkd-record.c */
+        uint8_t status;  /* RkdRecordStatus */
+        uint8_t page;    /* the good one */
+        uint8_t marks;   /* bits: RKD_MARK_VERIFIED, RKD_MARK_CONFIRMED */
+        uint8_t starts;  /* start marks */
+        uint8_t healthy; /* of these, those up to the last healthy one */
+        uint8_t step;    /* of the writing, 0: none */
+        uint8_t target;  /* the page that is being written */
+        uint8_t mark;    /* the mark that is being written */
+        uint8_t failed;  /* flash, since it was last forgiven */
+        uint8_t working; /* flash: RkdWork */
+        /* rkd-stream.c */
+        uint8_t stream; /* RkdStreamPhase */
+        uint8_t error;
+        uint8_t erase_due;
+        uint8_t gap;      /* noticed since the last progress */
+        uint8_t nak_told; /* a NAK was sent since then */
+        uint8_t ack_due;
+        uint8_t blocking; /* RkdBlocking */
+        uint8_t polled;   /* a POLL said that nothing more comes under this credit */
+        uint8_t codec;
+        uint8_t digest; /* rkd-digest.c: RkdDigestStep */
+        uint8_t source; /* RKD_DIGEST_… */
+
+        uint16_t n_in; /* bytes in rx */
+        uint16_t tx_at, tx_end;
+        uint16_t n_answer; /* bytes of the answer behind result and busy_ms */
+        uint16_t begin_total, begin_have;
+        uint16_t stream_id;
+
+        const RkdPlatform *platform;
+        uint32_t crc;        /* of the frame that comes in */
+        uint32_t heard_ms;   /* when the last valid frame came */
+        uint32_t hello_ms;   /* or when HELLO was sent since then */
+        uint32_t command_ms; /* when the command at hand was first tried */
+        uint32_t nak_ms;
+        uint32_t length;   /* of the stream */
+        uint32_t received; /* accepted in order */
+        uint32_t taken;    /* of these, out of the ring */
+        uint32_t credit, credit_told;
+        uint32_t ring_out;
+        uint32_t run_at, run_end; /* offsets in the program space: of the page buffer, of the run */
+        uint32_t page_fill;
+        uint32_t hashed, hash_end; /* offsets */
+        const RkdBody *body;       /* of the good page */
+        uint32_t boot_ms;          /* when this context was begun */
+        uint32_t push_id[2];       /* zero without a record */
+        uint32_t marks_due;        /* bits, on the page that is being written */
+#if RKD_WITH_BAUD
+        uint32_t baud_next; /* switch to it when tx is empty; 0: none */
+#endif
+#if RKD_WITH_SEARCH
+        uint32_t descriptor; /* its address, 0: none */
+#endif
+        RkdSha256 sha; /* done: the digest begins its block */
+#if !RKD_FLASH_MAPPED
+        RkdBody copy;
+#endif
+} RkdDevice;
+
+typedef RkdDevice RkdBoot;
 
 /* rkd-program.c */
 typedef struct RkdProgram {
+        RkdDevice device;
         uint8_t health;
-        bool command_open;
         bool healthy_due; /* the mark is to be written */
         bool hello_due;
         bool leaving;
         bool dead;
-        const RkdPlatform *platform;
         const struct RkdDescriptor *descriptor;
-        uint32_t command_ms;
-        RkdRetained retained;
-        RkdFlash flash;
-        RkdRecord record;
-        RkdLink link;
-        RkdDigest digest;
 } RkdProgram;

@@ -1,160 +1,119 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flash operations, see rkd-flash.h. The bounds are checked here, at the lowest place, so that
- * nothing above can get them wrong.
+ * Flash, see rkd-device.h. The bounds are checked here, at the lowest place, so that nothing above
+ * can get them wrong.
  */
 
-#include "device/rkd-flash.h"
+#include <string.h>
+
+#include "device/rkd-device.h"
+#include "proto/crc.h"
 
 int rkd_flash_read(const RkdPlatform *p, uint32_t address, void *out, uint32_t n) {
-        return p->flash_read(p->user, address, out, n);
-}
-
-uint32_t rkd_now_ms(const RkdPlatform *p) {
-        return p->milliseconds(p->user);
-}
-
-void rkd_flash_init(RkdFlash *flash, const RkdPlatform *platform) {
-        *flash = (RkdFlash){ .platform = platform };
-}
-
-static bool is_inside(uint32_t address, uint32_t n, uint32_t start, uint32_t size) {
-        return n > 0 && address >= start && address - start < size && n <= size - (address - start);
-}
-
-static bool is_allowed(const RkdPlatform *p, RkdArea area, uint32_t address, uint32_t n) {
-        if (area == RKD_AREA_PROGRAM)
-                return is_inside(address, n, p->program_base, p->program_space);
-        return is_inside(address, n, p->record_pages[0], p->record_size) ||
-               is_inside(address, n, p->record_pages[1], p->record_size);
-}
-
-static uint32_t erase_size(const RkdPlatform *p, uint32_t address) {
-        if (address == p->record_pages[0] || address == p->record_pages[1])
-                return p->record_size;
-        for (uint8_t i = 0; i < p->n_regions; i++) {
-                const RkdRegion *r = &p->regions[i];
-
-                if (address - r->start < r->erase_size * r->count)
-                        return r->erase_size;
-        }
+#if RKD_FLASH_MAPPED
+        memcpy(out, (const void *)(uintptr_t)address, n);
         return 0;
-}
-
-uint32_t rkd_flash_count_units(const RkdPlatform *p, uint32_t address, uint32_t n) {
-        uint32_t count = 0, done = 0;
-
-        while (done < n) {
-                uint32_t size = erase_size(p, address + done);
-
-                if (size == 0)
-                        break;
-                done += size;
-                count++;
-        }
-        return count;
-}
-
-void rkd_flash_forgive(RkdFlash *f) {
-        f->failed = false;
-}
-
-#if RKD_FLASH_BLOCKS
-void rkd_flash_erase(RkdFlash *f, RkdArea area, uint32_t address, uint32_t n) {
-        const RkdPlatform *p = f->platform;
-        uint32_t end = address + n, size;
-
-        f->failed = !is_allowed(p, area, address, n);
-        for (; !f->failed && address < end; address += size) {
-                size = erase_size(p, address);
-                f->failed = size == 0 || p->flash_erase(p->user, address) < 0;
-                if (p->feed_watchdog)
-                        p->feed_watchdog(p->user);
-        }
-}
-
-void rkd_flash_write(RkdFlash *f, RkdArea area, uint32_t address, const void *data, uint32_t n) {
-        const RkdPlatform *p = f->platform;
-
-        f->failed = !is_allowed(p, area, address, n) ||
-                    p->flash_write(p->user, address, data, n) < 0;
-}
 #else
-enum {
-        OPERATION_NONE,
-        OPERATION_ERASE,
-        OPERATION_WRITE
-};
-
-static void begin(RkdFlash *f, uint8_t operation, RkdArea area, uint32_t address, uint32_t n) {
-        f->failed = !is_allowed(f->platform, area, address, n);
-        if (f->failed)
-                return;
-        f->operation = operation;
-        f->at = address;
-        f->end = address + n;
-        f->started = false;
+        return p->flash_read(p->user, address, out, n);
+#endif
 }
 
-void rkd_flash_erase(RkdFlash *f, RkdArea area, uint32_t address, uint32_t n) {
-        begin(f, OPERATION_ERASE, area, address, n);
+#if !RKD_FLASH_MAPPED
+const uint8_t *rkd_flash_view(const RkdDevice *d, uint32_t address, uint8_t *buffer, uint32_t n) {
+        if (rkd_flash_read(RKD_PLATFORM(d), address, buffer, n) < 0)
+                memset(buffer, 0, n);
+        return buffer;
+}
+#endif
+
+static uint32_t piece_of(uint32_t n) {
+        return n < RKD_VIEW_MAX ? n : RKD_VIEW_MAX;
 }
 
-void rkd_flash_write(RkdFlash *f, RkdArea area, uint32_t address, const void *data, uint32_t n) {
-        f->data = data;
-        begin(f, OPERATION_WRITE, area, address, n);
-}
+uint32_t rkd_flash_crc(const RkdDevice *d, uint32_t address, uint32_t n) {
+        uint32_t crc = RKD_CRC32_START;
+        uint8_t buffer[RKD_VIEW_BYTES];
 
-static int fail(RkdFlash *f) {
-        f->operation = OPERATION_NONE;
-        f->failed = true;
-        return -1;
-}
-
-static int start_piece(RkdFlash *f) {
-        const RkdPlatform *p = f->platform;
-
-        f->started = true;
-        if (f->operation == OPERATION_ERASE)
-                return p->flash_erase(p->user, f->at);
-        return p->flash_write(p->user, f->at, f->data, f->end - f->at);
-}
-
-static void finish_piece(RkdFlash *f) {
-        uint32_t n = f->end - f->at;
-
-        f->started = false;
-        if (f->operation == OPERATION_ERASE) {
-                uint32_t size = erase_size(f->platform, f->at);
-
-                n = size > 0 && size < n ? size : n;
+        for (uint32_t piece; n > 0; address += piece, n -= piece) {
+                piece = piece_of(n);
+                crc = rkd_crc32_add(crc, rkd_flash_view(d, address, buffer, piece), piece);
         }
-        f->at += n;
-        if (f->at == f->end)
-                f->operation = OPERATION_NONE;
+        return rkd_crc32_finish(crc);
 }
 
-int rkd_flash_poll(RkdFlash *f) {
-        const RkdPlatform *p = f->platform;
+bool rkd_flash_is_blank(const RkdDevice *d, uint32_t address, uint32_t n) {
+        uint8_t buffer[4];
+
+        for (; n > 0; address++, n--)
+                if (*rkd_flash_view(d, address, buffer, 1) != 0xff)
+                        return false;
+        return true;
+}
+
+void rkd_flash_put(const RkdDevice *d, RkdWriter *w, uint32_t address, uint32_t n) {
+        uint8_t buffer[RKD_VIEW_BYTES];
+
+        for (uint32_t piece; n > 0; address += piece, n -= piece) {
+                piece = piece_of(n);
+                rkd_put_bytes(w, rkd_flash_view(d, address, buffer, piece), piece);
+        }
+}
+
+/* The address, or what lies in no flash when [offset, offset + n) is not inside the area. */
+static bool find(RkdDevice *d, unsigned area, uint32_t offset, uint32_t n, uint32_t *ret) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t size = p->record_size;
+
+        *ret = p->record_pages[area & 1] + offset;
+        if (area == RKD_AREA_PROGRAM) {
+                *ret = p->program_base + offset;
+                size = p->program_space;
+        }
+        if (offset > size || n > size - offset)
+                d->failed = true;
+        /* Whoever works on flash is deaf meanwhile: that is no silence of the gateway. */
+        d->heard_ms = rkd_now_ms(d);
+        return !d->failed;
+}
+
+static void note(RkdDevice *d, int r, unsigned work) {
+        if (r < 0)
+                d->failed = true;
+#if !RKD_FLASH_BLOCKS
+        else
+                d->working = (uint8_t)work;
+#endif
+}
+
+void rkd_flash_erase(RkdDevice *d, unsigned area, uint32_t offset, uint32_t n) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t address;
+
+        if (find(d, area, offset, n, &address))
+                note(d, p->flash_erase(p->user, address, n), RKD_WORK_ERASE);
+}
+
+void rkd_flash_write(RkdDevice *d, unsigned area, uint32_t offset, const void *data, uint32_t n) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t address;
+
+        if (find(d, area, offset, n, &address))
+                note(d, p->flash_write(p->user, address, data, n), RKD_WORK_WRITE);
+}
+
+#if !RKD_FLASH_BLOCKS
+void rkd_flash_poll(RkdDevice *d) {
+        const RkdPlatform *p = d->platform;
         int r;
 
-        if (f->operation == OPERATION_NONE)
-                return f->failed ? -1 : 0;
-        if (!f->started && start_piece(f) < 0)
-                return fail(f);
+        if (d->working == RKD_WORK_NONE)
+                return;
         r = p->flash_poll(p->user);
+        d->heard_ms = rkd_now_ms(d);
+        if (r > 0)
+                return;
+        d->working = RKD_WORK_NONE;
         if (r < 0)
-                return fail(f);
-        if (r == 0)
-                finish_piece(f);
-        return f->operation == OPERATION_NONE ? 0 : 1;
-}
-
-bool rkd_flash_is_busy(const RkdFlash *f) {
-        return f->operation != OPERATION_NONE;
-}
-
-bool rkd_flash_is_writing(const RkdFlash *f) {
-        return f->operation == OPERATION_WRITE;
+                d->failed = true;
 }
 #endif

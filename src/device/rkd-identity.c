@@ -1,127 +1,148 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The identity block, and the rules of the platform struct; see rkd-identity.h. The order of puts
- * is the layout on the line; rkd_identity_decode() is its counterpart.
+ * The identity block of rekindle-link(7), straight from platform and record into the window that
+ * was asked for; and the rules of the platform struct.
  */
 
-#include "device/rkd-identity.h"
+#include <string.h>
 
+#include "device/rkd-device.h"
 #include "device/rkd-digest.h"
-#include "device/rkd-flash.h"
 #include "device/rkd-patch.h"
-#include "device/rkd-record.h"
-#include "proto/frame.h"
 
-#define FORMAT 1u
+/* The part with a fixed length, as it is on the line. */
+typedef struct Fixed {
+        uint8_t format, protocol, who, state, health, cause;
+        uint16_t boots;
+        uint8_t attempts_left, instruction_set, codecs, codec_profile;
+        uint32_t capabilities;
+        uint16_t max_payload, max_answer;
+        uint32_t buffer, unit_size, program_base, program_space, ram_base, ram_size;
+        uint32_t push_id[2];
+        uint32_t image_length;
+        uint8_t image_sha256[RKD_SHA256_BYTES];
+        uint8_t source;
+} Fixed;
 
-#if RKD_FLASH_BLOCKS
-#define HAS_POLL(p) true
-#else
-#define HAS_POLL(p) ((p)->flash_poll != NULL)
-#endif
+#define FIXED_BYTES 89u
+#define FORMAT      1u
 
-static uint32_t capabilities(const RkdPlatform *p) {
-        uint32_t can = p->capabilities & (RKD_CAN_READ | RKD_CAN_TRIAL_TIMER | RKD_CAN_FULL_DUPLEX |
-                                                         RKD_CAN_FLASH_BLOCKS_CPU);
+static uint32_t capabilities(const RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t mask = RKD_CAN_TRIAL_TIMER | RKD_CAN_FLASH_BLOCKS_CPU |
+                        (RKD_WITH_READ ? RKD_CAN_READ : 0);
+        uint32_t can = RKD_CAN_MARKS;
 
-        can |= RKD_CAN_MARKS;
-#if RKD_FLASH_BLOCKS
-        can |= RKD_CAN_FLASH_BLOCKS_CPU;
-#endif
-#if !RKD_WITH_READ
-        can &= ~(uint32_t)RKD_CAN_READ;
-#endif
+        if (RKD_FLASH_BLOCKS)
+                can |= RKD_CAN_FLASH_BLOCKS_CPU;
 #if RKD_WITH_SIGNATURE
-        can |= p->verify_signature ? RKD_CAN_SIGNED : 0;
+        if (p->verify_signature)
+                can |= RKD_CAN_SIGNED;
 #endif
 #if RKD_WITH_FLOOR
-        can |= p->compare_versions ? RKD_CAN_FLOOR : 0;
+        if (p->compare_versions)
+                can |= RKD_CAN_FLOOR;
 #endif
-        return can;
+        if (d->address == RKD_ADDRESS_POINT)
+                mask |= RKD_CAN_FULL_DUPLEX;
+        return can | (p->capabilities & mask);
 }
 
-static uint8_t codecs(const RkdPlatform *p) {
-        return p->patch ? 1 << RKD_CODEC_RAW | 1 << RKD_CODEC_PATCH : 1 << RKD_CODEC_RAW;
-}
+static void put_fixed(const RkdDevice *d, RkdWriter *w, const RkdSelf *self) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        unsigned attempts = rkd_attempts(d), used = rkd_record_used(d);
+        Fixed f;
 
-static void put_head(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
-        const RkdPlatform *p = r->platform;
-        uint8_t attempts = rkd_record_attempts(p), used = rkd_record_used(r);
-        const uint8_t first[] = { FORMAT, RKD_PROTOCOL, self->who, self->state, self->health,
-                self->cause, (uint8_t)self->boots, (uint8_t)(self->boots >> 8),
-                used < attempts ? (uint8_t)(attempts - used) : 0, p->instruction_set, codecs(p),
-                p->patch ? rkd_patch_profile(p) : 0 };
-
-        rkd_put_bytes(w, first, sizeof(first));
-        rkd_put_u32(w, capabilities(p) | self->capabilities);
-        rkd_put_u16(w, p->max_payload < RKD_PAYLOAD_MIN ? RKD_PAYLOAD_MIN : p->max_payload);
-        rkd_put_u16(w, self->max_answer);
-        rkd_put_u32(w, p->ring_bytes);
-        rkd_put_u32(w, p->unit_size);
-        rkd_put_u32(w, p->program_base);
-        rkd_put_u32(w, p->program_space);
-        rkd_put_u32(w, p->ram_base);
-        rkd_put_u32(w, p->ram_size);
-        rkd_put_bytes(w, r->push_id, sizeof(r->push_id));
-}
-
-/* Length, SHA-256 and where they come from. */
-static int put_image(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
-        static const uint8_t none[RKD_SHA256_BYTES] = { 0 };
-        const RkdDigest *d = self->digest;
-        uint8_t source = RKD_DIGEST_RECORD;
-
-        if (r->status == RKD_RECORD_GOOD) {
-                rkd_put_u32(w, r->image_length);
-                if (rkd_record_put(r, w, RKD_RECORD_SHA256, RKD_SHA256_BYTES) < 0)
-                        return -1;
-        } else {
-                source = d ? d->source : RKD_DIGEST_NONE;
-                rkd_put_u32(w, source == RKD_DIGEST_NONE ? 0 : d->length);
-                rkd_put_bytes(w, source == RKD_DIGEST_NONE ? none : (const uint8_t *)d->sha.block,
-                                RKD_SHA256_BYTES);
+        memset(&f, 0, sizeof(f));
+        f.format = FORMAT;
+        f.protocol = RKD_PROTOCOL;
+        f.who = self->who;
+        f.state = self->state;
+        f.health = self->health;
+        f.cause = self->cause;
+        f.boots = rkd_le16((uint16_t)rkd_boots(d));
+        f.attempts_left = (uint8_t)(used < attempts ? attempts - used : 0);
+        f.instruction_set = p->instruction_set;
+        f.codecs = 1 << RKD_CODEC_RAW;
+        if (RKD_PATCH_IS_BUILT && p->patch) {
+                f.codecs |= 1 << RKD_CODEC_PATCH;
+                f.codec_profile = rkd_patch_profile(p);
         }
-        rkd_put_u8(w, source);
-        return 0;
+        f.capabilities = rkd_le32(capabilities(d) | self->capabilities);
+        f.max_payload = rkd_le16(p->max_payload);
+        f.max_answer = rkd_le16((uint16_t)rkd_link_room(d));
+        f.buffer = rkd_le32(p->ring_bytes);
+        f.unit_size = rkd_le32(p->unit_size);
+        f.program_base = rkd_le32(p->program_base);
+        f.program_space = rkd_le32(p->program_space);
+        f.ram_base = rkd_le32(p->ram_base);
+        f.ram_size = rkd_le32(p->ram_size);
+        if (d->status == RKD_RECORD_GOOD) {
+                /* push id … source; in the body as in the identity */
+                memcpy(f.push_id, d->push_id, sizeof(f.push_id));
+                memcpy(&f.image_length, &d->body->header.length, 4 + RKD_SHA256_BYTES);
+                f.source = RKD_DIGEST_RECORD;
+        } else if (d->digest == RKD_DIGEST_DONE && d->source != RKD_DIGEST_NONE) {
+                f.image_length = rkd_le32(d->hash_end);
+                memcpy(f.image_sha256, d->sha.block, RKD_SHA256_BYTES);
+                f.source = d->source;
+        }
+        rkd_put_bytes(w, &f, FIXED_BYTES);
+}
+
+static void put_string(RkdWriter *w, const char *s) {
+        uint8_t n = 0;
+
+        while (s && s[n] != '\0')
+                n++;
+        rkd_put_u8(w, n);
+        rkd_put_bytes(w, s, n);
 }
 
 static void put_geometry(RkdWriter *w, const RkdPlatform *p) {
         rkd_put_u8(w, p->n_speeds);
-        for (uint8_t i = 0; i < p->n_speeds; i++)
+        for (unsigned i = 0; i < p->n_speeds; i++)
                 rkd_put_u32(w, p->speeds[i]);
         rkd_put_u8(w, p->n_regions);
-        for (uint8_t i = 0; i < p->n_regions; i++) {
-                rkd_put_u32(w, p->regions[i].start);
-                rkd_put_u32(w, p->regions[i].erase_size);
-                rkd_put_u32(w, p->regions[i].count);
-                rkd_put_u16(w, p->regions[i].write_size);
+        for (unsigned i = 0; i < p->n_regions; i++) {
+                const RkdRegion *r = &p->regions[i];
+                const uint32_t words[] = { rkd_le32(r->start), rkd_le32(r->erase_size),
+                        rkd_le32(r->count), rkd_le32(r->write_size) };
+
+                rkd_put_bytes(w, words, 14);
         }
-        rkd_put_text(w, rkd_text(p->model));
-        rkd_put_text(w, rkd_text(p->hardware));
-        rkd_put_text(w, rkd_text(p->serial));
-        rkd_put_text(w, rkd_text(p->bootloader_version));
+        put_string(w, p->model);
+        put_string(w, p->hardware);
+        put_string(w, p->serial);
+        put_string(w, p->bootloader_version);
 }
 
-static int put_version(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
-        if (self->version.text) {
-                rkd_put_text(w, self->version);
-                return 0;
-        }
+/* A text of the record. */
+static void put_text(const RkdDevice *d, RkdWriter *w, uint32_t address) {
+        uint8_t buffer[4];
+
+        rkd_flash_put(d, w, address, 1u + *rkd_flash_view(d, address, buffer, 1));
+}
+
+void rkd_identity_put(const RkdDevice *d, RkdWriter *w, const RkdSelf *self) {
+        put_fixed(d, w, self);
+        put_geometry(w, RKD_PLATFORM(d));
+        if (self->version)
+                put_string(w, self->version);
+        else if (d->status == RKD_RECORD_GOOD)
+                put_text(d, w, rkd_record_text(d, 1));
+        else
 #if RKD_WITH_SEARCH
-        if (self->digest)
-                return rkd_digest_put_version(self->digest, w);
+                rkd_digest_put_version(d, w);
+#else
+                rkd_put_u8(w, 0);
 #endif
-        return rkd_record_put_version(r, w);
-}
-
-int rkd_identity_write(RkdWriter *w, const RkdRecord *r, const RkdSelf *self) {
-        put_head(w, r, self);
-        if (put_image(w, r, self) < 0)
-                return -1;
-        put_geometry(w, r->platform);
-        if (put_version(w, r, self) < 0)
-                return -1;
-        return rkd_record_put_floor(r, w);
+#if RKD_WITH_FLOOR
+        if (d->status == RKD_RECORD_GOOD)
+                put_text(d, w, rkd_record_address(d, RKD_BODY_FLOOR));
+        else
+#endif
+                rkd_put_u8(w, 0);
 }
 
 #if RKD_WITH_CHECKS
@@ -134,30 +155,43 @@ static bool are_texts_valid(const RkdPlatform *p) {
         return p->model && p->model[0] != '\0';
 }
 
-static bool is_power_of_2(uint32_t n) {
-        return n > 0 && (n & (n - 1)) == 0;
-}
-
 static bool is_geometry_valid(const RkdPlatform *p) {
-        if (p->n_regions < 1 || p->n_regions > RKD_REGIONS_MAX || p->unit_size == 0 ||
-                        p->program_space == 0 || p->program_space % p->unit_size != 0)
+        if (p->n_regions < 1 || p->n_regions > RKD_REGIONS_MAX ||
+                        !rkd_is_power_of_2(p->unit_size) || p->program_space == 0 ||
+                        (p->program_space & (p->unit_size - 1)) != 0)
                 return false;
-        for (uint8_t i = 0; i < p->n_regions; i++)
-                if (p->regions[i].erase_size == 0 || !is_power_of_2(p->regions[i].write_size))
+        for (unsigned i = 0; i < p->n_regions; i++)
+                if (p->regions[i].erase_size == 0 || !rkd_is_power_of_2(p->regions[i].write_size))
                         return false;
-        return rkd_flash_count_units(p, p->program_base, p->program_space) > 0;
+        return true;
 }
 
+/* There must be more slots for starts than starts. */
 static bool is_record_valid(const RkdPlatform *p) {
-        return p->record_size >= RKD_RECORD_SIZE_MIN && is_power_of_2(p->record_write_size) &&
-               p->record_write_size <= RKD_WRITE_SIZE_MAX && rkd_record_attempts(p) <= 8 &&
-               rkd_record_count_pairs(p) > rkd_record_attempts(p);
+        uint32_t slot = p->record_write_size < 4 ? 4 : p->record_write_size;
+        uint32_t attempts = p->start_attempts ? p->start_attempts : RKD_ATTEMPTS;
+
+        return p->record_size >= RKD_RECORD_SIZE_MIN && rkd_is_power_of_2(p->record_write_size) &&
+               p->record_write_size <= RKD_WRITE_SIZE_MAX && attempts <= 8 &&
+               RKD_RECORD_MARKS + (RKD_MARK_PAIRS + 2 * (attempts + 1)) * slot <= p->record_size;
+}
+
+static bool are_functions_valid(const RkdPlatform *p) {
+#if !RKD_FLASH_MAPPED
+        if (!p->flash_read)
+                return false;
+#endif
+#if !RKD_FLASH_BLOCKS
+        if (!p->flash_poll)
+                return false;
+#endif
+        return p->flash_write && p->send && p->milliseconds;
 }
 
 bool rkd_platform_is_valid(const RkdPlatform *p) {
         return p->address != RKD_ADDRESS_ALL && p->n_speeds >= 1 && p->n_speeds <= RKD_SPEEDS_MAX &&
-               p->tx && p->tx_bytes >= RKD_FRAME_ENCODED(RKD_PAYLOAD_MIN) && p->flash_read &&
-               p->flash_write && HAS_POLL(p) && p->send && p->milliseconds && are_texts_valid(p) &&
-               is_geometry_valid(p) && is_record_valid(p);
+               p->rx && p->max_payload >= RKD_PAYLOAD_MIN && p->max_payload <= RKD_PAYLOAD_MAX &&
+               p->tx && p->tx_bytes >= RKD_TX_BYTES(RKD_PAYLOAD_MIN) && are_functions_valid(p) &&
+               are_texts_valid(p) && is_geometry_valid(p) && is_record_valid(p);
 }
 #endif

@@ -1,223 +1,348 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One end of the line, see rkd-link.h. The payload of a frame is built inside the transmit
- * buffer and stuffed in place.
+ * One end of the line on the device: finds the frames meant for it, keeps one command until it is
+ * answered, sends one frame at a time, and falls back to the first speed when nobody is heard at
+ * another one.
+ *
+ * A frame comes into rx as it is unstuffed, with its CRC: over all of it a good one gives
+ * RKD_CRC32_GOOD. While a command lies there, what comes is lost.
  */
-
-#include "device/rkd-link.h"
 
 #include <string.h>
 
-#include "device/rkd-flash.h"
+#include "device/rkd-device.h"
+#include "proto/crc.h"
 
 #define HELLO_BYTES  4u
-#define WINDOW_FIXED 4u /* total, offset */
+#define WINDOW_FIXED 4u   /* total, offset */
+#define LATER_MS     100u /* how long an answer is held back while the work goes on */
+#define BUSY_MS      50u
+#define BUSY_MAX_MS  60000u
 
-enum {
-        SINK_IGNORE,
-        SINK_COMMAND,
-        SINK_DATA
-};
+uint32_t rkd_now_ms(const RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
 
-void rkd_link_init(RkdLink *link, const RkdPlatform *platform) {
-        *link = (RkdLink){ .platform = platform };
-        rkd_decoder_init(&link->decoder);
+        return p->milliseconds(p->user);
 }
 
-static bool is_for_us(const RkdLink *link, const uint8_t *header) {
-        uint8_t type = header[1];
+void rkd_link_init(RkdDevice *d, const RkdPlatform *platform) {
+        const RkdPlatform *p;
 
-        if ((header[3] & ~RKD_FLAG_POLL) != 0)
+        memset(d, 0, sizeof(*d));
+        d->platform = platform;
+        p = RKD_PLATFORM(d);
+        d->address = p->find_address ? p->find_address(p->user) : p->address;
+        d->crc = RKD_CRC32_START;
+        d->heard_ms = d->hello_ms = rkd_now_ms(d);
+}
+
+bool rkd_link_is_free(const RkdDevice *d) {
+        return d->address == RKD_ADDRESS_POINT &&
+               (RKD_PLATFORM(d)->capabilities & RKD_CAN_FULL_DUPLEX) != 0;
+}
+
+static bool is_for_us(const RkdDevice *d, const uint8_t *in) {
+        unsigned type = in[RKD_IN_TYPE];
+
+        if ((in[RKD_IN_FLAGS] & ~RKD_FLAG_POLL) != 0)
                 return false;
-        if (header[0] == RKD_ADDRESS_ALL)
-                return type == RKD_NOP || type == RKD_ENTER || type == RKD_START;
-        return header[0] == link->platform->address;
+        return in[RKD_IN_ADDRESS] == d->address ||
+               (in[RKD_IN_ADDRESS] == RKD_ADDRESS_ALL &&
+                               (type == RKD_NOP || type == RKD_ENTER || type == RKD_START));
 }
 
-static uint8_t choose_sink(const RkdLink *link, const uint8_t *header) {
-        if (!is_for_us(link, header))
-                return SINK_IGNORE;
-        if (header[1] == RKD_DATA)
-                return SINK_DATA;
-        return link->command_due ? SINK_IGNORE : SINK_COMMAND;
-}
-
-static void keep_command(RkdLink *link) {
-        const RkdDecoder *d = &link->decoder;
-
-        if (d->n_payload > sizeof(link->command))
+/* While data is awaited: a damaged frame, of whatever kind, or one that does not go on where the
+ * last one ended. */
+static void note_gap(RkdDevice *d) {
+        if (d->stream != RKD_STREAM_OPEN || d->received == d->credit)
                 return;
-        memcpy(link->head, d->header, sizeof(link->head));
-        link->n_command = (uint8_t)d->n_payload;
-        link->command_due = true;
+        d->gap = true;
+        d->polled = false;
 }
 
-static RkdDecoded complete(RkdLink *link) {
-        const RkdPlatform *p = link->platform;
+/* offset u32, bytes: into the ring, which does not wrap: what is left in it moves to its
+ * beginning when room is needed. */
+static void take_data(RkdDevice *d, const uint8_t *in, uint32_t n) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t skip = d->received - rkd_load_u32(in), have = d->received - d->taken;
 
-        if (!is_for_us(link, link->decoder.header))
-                return RKD_DECODED_MORE;
-        link->heard = true;
-        link->heard_ms = rkd_now_ms(p);
-        if (link->sink == SINK_COMMAND)
-                keep_command(link);
-        return link->sink == SINK_DATA ? RKD_DECODED_COMPLETE : RKD_DECODED_MORE;
+        if (d->stream != RKD_STREAM_OPEN || n <= RKD_DATA_FIXED)
+                return;
+        in += RKD_DATA_FIXED;
+        n -= RKD_DATA_FIXED;
+        if (skip > d->received || n > d->credit - d->received + skip) {
+                note_gap(d);
+                return;
+        }
+        if (n <= skip) {
+                d->ack_due = true;
+                return;
+        }
+        in += skip;
+        n -= skip;
+        if (d->ring_out + have + n > p->ring_bytes) {
+                memmove(p->ring, p->ring + d->ring_out, have);
+                d->ring_out = 0;
+        }
+        memcpy(p->ring + d->ring_out + have, in, n);
+        d->received += n;
+        d->gap = d->nak_told = false;
 }
 
-RkdDecoded rkd_link_feed(RkdLink *link, uint8_t byte) {
-        const RkdDecoder *d = &link->decoder;
+/* Between two zeros there were n bytes. */
+static void end_frame(RkdDevice *d) {
+        const uint8_t *in = RKD_PLATFORM(d)->rx;
+        uint32_t n = d->n_in;
 
-        switch (rkd_decoder_feed(&link->decoder, byte)) {
-        case RKD_DECODED_HEADER:
-                link->sink = choose_sink(link, d->header);
-                return link->sink == SINK_DATA ? RKD_DECODED_HEADER : RKD_DECODED_MORE;
-        case RKD_DECODED_PAYLOAD:
-                if (link->sink == SINK_COMMAND && d->n_payload <= sizeof(link->command))
-                        link->command[d->n_payload - 1] = d->byte;
-                return link->sink == SINK_DATA ? RKD_DECODED_PAYLOAD : RKD_DECODED_MORE;
-        case RKD_DECODED_COMPLETE:
-                return complete(link);
-        case RKD_DECODED_DAMAGED:
-                return RKD_DECODED_DAMAGED;
-        default:
-                return RKD_DECODED_MORE;
+        if (n == 0)
+                return;
+        if (d->code != 0 || d->crc != RKD_CRC32_GOOD || n < RKD_RX_BYTES(0)) {
+                note_gap(d);
+                return;
+        }
+        if (!is_for_us(d, in))
+                return;
+        d->heard_ms = d->hello_ms = rkd_now_ms(d);
+        if (in[RKD_IN_TYPE] == RKD_DATA) {
+                take_data(d, in + RKD_IN_PAYLOAD, n - RKD_RX_BYTES(0));
+                d->poll_due |= in[RKD_IN_FLAGS];
+        } else
+                d->command = RKD_COMMAND_DUE;
+        /* Nothing more comes under this credit. */
+        if (in[RKD_IN_FLAGS] != 0 && !d->gap)
+                d->polled = true;
+}
+
+static void append(RkdDevice *d, unsigned byte) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+
+        d->crc = rkd_crc32_byte(d->crc, byte);
+        if (d->n_in < RKD_RX_BYTES(p->max_payload))
+                p->rx[d->n_in++] = (uint8_t)byte;
+}
+
+static void begin_frame(RkdDevice *d) {
+        d->code = d->zero_due = 0;
+        d->n_in = 0;
+        d->crc = RKD_CRC32_START;
+}
+
+static void receive_byte(RkdDevice *d, unsigned byte) {
+        if (d->command != RKD_COMMAND_NONE) {
+                d->crc = byte == 0 ? RKD_CRC32_START : 0;
+                return;
+        }
+        if (byte == 0) {
+                uint16_t n = d->n_in;
+
+                end_frame(d);
+                begin_frame(d);
+                if (d->command != RKD_COMMAND_NONE)
+                        d->n_in = n;
+        } else if (d->code == 0) {
+                if (d->zero_due)
+                        append(d, 0);
+                d->code = (uint8_t)(byte - 1);
+                d->zero_due = byte != 0xff;
+        } else {
+                d->code--;
+                append(d, byte);
         }
 }
 
+void rkd_boot_receive(RkdBoot *d, const uint8_t *data, size_t n) {
+        while (n-- > 0)
+                receive_byte(d, *data++);
+}
+
 #if RKD_WITH_BAUD
-static void change_speed(RkdLink *link, uint32_t baud) {
-        const RkdPlatform *p = link->platform;
+static void change_speed(RkdDevice *d, uint32_t baud) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
 
         p->set_baud(p->user, baud);
-        link->baud_changed = baud != p->speeds[0];
-        link->baud_next = 0;
-        link->heard_ms = rkd_now_ms(p);
-        rkd_decoder_init(&link->decoder);
-        link->sink = SINK_IGNORE;
+        d->baud_changed = baud != p->speeds[0];
+        d->baud_next = 0;
+        d->heard_ms = rkd_now_ms(d);
+        begin_frame(d);
 }
 
-static void poll_speed(RkdLink *link) {
-        const RkdPlatform *p = link->platform;
-
-        if (link->baud_next != 0)
-                change_speed(link, link->baud_next);
-        else if (link->baud_changed && rkd_now_ms(p) - link->heard_ms > RKD_BAUD_FALLBACK_MS)
-                change_speed(link, p->speeds[0]);
-}
-#endif
-
-void rkd_link_poll(RkdLink *link) {
-        const RkdPlatform *p = link->platform;
-
-        if (link->tx_at < link->tx_end)
-                link->tx_at += (uint32_t)p->send(
-                                p->user, p->tx + link->tx_at, link->tx_end - link->tx_at);
-#if RKD_WITH_BAUD
-        if (rkd_link_is_idle(link))
-                poll_speed(link);
-#endif
+static void poll_speed(RkdDevice *d) {
+        if (d->baud_next != 0)
+                change_speed(d, d->baud_next);
+        else if (d->baud_changed && rkd_now_ms(d) - d->heard_ms > RKD_BAUD_BACK_MS)
+                change_speed(d, RKD_PLATFORM(d)->speeds[0]);
 }
 
-#if RKD_WITH_BAUD
-uint8_t rkd_link_change_speed(RkdLink *link, uint32_t baud) {
-        const RkdPlatform *p = link->platform;
+/* baud u32; answer: the same */
+uint8_t rkd_link_change_speed(RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        const uint8_t *in = p->rx + RKD_IN_PAYLOAD;
+        uint32_t baud = rkd_load_u32(in);
 
-        if (p->address != RKD_ADDRESS_POINT || !p->set_baud)
-                return RKD_SPEED;
-        for (uint8_t i = 0; i < p->n_speeds; i++)
+        memcpy(rkd_link_answer(d), in, 4);
+        d->n_answer = 4;
+        for (unsigned i = 0; d->address == RKD_ADDRESS_POINT && p->set_baud && i < p->n_speeds; i++)
                 if (p->speeds[i] == baud) {
-                        link->baud_next = baud;
+                        d->baud_next = baud;
                         return RKD_OK;
                 }
         return RKD_SPEED;
 }
 #endif
 
-bool rkd_link_is_idle(const RkdLink *link) {
-        return link->tx_at >= link->tx_end;
+bool rkd_link_is_idle(const RkdDevice *d) {
+        return d->tx_at == d->tx_end;
 }
 
-void rkd_link_was_deaf(RkdLink *link) {
-        link->heard_ms = rkd_now_ms(link->platform);
+void rkd_link_poll(RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+
+        if (!rkd_link_is_idle(d))
+                d->tx_at = (uint16_t)(d->tx_at + p->send(p->user, p->tx + d->tx_at,
+                                                                 (size_t)(d->tx_end - d->tx_at)));
+#if RKD_WITH_BAUD
+        if (rkd_link_is_idle(d))
+                poll_speed(d);
+#endif
 }
 
-bool rkd_link_is_free(const RkdLink *link) {
-        return link->platform->address == RKD_ADDRESS_POINT &&
-               (link->platform->capabilities & RKD_CAN_FULL_DUPLEX) != 0;
-}
+uint32_t rkd_link_room(const RkdDevice *d) {
+        uint32_t n = RKD_PLATFORM(d)->tx_bytes - RKD_TX_BYTES(0);
 
-/* What COBS may add is one byte in 254. */
-size_t rkd_link_room(const RkdLink *link) {
-        size_t n = link->platform->tx_bytes - RKD_FRAME_ENCODED(0);
-
-        for (size_t group = 254; group <= n + RKD_FRAME_HEADER + RKD_FRAME_CRC; group += 254)
-                n--;
         return n < RKD_ANSWER_MAX ? n : RKD_ANSWER_MAX;
 }
 
-uint8_t *rkd_link_payload(const RkdLink *link) {
-        return link->platform->tx + RKD_FRAME_GAP;
+uint8_t *rkd_link_payload(const RkdDevice *d) {
+        return RKD_PLATFORM(d)->tx + RKD_TX_RAW + RKD_FRAME_HEADER;
 }
 
-void rkd_link_send(RkdLink *link, uint8_t type, uint8_t sequence, size_t n) {
-        const RkdPlatform *p = link->platform;
-        const RkdFrame frame = {
-                .address = p->address,
-                .type = type,
-                .sequence = sequence,
-                .flags = RKD_FLAG_FROM_DEVICE,
-                .payload = rkd_link_payload(link),
-                .n_payload = n,
-        };
+/* COBS with the closing zero, to where is room for one byte more than there is, and one for every
+ * 254. Returns the end. */
+static uint8_t *stuff(uint8_t *out, const uint8_t *in, uint32_t n) {
+        uint8_t *code = out++;
 
-        link->tx_at = 0;
-        link->tx_end = (uint32_t)rkd_frame_encode(p->tx, p->tx_bytes, &frame);
-        rkd_link_poll(link);
+        for (; n > 0; n--) {
+                uint8_t byte = *in++;
+
+                if (out - code == 0xff) {
+                        *code = 0xff;
+                        code = out++;
+                }
+                if (byte != 0)
+                        *out++ = byte;
+                else {
+                        *code = (uint8_t)(out - code);
+                        code = out++;
+                }
+        }
+        *code = (uint8_t)(out - code);
+        *out++ = 0;
+        return out;
 }
 
-void rkd_link_hello(RkdLink *link, uint8_t who, uint8_t state, uint16_t boots) {
-        uint8_t *out = rkd_link_payload(link);
+void rkd_link_send(RkdDevice *d, unsigned type, unsigned sequence, uint32_t n) {
+        uint8_t *tx = RKD_PLATFORM(d)->tx, *raw = tx + RKD_TX_RAW;
 
-        out[0] = who;
-        out[1] = state;
-        rkd_store_u16(out + 2, boots);
-        rkd_link_send(link, RKD_HELLO, 0, HELLO_BYTES);
+        raw[0] = d->address;
+        raw[1] = (uint8_t)type;
+        raw[2] = (uint8_t)sequence;
+        raw[3] = RKD_FLAG_FROM_DEVICE;
+        n += RKD_FRAME_HEADER;
+        rkd_store_u32(raw + n, rkd_crc32(raw, n));
+        d->tx_at = 0;
+        d->tx_end = (uint16_t)(stuff(tx, raw, n + RKD_FRAME_CRC) - tx);
+        rkd_link_poll(d);
 }
 
-void rkd_link_reply_init(const RkdLink *link, RkdReply *ret) {
-        *ret = (RkdReply){ .out = rkd_link_payload(link) + RKD_ANSWER_FIXED,
-                .room = rkd_link_room(link) - RKD_ANSWER_FIXED };
+void rkd_link_hello(RkdDevice *d, unsigned who, unsigned state) {
+        uint8_t *out = rkd_link_payload(d);
+
+        d->hello_ms = rkd_now_ms(d);
+        out[0] = (uint8_t)who;
+        out[1] = (uint8_t)state;
+        rkd_store_u16(out + 2, (uint16_t)rkd_boots(d));
+        rkd_link_send(d, RKD_HELLO, 0, HELLO_BYTES);
 }
 
-void rkd_link_reply(RkdLink *link, const RkdReply *reply, uint8_t result) {
-        const uint8_t *head = link->head;
-        uint8_t *out = reply->out - RKD_ANSWER_FIXED;
+uint8_t *rkd_link_answer(const RkdDevice *d) {
+        return rkd_link_payload(d) + RKD_ANSWER_FIXED;
+}
 
-        link->command_due = false;
-        if (head[RKD_HEAD_ADDRESS] == RKD_ADDRESS_ALL ||
-                        ((link->platform->capabilities & RKD_CAN_FULL_DUPLEX) == 0 &&
-                                        (head[RKD_HEAD_FLAGS] & RKD_FLAG_POLL) == 0))
+/* As many units as the ring can reach into. */
+uint32_t rkd_busy_ms(const RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t ms = p->erase_ms + p->write_ms;
+
+        if (d->blocking == RKD_BLOCKING_RECEIVE)
+                return 0;
+        for (uint32_t at = 0; at < p->unit_size; at += p->page_bytes)
+                ms += p->write_ms;
+        ms *= p->ring_bytes / p->unit_size + 1;
+        return ms < BUSY_MAX_MS ? ms : BUSY_MAX_MS;
+}
+
+void rkd_note_announced(RkdDevice *d) {
+        if (d->blocking == RKD_BLOCKING_ANNOUNCE)
+                d->blocking = RKD_BLOCKING_WORK;
+}
+
+static void answer(RkdDevice *d, unsigned result) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        const uint8_t *in = p->rx;
+        uint8_t *out = rkd_link_payload(d);
+        uint32_t busy_ms = 0;
+
+        if (in[RKD_IN_ADDRESS] == RKD_ADDRESS_ALL ||
+                        (!rkd_link_is_free(d) && (in[RKD_IN_FLAGS] & RKD_FLAG_POLL) == 0))
                 return;
-        out[0] = result;
-        rkd_store_u16(out + 1, reply->busy_ms);
-        rkd_link_send(link, head[RKD_HEAD_TYPE], head[RKD_HEAD_SEQUENCE],
-                        RKD_ANSWER_FIXED + (result == RKD_OK ? reply->n : 0));
+        if (result == RKD_BUSY) { /* of the record, or of what the stream has left */
+                busy_ms = BUSY_MS + p->erase_ms + p->write_ms + rkd_busy_ms(d);
+                rkd_note_announced(d);
+        }
+        if (result != RKD_OK)
+                d->n_answer = 0;
+        out[0] = (uint8_t)result;
+        rkd_store_u16(out + 1, (uint16_t)busy_ms);
+        rkd_link_send(d, in[RKD_IN_TYPE], in[RKD_IN_SEQUENCE], RKD_ANSWER_FIXED + d->n_answer);
 }
 
-RkdWriter rkd_link_window(const RkdReply *reply, const uint8_t *in) {
-        size_t room = reply->room - WINDOW_FIXED, want = rkd_load_u16(in + 3);
+void rkd_link_command(RkdDevice *d, uint8_t (*handle)(RkdDevice *d)) {
+        uint32_t now = rkd_now_ms(d);
+        unsigned result;
+
+        if (d->command == RKD_COMMAND_DUE)
+                d->command_ms = now;
+        d->command = RKD_COMMAND_OPEN;
+        d->n_answer = 0;
+        result = handle(d);
+        if (result == RKD_LATER) {
+                if (now - d->command_ms < LATER_MS)
+                        return;
+                result = RKD_BUSY;
+        }
+        answer(d, result);
+        d->command = RKD_COMMAND_NONE;
+        d->n_in = 0;
+}
+
+/* what u8, offset u16, want u16; answer: total u16, offset u16, bytes */
+RkdWriter rkd_link_window(const RkdDevice *d) {
+        const uint8_t *in = RKD_PLATFORM(d)->rx + RKD_IN_PAYLOAD;
+        uint32_t room = rkd_link_room(d) - RKD_ANSWER_FIXED - WINDOW_FIXED;
+        uint32_t want = rkd_load_u16(in + 3);
 
         return (RkdWriter){
-                .out = reply->out + WINDOW_FIXED,
+                .out = rkd_link_answer(d) + WINDOW_FIXED,
                 .skip = rkd_load_u16(in + 1),
                 .room = want < room ? want : room,
         };
 }
 
-void rkd_link_close_window(RkdReply *reply, const uint8_t *in, const RkdWriter *w) {
+void rkd_link_close_window(RkdDevice *d, const RkdWriter *w) {
+        uint8_t *out = rkd_link_answer(d);
         size_t offset = w->skip < w->total ? w->skip : w->total, left = w->total - offset;
 
-        rkd_store_u16(reply->out, (uint16_t)w->total);
-        rkd_store_u16(reply->out + 2, (uint16_t)offset);
-        reply->n = WINDOW_FIXED + (left < w->room ? left : w->room);
+        rkd_store_u16(out, (uint16_t)w->total);
+        rkd_store_u16(out + 2, (uint16_t)offset);
+        d->n_answer = (uint16_t)(WINDOW_FIXED + (left < w->room ? left : w->room));
 }

@@ -9,17 +9,8 @@
 
 #include <string.h>
 
+#include "device/rkd-device.h"
 #include "device/rkd-digest.h"
-#include "device/rkd-flash.h"
-#include "device/rkd-identity.h"
-#include "device/rkd-link.h"
-#include "device/rkd-record.h"
-#include "device/rkd-retained.h"
-#include "proto/bytes.h"
-#include "rekindle/device.h"
-
-#define LATER_MS 100u
-#define BUSY_MS  50u
 
 int rkd_program_init(RkdProgram *g, const RkdPlatform *p, const RkdDescriptor *descriptor) {
 #if RKD_WITH_CHECKS
@@ -27,128 +18,106 @@ int rkd_program_init(RkdProgram *g, const RkdPlatform *p, const RkdDescriptor *d
                 return RKD_E_PLATFORM;
 #endif
         memset(g, 0, sizeof(*g));
-        g->platform = p;
+        rkd_link_init(&g->device, p);
         g->descriptor = descriptor;
         g->health = RKD_HEALTH_STARTING;
         g->hello_due = true;
-        rkd_link_init(&g->link, p);
-        rkd_flash_init(&g->flash, p);
-        rkd_record_init(&g->record, p, &g->flash);
-        rkd_digest_init(&g->digest, p);
-        rkd_retained_load(&g->retained, p);
+        rkd_record_load(&g->device);
+        rkd_retained_load(&g->device);
         return 0;
 }
 
 void rkd_program_receive(RkdProgram *g, const uint8_t *data, size_t n) {
-        for (size_t i = 0; i < n && !g->dead; i++)
-                (void)rkd_link_feed(&g->link, data[i]);
+        rkd_boot_receive(&g->device, data, n);
 }
 
-static uint8_t find_state(const RkdProgram *g) {
-        const RkdRecord *r = &g->record;
-        uint8_t state;
+static unsigned find_state(const RkdDevice *d) {
+        unsigned state;
 
-        if (r->status == RKD_RECORD_NONE)
+        if (d->status == RKD_RECORD_NONE)
                 return RKD_UNMANAGED;
-        if (r->status == RKD_RECORD_DAMAGED)
+        if (d->status == RKD_RECORD_DAMAGED)
                 return RKD_PUSHING;
-        state = rkd_record_state(r);
+        state = rkd_record_state(d);
         if (state == RKD_FAILED)
-                return r->confirmed ? RKD_CONFIRMED : RKD_TRIAL;
+                return (d->marks & 1 << RKD_MARK_CONFIRMED) != 0 ? RKD_CONFIRMED : RKD_TRIAL;
         return state == RKD_VERIFIED ? RKD_TRIAL : state;
 }
 
-static uint16_t find_boots(const RkdProgram *g) {
-        return (uint16_t)(rkd_record_boots(&g->record) + g->retained.boots);
-}
-
 /* Without a record: the digest of what the descriptor covers, or of the area. */
-static uint8_t inspect(RkdProgram *g, RkdSelf *self) {
-        RkdDigest *d = &g->digest;
+static bool is_looked_at(RkdProgram *g) {
+        RkdDevice *d = &g->device;
         const RkdDescriptor *descriptor = g->descriptor;
 
-        if (g->record.status == RKD_RECORD_GOOD)
-                return RKD_OK;
-        self->digest = d;
-        if (rkd_digest_is_done(d))
-                return RKD_OK;
-        if (rkd_digest_is_busy(d))
-                return RKD_LATER;
+        if (d->status == RKD_RECORD_GOOD || d->digest == RKD_DIGEST_DONE)
+                return true;
+        if (d->digest != RKD_DIGEST_IDLE)
+                return false;
         if (descriptor && descriptor->length > 0 &&
-                        descriptor->length <= g->platform->program_space)
+                        descriptor->length <= RKD_PLATFORM(d)->program_space)
                 rkd_digest_start(d, descriptor->length, RKD_DIGEST_DESCRIPTOR);
 #if RKD_WITH_SEARCH
         else
                 rkd_digest_search(d);
-        return RKD_LATER;
-#else
-        return rkd_digest_is_busy(d) ? RKD_LATER : RKD_OK;
 #endif
+        return d->digest == RKD_DIGEST_IDLE;
 }
 
 /* The version is the program's own word; that of the record only where it has none. */
-static uint8_t identify(RkdProgram *g, const uint8_t *in, RkdReply *a) {
-        RkdWriter w = rkd_link_window(a, in);
-        RkdSelf self = {
+static uint8_t identify(RkdProgram *g, const uint8_t *in) {
+        RkdDevice *d = &g->device;
+        RkdWriter w = rkd_link_window(d);
+        const RkdSelf self = {
                 .who = RKD_WHO_PROGRAM,
-                .state = find_state(g),
+                .state = (uint8_t)find_state(d),
                 .health = g->health,
-                .cause = g->retained.cause,
-                .boots = find_boots(g),
-                .max_answer = (uint16_t)rkd_link_room(&g->link),
+                .cause = d->retained.cause,
                 /* What its bootloader insists on, the program has no hooks for. */
                 .capabilities = RKD_CAN_HEALTH |
-                                (g->platform->capabilities & (RKD_CAN_SIGNED | RKD_CAN_FLOOR)),
+                                (RKD_PLATFORM(d)->capabilities & (RKD_CAN_SIGNED | RKD_CAN_FLOOR)),
+                .version = g->descriptor ? g->descriptor->version : NULL,
         };
 
         if (in[0] != RKD_IDENTIFY_IDENTITY)
                 return RKD_UNKNOWN;
-        if (inspect(g, &self) == RKD_LATER)
+        if (!is_looked_at(g))
                 return RKD_LATER;
-        if (g->descriptor)
-                self.version = rkd_text(g->descriptor->version);
-        if (rkd_identity_write(&w, &g->record, &self) < 0)
-                return RKD_FLASH;
-        rkd_link_close_window(a, in, &w);
+        rkd_identity_put(d, &w, &self);
+        rkd_link_close_window(d, &w);
         return RKD_OK;
 }
 
-static uint8_t tell_status(const RkdProgram *g, RkdReply *a) {
-        memset(a->out, 0, RKD_STATUS_BYTES);
-        a->out[10] = find_state(g);
-        a->out[11] = g->health;
-        rkd_store_u16(a->out + 12, find_boots(g));
-        a->n = RKD_STATUS_BYTES;
+static uint8_t tell_status(RkdProgram *g) {
+        RkdDevice *d = &g->device;
+        uint8_t *out = rkd_link_answer(d);
+
+        memset(out, 0, RKD_STATUS_BYTES);
+        out[10] = (uint8_t)find_state(d);
+        out[11] = g->health;
+        rkd_store_u16(out + 12, (uint16_t)rkd_boots(d));
+        d->n_answer = RKD_STATUS_BYTES;
         return RKD_OK;
 }
 
-static uint8_t confirm(RkdProgram *g, const uint8_t *push_id) {
-        const RkdRecord *r = &g->record;
-
-        if (r->status != RKD_RECORD_GOOD || !r->verified)
+static uint8_t confirm(RkdDevice *d, const uint8_t *push_id) {
+        if ((d->marks & 1 << RKD_MARK_VERIFIED) == 0)
                 return RKD_BAD_STATE;
-        if (memcmp(push_id, r->push_id, sizeof(r->push_id)) != 0)
+        if (!rkd_record_is_ours(d, push_id))
                 return RKD_FOREIGN_PUSH;
-        return rkd_record_is_busy(r) ? RKD_LATER : rkd_record_confirm(&g->record);
+        return rkd_record_is_busy(d) ? RKD_LATER : rkd_record_confirm(d);
 }
 
 static uint8_t enter(RkdProgram *g) {
-        if (!g->platform->retained || !g->platform->reset)
+        const RkdPlatform *p = RKD_PLATFORM(&g->device);
+
+        if (!p->retained || !p->reset)
                 return RKD_DENIED;
         g->leaving = true;
         return RKD_OK;
 }
 
-#if RKD_WITH_BAUD
-static uint8_t set_baud(RkdProgram *g, const uint8_t *in, RkdReply *a) {
-        memcpy(a->out, in, 4);
-        a->n = 4;
-        return rkd_link_change_speed(&g->link, rkd_load_u32(in));
-}
-#endif
-
 /* How many bytes the command has; of those that only a bootloader knows, nobody cares. */
-static bool is_length_right(uint8_t type, uint8_t n) {
+static bool is_length_right(unsigned type, uint32_t n) {
         switch (type) {
         case RKD_IDENTIFY:
                 return n == 5;
@@ -165,24 +134,25 @@ static bool is_length_right(uint8_t type, uint8_t n) {
         }
 }
 
-static uint8_t dispatch(RkdProgram *g, RkdReply *a) {
-        const uint8_t *in = g->link.command;
-        uint8_t type = g->link.head[RKD_HEAD_TYPE];
+/* The device is the first member of its program. */
+static uint8_t handle(RkdDevice *d) {
+        RkdProgram *g = (RkdProgram *)(void *)d;
+        const uint8_t *rx = RKD_PLATFORM(d)->rx, *in = rx + RKD_IN_PAYLOAD;
 
-        if (!is_length_right(type, g->link.n_command))
+        if (!is_length_right(rx[RKD_IN_TYPE], d->n_in - RKD_RX_BYTES(0)))
                 return RKD_BAD_LENGTH;
-        switch (type) {
+        switch (rx[RKD_IN_TYPE]) {
         case RKD_IDENTIFY:
-                return identify(g, in, a);
+                return identify(g, in);
         case RKD_NOP:
-                return tell_status(g, a);
+                return tell_status(g);
         case RKD_CONFIRM:
-                return confirm(g, in);
+                return confirm(d, in);
         case RKD_ENTER:
                 return enter(g);
 #if RKD_WITH_BAUD
         case RKD_SET_BAUD:
-                return set_baud(g, in, a);
+                return rkd_link_change_speed(d);
 #endif
         case RKD_START:
                 return RKD_OK; /* it runs */
@@ -191,87 +161,68 @@ static uint8_t dispatch(RkdProgram *g, RkdReply *a) {
         }
 }
 
-static void run_command(RkdProgram *g) {
-        uint32_t now = rkd_now_ms(g->platform);
-        RkdReply a;
-        uint8_t result;
-
-        rkd_link_reply_init(&g->link, &a);
-        if (!g->command_open) {
-                g->command_open = true;
-                g->command_ms = now;
-        }
-        result = dispatch(g, &a);
-        if (result == RKD_LATER) {
-                if (now - g->command_ms < LATER_MS)
-                        return;
-                result = RKD_BUSY;
-                a.busy_ms = BUSY_MS;
-        }
-        g->command_open = false;
-        rkd_link_reply(&g->link, &a, result);
-}
-
-static void send_hello(RkdProgram *g) {
-        g->hello_due = false;
-        rkd_link_hello(&g->link, RKD_WHO_PROGRAM, find_state(g), find_boots(g));
-}
-
 static void leave(RkdProgram *g) {
-        const RkdPlatform *p = g->platform;
+        const RkdPlatform *p = RKD_PLATFORM(&g->device);
 
         g->dead = true;
-        g->retained.intent = RKD_INTENT_STAY;
-        rkd_retained_store(&g->retained, p);
+        g->device.retained.intent = RKD_INTENT_STAY;
+        rkd_retained_store(&g->device);
         p->reset(p->user);
 }
 
 /* The healthy mark; without a start to reset it is nothing. */
 static void mark_health(RkdProgram *g) {
-        RkdRecord *r = &g->record;
+        RkdDevice *d = &g->device;
 
-        if (!g->healthy_due || rkd_record_is_busy(r))
+        if (!g->healthy_due || rkd_record_is_busy(d))
                 return;
         g->healthy_due = false;
-        if (r->status == RKD_RECORD_GOOD && r->verified)
-                (void)rkd_record_mark_healthy(r);
+        if ((d->marks & 1 << RKD_MARK_VERIFIED) != 0)
+                (void)rkd_record_mark_healthy(d);
 }
 
 void rkd_program_poll(RkdProgram *g) {
+        RkdDevice *d = &g->device;
+
         if (g->dead)
                 return;
-        rkd_link_poll(&g->link);
-        (void)rkd_record_poll(&g->record);
-        (void)rkd_digest_poll(&g->digest);
+        rkd_link_poll(d);
+        rkd_flash_poll(d);
+        rkd_record_poll(d);
+        if (!rkd_flash_is_busy(d))
+                rkd_digest_poll(d);
         mark_health(g);
-        if (!rkd_link_is_idle(&g->link) || rkd_record_is_busy(&g->record))
+        if (!rkd_link_is_idle(d) || rkd_record_is_busy(d))
                 return;
         if (g->leaving)
                 leave(g);
-        else if (g->link.command_due)
-                run_command(g);
-        else if (g->hello_due && rkd_link_is_free(&g->link))
-                send_hello(g);
+        else if (d->command != RKD_COMMAND_NONE)
+                rkd_link_command(d, handle);
+        else if (g->hello_due && rkd_link_is_free(d)) {
+                g->hello_due = false;
+                rkd_link_hello(d, RKD_WHO_PROGRAM, find_state(d));
+        }
 }
 
 uint32_t rkd_program_wait_ms(const RkdProgram *g) {
+        const RkdDevice *d = &g->device;
         uint32_t passed;
 
         if (g->dead)
                 return RKD_WAIT_MAX_MS;
-        if (rkd_record_is_busy(&g->record) || !rkd_link_is_idle(&g->link))
+        if (rkd_record_is_busy(d) || !rkd_link_is_idle(d))
                 return 1;
-        if (rkd_digest_is_busy(&g->digest) || g->link.command_due || g->leaving || g->healthy_due ||
-                        (g->hello_due && rkd_link_is_free(&g->link)))
+        if (d->digest >= RKD_DIGEST_SHA || d->command != RKD_COMMAND_NONE || g->leaving ||
+                        g->healthy_due || (g->hello_due && rkd_link_is_free(d)))
                 return 0;
-        if (!g->link.baud_changed)
+        if (!d->baud_changed)
                 return RKD_WAIT_MAX_MS;
-        passed = rkd_now_ms(g->platform) - g->link.heard_ms;
-        return passed <= RKD_BAUD_FALLBACK_MS ? RKD_BAUD_FALLBACK_MS + 1 - passed : 0;
+        passed = rkd_now_ms(d) - d->heard_ms;
+        return passed <= RKD_BAUD_BACK_MS ? RKD_BAUD_BACK_MS + 1 - passed : 0;
 }
 
 void rkd_program_report(RkdProgram *g, RkdHealth health) {
-        const RkdPlatform *p = g->platform;
+        const RkdPlatform *p = RKD_PLATFORM(&g->device);
 
         if (health != RKD_HEALTH_GOOD && health != RKD_HEALTH_SICK)
                 return;
@@ -279,14 +230,14 @@ void rkd_program_report(RkdProgram *g, RkdHealth health) {
                 g->healthy_due = true;
                 if (p->trial_passed)
                         p->trial_passed(p->user);
-                g->retained.retries = 0;
-                rkd_retained_store(&g->retained, p);
+                g->device.retained.retries = 0;
+                rkd_retained_store(&g->device);
         }
         g->health = (uint8_t)health;
 }
 
 bool rkd_program_is_confirmed(const RkdProgram *g) {
-        return g->record.status == RKD_RECORD_GOOD && g->record.confirmed;
+        return (g->device.marks & 1 << RKD_MARK_CONFIRMED) != 0;
 }
 
 void rkd_program_leave(RkdProgram *g) {

@@ -1,489 +1,285 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The record pages, see rkd-record.h.
+ * The record of the device: two pages, written in turn, and mark words; see RECORD PAGES of
+ * rekindle-link(7), and RkdBody. And the block of RAM that survives a reset.
  *
- * Writing a page: erase, marks that shall be set from the start, body. The page is good only
- * once its body is whole, so marks and body appear at one moment. While no page is good, a
- * damaged one is left standing as long as possible: it is the proof that this device was pushed
- * to, without which a half-written program would pass for one that never was.
+ * A slot that is not all ones is set, however torn: a mark is only written once what it says is
+ * true. A page is good when its CRC is; the other one is only erased while the good one stays, so
+ * that at every moment one of them tells the truth. While no page is good, a damaged one is left
+ * standing as long as possible: it is the proof that this device was pushed to, without which a
+ * half-written program would pass for one that never was.
+ *
+ * Writing a page: erase, marks that shall be set from the start, body. The page is good only once
+ * its body is whole, so marks and body appear at one moment. Whatever was written, and whether it
+ * failed or not: afterwards the flash is asked what is true.
  */
-
-#include "device/rkd-record.h"
 
 #include <string.h>
 
-#include "device/rkd-flash.h"
-#include "proto/bytes.h"
+#include "device/rkd-device.h"
 #include "proto/crc.h"
-#include "proto/header.h"
 
-enum {
-        MARK_VERIFIED,
-        MARK_CONFIRMED,
-        MARK_PAIRS
-};
-#if !RKD_FLASH_BLOCKS
-enum {
-        STEP_IDLE,
-        STEP_MARK,
-        STEP_ERASE,
-        STEP_PRESET,
-        STEP_BODY
-};
-#endif
-
-#define CRC_AT       8u
-#define HEADER_AT    (RKD_RECORD_PREFIX + RKD_BEGIN_FIXED) /* of the device header in the page */
-#define LENGTH_AT    8u                                    /* in the device header */
-#define SHA256_AT    12u
-#define TEXTS_AT     44u
-#define TEXT_VERSION 1u /* the texts of the header, in their order */
-#define TEXT_FLOOR   2u
-#define PAIRS_MAX    15u /* marks_due has a bit for each mark */
-#define CHUNK        8u
-
-static const uint8_t magic[4] = { 'R', 'K', 'R', '1' };
-static const uint8_t set_mark[RKD_WRITE_SIZE_MAX] = { 0 };
+#define TEXTS_AT (RKD_BODY_BEGIN + RKD_BEGIN_FIXED + 44u) /* of the header, in a page */
 
 static uint32_t slot_bytes(const RkdPlatform *p) {
         return p->record_write_size < 4 ? 4 : p->record_write_size;
 }
 
-static uint8_t start_mark(uint8_t pair) {
-        return (uint8_t)(MARK_PAIRS + 2 * pair);
+static uint32_t mark_offset(const RkdDevice *d, unsigned mark) {
+        return RKD_RECORD_MARKS + mark * slot_bytes(RKD_PLATFORM(d));
 }
 
-static uint8_t healthy_mark(uint8_t pair) {
-        return (uint8_t)(MARK_PAIRS + 2 * pair + 1);
+/* Whether the page has a slot for it. */
+static bool has_slot(const RkdDevice *d, unsigned mark) {
+        return mark < RKD_MARKS_MAX && mark_offset(d, mark + 1) <= RKD_PLATFORM(d)->record_size;
 }
 
-static uint32_t mark_address(const RkdPlatform *p, uint8_t page, uint8_t mark) {
-        return p->record_pages[page] + RKD_RECORD_MARKS + mark * slot_bytes(p);
+static bool is_set(const RkdDevice *d, unsigned mark) {
+        return !rkd_flash_is_blank(d, rkd_record_address(d, mark_offset(d, mark)),
+                        slot_bytes(RKD_PLATFORM(d)));
 }
 
-uint8_t rkd_record_count_pairs(const RkdPlatform *p) {
-        uint8_t pairs = 0;
-
-        while (pairs < PAIRS_MAX && RKD_RECORD_MARKS + (healthy_mark(pairs) + 1u) * slot_bytes(p) <=
-                                                    p->record_size)
-                pairs++;
-        return pairs;
+uint32_t rkd_record_address(const RkdDevice *d, uint32_t offset) {
+        return RKD_PLATFORM(d)->record_pages[d->page] + offset;
 }
 
-/* Also says "not blank" of what cannot be read. */
-static bool is_blank(const RkdPlatform *p, uint32_t address, uint32_t n) {
-        uint8_t chunk[CHUNK];
-
-        for (uint32_t at = 0; at < n; at += sizeof(chunk)) {
-                uint32_t take = n - at < sizeof(chunk) ? n - at : sizeof(chunk);
-
-                if (rkd_flash_read(p, address + at, chunk, take) < 0)
-                        return false;
-                for (uint32_t i = 0; i < take; i++)
-                        if (chunk[i] != 0xff)
-                                return false;
-        }
-        return true;
-}
-
-static bool is_page_blank(const RkdPlatform *p, uint8_t page) {
-        uint32_t marks = (MARK_PAIRS + 2u * rkd_record_count_pairs(p)) * slot_bytes(p);
-
-        return is_blank(p, p->record_pages[page], RKD_RECORD_MARKS + marks);
-}
-
-static bool is_set(const RkdRecord *r, uint8_t mark) {
-        return !is_blank(r->platform, mark_address(r->platform, r->page, mark),
-                        slot_bytes(r->platform));
-}
-
-static bool is_crc_good(const RkdPlatform *p, uint32_t address, uint32_t n, uint32_t wanted) {
-        uint32_t crc = RKD_CRC32_START;
-        uint8_t chunk[CHUNK];
-
-        for (uint32_t at = 0; at < n;) {
-                uint32_t take = n - at < sizeof(chunk) ? n - at : sizeof(chunk);
-
-                /* the first piece is what lies before the CRC, the second begins behind it */
-                if (at == 0)
-                        take = CRC_AT;
-                if (rkd_flash_read(p, address + at, chunk, take) < 0)
-                        return false;
-                crc = rkd_crc32_add(crc, chunk, take);
-                at += at == 0 ? CRC_AT + 4 : take;
-        }
-        return rkd_crc32_finish(crc) == wanted;
-}
-
-/* Reads the body of a page into *r; false when it is no good one. What is inside the header was
- * judged before it was written. */
-static bool load_body(RkdRecord *r, uint8_t page) {
-        const RkdPlatform *p = r->platform;
-        uint32_t address = p->record_pages[page];
-        const uint8_t *begin;
-        uint8_t b[HEADER_AT + SHA256_AT];
-
-        if (rkd_flash_read(p, address, b, sizeof(b)) < 0 || memcmp(b, magic, sizeof(magic)) != 0)
-                return false;
-        begin = b + RKD_RECORD_PREFIX;
-        r->page = page;
-        r->sequence = rkd_load_u32(b + 4);
-        r->boots_base = rkd_load_u16(b + 12);
-        r->n_floor = b[14];
-        r->trial_seconds = rkd_load_u16(begin + 2);
-        memcpy(r->push_id, begin + 4, sizeof(r->push_id));
-        r->n_header = rkd_load_u16(begin + 20);
-        r->n_signature = rkd_load_u16(begin + 22);
-        r->image_length = rkd_load_u32(b + HEADER_AT + LENGTH_AT);
-        if (r->n_header < TEXTS_AT || r->n_header > RKD_HEADER_MAX ||
-                        r->n_signature > RKD_SIGNATURE_BYTES || r->n_floor > RKD_TEXT_MAX)
-                return false;
-        r->n_body = (uint16_t)(HEADER_AT + r->n_header + r->n_signature + r->n_floor);
-        return is_crc_good(p, address, r->n_body, rkd_load_u32(b + CRC_AT));
-}
-
-static void load_marks(RkdRecord *r) {
-        r->verified = is_set(r, MARK_VERIFIED);
-        r->confirmed = is_set(r, MARK_CONFIRMED);
-        r->starts = r->healthy = 0;
-        for (uint8_t i = 0; i < r->n_pairs; i++) {
-                if (is_set(r, start_mark(i)))
-                        r->starts = (uint8_t)(i + 1);
-                if (is_set(r, healthy_mark(i)))
-                        r->healthy = (uint8_t)(i + 1);
-        }
-        if (r->starts < r->healthy)
-                r->starts = r->healthy;
-}
-
-static void clear(RkdRecord *r, const RkdPlatform *p, RkdFlash *flash) {
-        *r = (RkdRecord){ .platform = p, .flash = flash, .n_pairs = rkd_record_count_pairs(p) };
-}
-
-void rkd_record_init(RkdRecord *r, const RkdPlatform *p, RkdFlash *flash) {
-        bool first, second;
-        uint32_t sequence;
-
-        clear(r, p, flash);
-        second = load_body(r, 1);
-        sequence = r->sequence;
-        first = load_body(r, 0);
-        if (second && (!first || (int32_t)(sequence - r->sequence) > 0))
-                first = load_body(r, 1);
-        if (first) {
-                r->status = RKD_RECORD_GOOD;
-                load_marks(r);
-                return;
-        }
-        clear(r, p, flash);
-        if (!is_page_blank(p, 0) || !is_page_blank(p, 1))
-                r->status = RKD_RECORD_DAMAGED;
-}
-
-uint8_t rkd_record_attempts(const RkdPlatform *p) {
-        return p->start_attempts ? p->start_attempts : RKD_ATTEMPTS;
-}
-
-uint8_t rkd_record_used(const RkdRecord *r) {
-        return (uint8_t)(r->starts - r->healthy);
-}
-
-uint16_t rkd_record_boots(const RkdRecord *r) {
-        return (uint16_t)(r->boots_base + r->starts);
-}
-
-uint8_t rkd_record_state(const RkdRecord *r) {
-        if (!r->verified)
-                return RKD_PUSHING;
-        if (rkd_record_used(r) >= rkd_record_attempts(r->platform))
-                return RKD_FAILED;
-        if (r->confirmed)
-                return RKD_CONFIRMED;
-        return rkd_record_boots(r) == 0 ? RKD_VERIFIED : RKD_TRIAL;
-}
-
-int rkd_record_read(const RkdRecord *r, uint32_t offset, void *out, size_t n) {
-        const RkdPlatform *p = r->platform;
-
-        return rkd_flash_read(p, p->record_pages[r->page] + RKD_RECORD_PREFIX + offset, out, n);
-}
-
-int rkd_record_put(const RkdRecord *r, RkdWriter *w, uint32_t offset, uint32_t n) {
-        uint8_t chunk[CHUNK];
-
-        for (uint32_t at = 0; at < n; at += sizeof(chunk)) {
-                uint32_t take = n - at < sizeof(chunk) ? n - at : sizeof(chunk);
-
-                if (rkd_record_read(r, offset + at, chunk, take) < 0)
-                        return -1;
-                rkd_put_bytes(w, chunk, take);
-        }
-        return 0;
-}
-
-bool rkd_record_holds(const RkdRecord *r, uint32_t offset, const uint8_t *data, uint32_t n) {
-        uint8_t byte;
-
-        for (uint32_t at = 0; at < n; at++)
-                if (rkd_record_read(r, offset + at, &byte, 1) < 0 || byte != data[at])
-                        return false;
-        return true;
-}
-
-/* Where text i of the header is, in front of it its length; n_body stays ahead of it. */
-static uint32_t find_text(const RkdRecord *r, uint8_t i, uint8_t *ret_n) {
-        uint32_t at = RKD_BEGIN_FIXED + TEXTS_AT;
-
-        for (*ret_n = 0;; at += *ret_n) {
-                if (rkd_record_read(r, at++, ret_n, 1) < 0 || *ret_n > RKD_TEXT_MAX)
-                        *ret_n = 0;
-                if (i-- == 0)
-                        return at;
-        }
-}
-
-static int put_text(const RkdRecord *r, RkdWriter *w, uint32_t at, uint8_t n) {
-        rkd_put_u8(w, n);
-        return rkd_record_put(r, w, at, n);
-}
-
-int rkd_record_put_version(const RkdRecord *r, RkdWriter *w) {
-        uint32_t at = 0;
-        uint8_t n = 0;
-
-        if (r->status == RKD_RECORD_GOOD)
-                at = find_text(r, TEXT_VERSION, &n);
-        return put_text(r, w, at, n);
-}
-
-static uint32_t floor_at(const RkdRecord *r) {
-        return (uint32_t)(r->n_body - RKD_RECORD_PREFIX - r->n_floor);
-}
-
-int rkd_record_put_floor(const RkdRecord *r, RkdWriter *w) {
-        return put_text(r, w, floor_at(r), r->n_floor);
-}
-
-RkdText rkd_record_floor(const RkdRecord *r, char *out) {
-        RkdText text = { out, r->n_floor };
-
-        if (rkd_record_read(r, floor_at(r), out, text.length) < 0)
-                text.length = 0;
-        return text;
-}
-
-RkdText rkd_record_header_floor(const RkdRecord *r, char *out) {
-        RkdText text = { out, 0 };
-        uint32_t at = find_text(r, TEXT_FLOOR, &text.length);
-
-        if (rkd_record_read(r, at, out, text.length) < 0)
-                text.length = 0;
-        return text;
-}
-
-/* The page that may be erased now. */
-static uint8_t choose_target(const RkdRecord *r) {
-        if (r->status == RKD_RECORD_GOOD)
-                return (uint8_t)(1 - r->page);
-        return !is_page_blank(r->platform, 0) && is_page_blank(r->platform, 1) ? 1 : 0;
-}
-
-static void write_mark(RkdRecord *r, uint8_t page, uint8_t mark) {
-        rkd_flash_write(r->flash, RKD_AREA_RECORD, mark_address(r->platform, page, mark), set_mark,
-                        slot_bytes(r->platform));
-}
-
-static void note_mark(RkdRecord *r) {
-        if (r->mark == MARK_VERIFIED)
-                r->verified = true;
-        else if (r->mark == MARK_CONFIRMED)
-                r->confirmed = true;
-        else if ((r->mark - MARK_PAIRS) % 2 == 0)
-                r->starts++;
-        else
-                r->healthy = r->starts;
-}
-
-/* A mark whose write failed may stand all the same; it is never written again. */
-static bool stands(const RkdRecord *r) {
-        return !r->flash->failed || is_set(r, r->mark);
-}
-
-/* A page is what can be read of it, whatever its write said. */
-static void read_back(RkdRecord *r) {
-        uint8_t target = r->target;
-
-        rkd_record_init(r, r->platform, r->flash);
-        r->failed = r->status != RKD_RECORD_GOOD || r->page != target;
-}
-
-#if RKD_FLASH_BLOCKS
-static void start_page(RkdRecord *r) {
-        const RkdPlatform *p = r->platform;
-        uint32_t address = p->record_pages[r->target];
-        RkdFlash *f = r->flash;
-
-        rkd_flash_erase(f, RKD_AREA_RECORD, address, p->record_size);
-        for (uint8_t mark = 0; r->marks_due != 0 && !f->failed; mark++, r->marks_due >>= 1)
-                if ((r->marks_due & 1) != 0)
-                        write_mark(r, r->target, mark);
-        r->failed = f->failed;
-        if (r->failed)
-                return;
-        rkd_flash_write(f, RKD_AREA_RECORD, address, p->page, r->n_write);
-        read_back(r);
-}
-
-static int begin_mark(RkdRecord *r, uint8_t mark) {
-        r->mark = mark;
-        write_mark(r, r->page, mark);
-        r->failed = !stands(r);
-        if (!r->failed)
-                note_mark(r);
-        return 1;
-}
+static const RkdBody *view_body(RkdDevice *d, unsigned page) {
+#if RKD_FLASH_MAPPED
+        return (const RkdBody *)(uintptr_t)RKD_PLATFORM(d)->record_pages[page];
 #else
-static void start_page(RkdRecord *r) {
-        const RkdPlatform *p = r->platform;
-
-        r->failed = false;
-        r->step = STEP_ERASE;
-        rkd_flash_erase(r->flash, RKD_AREA_RECORD, p->record_pages[r->target], p->record_size);
+        (void)rkd_flash_view(d, RKD_PLATFORM(d)->record_pages[page], (uint8_t *)&d->copy,
+                        sizeof(d->copy));
+        return &d->copy;
+#endif
 }
 
-static int begin_mark(RkdRecord *r, uint8_t mark) {
-        r->failed = false;
-        r->step = STEP_MARK;
-        r->mark = mark;
-        write_mark(r, r->page, mark);
-        return 1;
-}
-
-static uint8_t lowest_bit(uint32_t bits) {
-        uint8_t n = 0;
-
-        while ((bits >> n & 1) == 0)
-                n++;
-        return n;
-}
-
-/* The operation of the present step is done. */
-static void next_step(RkdRecord *r) {
-        const RkdPlatform *p = r->platform;
-
-        if (r->step == STEP_MARK) {
-                note_mark(r);
-                r->step = STEP_IDLE;
-        } else if (r->step == STEP_BODY) {
-                read_back(r);
-        } else if (r->marks_due != 0) {
-                uint8_t mark = lowest_bit(r->marks_due);
-
-                r->marks_due &= r->marks_due - 1;
-                r->step = STEP_PRESET;
-                write_mark(r, r->target, mark);
-        } else {
-                r->step = STEP_BODY;
-                rkd_flash_write(r->flash, RKD_AREA_RECORD, p->record_pages[r->target], p->page,
-                                r->n_write);
+static void load_marks(RkdDevice *d) {
+        d->marks = d->starts = d->healthy = 0;
+        for (unsigned mark = 0; has_slot(d, mark); mark++) {
+                if (!is_set(d, mark))
+                        continue;
+                if (mark < RKD_MARK_PAIRS)
+                        d->marks |= (uint8_t)(1u << mark);
+                /* slots 2 and 3 are the first start and its healthy mark */
+                d->starts = (uint8_t)(mark / 2);
+                if ((mark & 1) != 0)
+                        d->healthy = d->starts;
         }
 }
 
-int rkd_record_poll(RkdRecord *r) {
-        int busy;
+void rkd_record_load(RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t sequence = 0;
 
-        if (r->step == STEP_IDLE)
-                return r->failed ? -1 : 0;
-        busy = rkd_flash_poll(r->flash);
-        if (busy > 0)
-                return 1;
-        if (busy < 0 && r->step != STEP_BODY && (r->step != STEP_MARK || !stands(r))) {
-                r->step = STEP_IDLE;
-                r->failed = true;
-                return -1;
+        d->status = RKD_RECORD_NONE;
+        for (unsigned page = 0; page < 2; page++) {
+                uint32_t address = p->record_pages[page];
+                const RkdBody *body = view_body(d, page);
+
+                if (rkd_flash_crc(d, address + 4, RKD_BODY_BYTES - 4) == rkd_le32(body->crc)) {
+                        if (d->status == RKD_RECORD_GOOD &&
+                                        (int32_t)(rkd_le32(body->sequence) - sequence) < 0)
+                                continue;
+                        sequence = rkd_le32(body->sequence);
+                        d->page = (uint8_t)page;
+                        d->status = RKD_RECORD_GOOD;
+                } else if (d->status == RKD_RECORD_NONE &&
+                                !rkd_flash_is_blank(d, address, RKD_RECORD_SIZE_MIN))
+                        d->status = RKD_RECORD_DAMAGED;
         }
-        next_step(r);
-        if (r->step != STEP_IDLE)
-                return 1;
-        return r->failed ? -1 : 0;
+        memset(d->push_id, 0, sizeof(d->push_id));
+        d->marks = d->starts = d->healthy = 0;
+        if (d->status != RKD_RECORD_GOOD)
+                return;
+        d->body = view_body(d, d->page);
+        memcpy(d->push_id, d->body->push_id, sizeof(d->push_id));
+        load_marks(d);
 }
 
-bool rkd_record_is_busy(const RkdRecord *r) {
-        return r->step != STEP_IDLE;
+unsigned rkd_attempts(const RkdDevice *d) {
+        unsigned n = RKD_PLATFORM(d)->start_attempts;
+
+        return n ? n : RKD_ATTEMPTS;
+}
+
+unsigned rkd_record_used(const RkdDevice *d) {
+        return (unsigned)(d->starts - d->healthy);
+}
+
+static unsigned record_boots(const RkdDevice *d) {
+        return d->status == RKD_RECORD_GOOD ? d->starts + (unsigned)rkd_le16(d->body->boots) : 0;
+}
+
+unsigned rkd_boots(const RkdDevice *d) {
+        return record_boots(d) + d->retained.boots;
+}
+
+unsigned rkd_record_state(const RkdDevice *d) {
+        if ((d->marks & 1 << RKD_MARK_VERIFIED) == 0)
+                return RKD_PUSHING;
+        if (rkd_record_used(d) >= rkd_attempts(d))
+                return RKD_FAILED;
+        if ((d->marks & 1 << RKD_MARK_CONFIRMED) != 0)
+                return RKD_CONFIRMED;
+        return record_boots(d) == 0 ? RKD_VERIFIED : RKD_TRIAL;
+}
+
+bool rkd_record_is_ours(const RkdDevice *d, const uint8_t *push_id) {
+        return memcmp(push_id, d->push_id, sizeof(d->push_id)) == 0;
+}
+
+uint32_t rkd_record_text(const RkdDevice *d, unsigned i) {
+        uint32_t address = rkd_record_address(d, TEXTS_AT);
+        uint8_t buffer[4];
+
+        for (; i > 0; i--)
+                address += 1u + *rkd_flash_view(d, address, buffer, 1);
+        return address;
+}
+
+/* Writing. Where flash works on its own, each AWAIT leaves, and the next poll goes on behind it:
+ * what lives longer is in *d. */
+#if RKD_FLASH_BLOCKS
+#define TASK_BEGIN(d) {
+#define TASK_AWAIT(d, at)
+#else
+#define TASK_BEGIN(d)                                                                              \
+        switch ((d)->step) {                                                                       \
+        default:
+#define TASK_AWAIT(d, at)                                                                          \
+        (d)->step = (at);                                                                          \
+        return;                                                                                    \
+        case (at):;
+#endif
+#define TASK_END }
+
+static const uint8_t set_mark[RKD_WRITE_SIZE_MAX] = { 0 };
+
+/* Marks, and the page buffer as body of the other page, or one mark on the good page. */
+static void work(RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        bool whole = d->target != d->page || d->status != RKD_RECORD_GOOD;
+
+        TASK_BEGIN(d)
+        if (whole) {
+                rkd_flash_erase(d, d->target, 0, p->record_size);
+                TASK_AWAIT(d, 1)
+        }
+        for (; d->marks_due != 0; d->mark++, d->marks_due >>= 1)
+                if ((d->marks_due & 1) != 0) {
+                        rkd_flash_write(d, d->target, mark_offset(d, d->mark), set_mark,
+                                        slot_bytes(p));
+                        TASK_AWAIT(d, 2)
+                }
+        if (whole) {
+                rkd_flash_write(d, d->target, 0, p->page, RKD_BODY_BYTES);
+                TASK_AWAIT(d, 3)
+        }
+        TASK_END
+#if !RKD_FLASH_BLOCKS
+        d->step = 0;
+#endif
+        /* What counts is what can be read now, whatever the writing said. */
+        rkd_record_load(d);
+        d->failed = d->status != RKD_RECORD_GOOD || d->page != d->target ||
+                    (!whole && !is_set(d, d->mark - 1u));
+}
+
+#if !RKD_FLASH_BLOCKS
+void rkd_record_poll(RkdDevice *d) {
+        if (d->step != 0 && !rkd_flash_is_busy(d))
+                work(d);
 }
 #endif
 
-/* Gives the body in the page buffer its prefix and begins; n_body counts all but the filling up. */
-static void begin_page(RkdRecord *r, uint16_t boots, uint8_t n_floor, uint32_t n_body) {
-        const RkdPlatform *p = r->platform;
-        uint8_t *page = p->page;
-        uint32_t crc;
+static void write_page(RkdDevice *d, unsigned boots, uint32_t marks) {
+        RkdBody *body = (RkdBody *)(void *)RKD_PLATFORM(d)->page;
+        unsigned target;
+        uint32_t sequence = 0;
 
-        memcpy(page, magic, sizeof(magic));
-        rkd_store_u32(page + 4, r->sequence + 1);
-        rkd_store_u16(page + 12, boots);
-        page[14] = n_floor;
-        page[15] = 0;
-        crc = rkd_crc32_add(RKD_CRC32_START, page, CRC_AT);
-        crc = rkd_crc32_add(crc, page + CRC_AT + 4, n_body - CRC_AT - 4);
-        rkd_store_u32(page + CRC_AT, rkd_crc32_finish(crc));
-        for (; (n_body & (p->record_write_size - 1u)) != 0; n_body++)
-                page[n_body] = 0xff;
-        r->n_write = (uint16_t)n_body;
-        r->target = choose_target(r);
-        start_page(r);
+        if (d->status == RKD_RECORD_GOOD) {
+                target = 1u - d->page;
+                sequence = rkd_le32(d->body->sequence);
+        } else /* a proof is left standing */
+                target = !rkd_flash_is_blank(
+                                d, RKD_PLATFORM(d)->record_pages[0], RKD_RECORD_SIZE_MIN);
+        body->sequence = rkd_le32(sequence + 1);
+        body->boots = rkd_le16((uint16_t)boots);
+        body->reserved = 0;
+        body->crc = rkd_le32(rkd_crc32(&body->sequence, RKD_BODY_BYTES - 4));
+        d->target = (uint8_t)target;
+        d->marks_due = marks;
+        d->mark = 0;
+        d->failed = false;
+        work(d);
 }
 
-void rkd_record_write(RkdRecord *r, uint32_t n, uint8_t n_floor) {
-        r->marks_due = 0;
-        begin_page(r, 0, n_floor, RKD_RECORD_PREFIX + n + n_floor);
+void rkd_record_write(RkdDevice *d) {
+        write_page(d, 0, 0);
 }
 
-void rkd_record_renew(RkdRecord *r) {
-        const RkdPlatform *p = r->platform;
-        uint8_t starts = rkd_record_used(r), pair = 0;
+/* Verified, confirmed if it is; one healthy start if there was one, then the others. */
+void rkd_record_renew(RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        unsigned used = rkd_record_used(d), pairs = used;
+        uint32_t marks = 0;
 
-        if (rkd_flash_read(p, p->record_pages[r->page], p->page, r->n_body) < 0) {
-                r->failed = true;
-                return;
+        (void)rkd_flash_read(p, rkd_record_address(d, 0), p->page, RKD_BODY_BYTES);
+        for (; used > 0; used--)
+                marks = marks << 2 | 1;
+        if (d->healthy > 0) {
+                marks = marks << 2 | 3;
+                pairs++;
         }
-        r->marks_due = 1u << MARK_VERIFIED;
-        if (r->confirmed)
-                r->marks_due |= 1u << MARK_CONFIRMED;
-        if (r->healthy > 0) {
-                r->marks_due |= 1u << start_mark(0) | 1u << healthy_mark(0);
-                pair = 1;
-        }
-        for (starts = (uint8_t)(starts + pair); pair < starts; pair++)
-                r->marks_due |= 1u << start_mark(pair);
-        begin_page(r, (uint16_t)(rkd_record_boots(r) - starts), r->n_floor, r->n_body);
+        write_page(d, record_boots(d) - pairs, marks << 2 | d->marks);
 }
 
-int rkd_record_mark_verified(RkdRecord *r) {
-        return r->verified ? 0 : begin_mark(r, MARK_VERIFIED);
-}
-
-int rkd_record_mark_start(RkdRecord *r) {
-        return r->starts >= r->n_pairs ? 0 : begin_mark(r, start_mark(r->starts));
-}
-
-int rkd_record_mark_healthy(RkdRecord *r) {
-        return rkd_record_used(r) == 0 ? 0 : begin_mark(r, healthy_mark((uint8_t)(r->starts - 1)));
-}
-
-int rkd_record_mark_confirmed(RkdRecord *r) {
-        return r->confirmed ? 0 : begin_mark(r, MARK_CONFIRMED);
-}
-
-uint8_t rkd_record_confirm(RkdRecord *r) {
-        if (r->confirmed)
-                return RKD_OK;
-        if (r->failed) {
-                r->failed = false; /* who asks again wants another try */
+uint8_t rkd_record_mark(RkdDevice *d, unsigned mark) {
+        if (d->failed) {
+                d->failed = false; /* who asks again wants another try */
                 return RKD_FLASH;
         }
-        /* first what resets the count: a confirmed program has all its starts */
-        if (rkd_record_mark_healthy(r) == 0)
-                (void)rkd_record_mark_confirmed(r);
+        d->target = d->page;
+        d->marks_due = 1;
+        d->mark = (uint8_t)mark;
+        work(d);
         return RKD_LATER;
+}
+
+bool rkd_record_has_room(const RkdDevice *d) {
+        return has_slot(d, RKD_MARK_PAIRS + 2u * d->starts + 1u);
+}
+
+uint8_t rkd_record_mark_healthy(RkdDevice *d) {
+        return rkd_record_used(d) == 0 ? RKD_OK : rkd_record_mark(d, 2u * d->starts + 1u);
+}
+
+/* First what resets the count: a confirmed program has all its starts. */
+uint8_t rkd_record_confirm(RkdDevice *d) {
+        uint8_t result;
+
+        if ((d->marks & 1 << RKD_MARK_CONFIRMED) != 0)
+                return RKD_OK;
+        result = rkd_record_mark_healthy(d);
+        return result == RKD_OK ? rkd_record_mark(d, RKD_MARK_CONFIRMED) : result;
+}
+
+/* --- retained RAM: RkdRetained, CRC-32 of it --- */
+
+void rkd_retained_load(RkdDevice *d) {
+        const uint8_t *block = RKD_PLATFORM(d)->retained;
+        const uint32_t n = sizeof(d->retained);
+
+        if (block && rkd_load_u32(block + n) == rkd_crc32(block, n))
+                memcpy(&d->retained, block, n);
+}
+
+void rkd_retained_store(const RkdDevice *d) {
+        uint8_t *block = RKD_PLATFORM(d)->retained;
+        const uint32_t n = sizeof(d->retained);
+
+        if (!block)
+                return;
+        memcpy(block, &d->retained, n);
+        rkd_store_u32(block + n, rkd_crc32(block, n));
 }

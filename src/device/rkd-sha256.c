@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256 with a sixteen-word schedule that is computed as it goes, in place of the block.
+ * SHA-256 with a sixteen-word schedule that is computed as it goes, in place of the block. As small
+ * as can be: what is hashed are some hundred KiB, once at a start.
  */
 
 #include "device/rkd-sha256.h"
@@ -8,7 +9,7 @@
 #include <string.h>
 
 /* FIPS 180-4, 4.2.2: fractional parts of the cube roots of the first 64 primes. */
-static const uint32_t k[64] = {
+static const uint32_t sha256_k[64] = {
         0x428a2f98,
         0x71374491,
         0xb5c0fbcf,
@@ -75,85 +76,69 @@ static const uint32_t k[64] = {
         0xc67178f2,
 };
 
+/* FIPS 180-4, 5.3.3 */
+static const uint32_t sha256_start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+        0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+
 static uint32_t rotate(uint32_t x, unsigned n) {
         return x >> n | x << (32 - n);
 }
 
-static uint32_t load_big(const uint8_t *p) {
+static uint32_t from_big(uint32_t x) {
+        const uint8_t *p = (const uint8_t *)&x;
+
         return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void store_big(uint8_t *p, uint32_t x) {
-        for (unsigned i = 0; i < 4; i++)
-                p[i] = (uint8_t)(x >> (24 - 8 * i));
-}
-
-static uint32_t mix(uint32_t x, unsigned a, unsigned b, unsigned c) {
-        return rotate(x, a) ^ rotate(x, b) ^ rotate(x, c);
-}
-
-static uint32_t schedule(uint32_t *w, unsigned i) {
-        uint32_t a = w[(i + 1) & 15], b = w[(i + 14) & 15];
-
-        w[i & 15] += (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[(i + 9) & 15] +
-                     (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
-        return w[i & 15];
 }
 
 static void compress(RkdSha256 *sha) {
         uint32_t *w = sha->block, s[8];
 
         for (unsigned i = 0; i < 16; i++)
-                w[i] = load_big((const uint8_t *)&w[i]);
-        for (unsigned i = 0; i < 8; i++)
-                s[i] = sha->h[i];
+                w[i] = from_big(w[i]);
+        memcpy(s, sha->h, sizeof(s));
         for (unsigned i = 0; i < 64; i++) {
-                uint32_t x = s[4], y = s[0], t;
+                uint32_t e = s[4], a = s[0], t = w[0], x = w[1], y = w[14];
 
-                t = s[7] + mix(x, 6, 11, 25) + ((x & s[5]) ^ (~x & s[6])) + k[i] +
-                    (i < 16 ? w[i] : schedule(w, i));
-                for (unsigned j = 7; j > 0; j--)
-                        s[j] = s[j - 1];
+                /* The word that is used now makes room for that of sixteen rounds later. */
+                memmove(w, w + 1, 15 * sizeof(*w));
+                w[15] = t + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[8] +
+                        (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
+                t += s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+                     ((e & s[5]) ^ (~e & s[6])) + sha256_k[i];
+                memmove(s + 1, s, 7 * sizeof(*s));
                 s[4] += t;
-                s[0] = t + mix(y, 2, 13, 22) + ((y & s[2]) ^ (y & s[3]) ^ (s[2] & s[3]));
+                s[0] = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
+                       ((a & s[2]) ^ (a & s[3]) ^ (s[2] & s[3]));
         }
         for (unsigned i = 0; i < 8; i++)
                 sha->h[i] += s[i];
 }
 
 void rkd_sha256_init(RkdSha256 *sha) {
-        /* FIPS 180-4, 5.3.3 */
-        static const uint32_t start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
-
-        memcpy(sha->h, start, sizeof(sha->h));
+        memcpy(sha->h, sha256_start, sizeof(sha->h));
         sha->n_bytes = 0;
 }
 
 void rkd_sha256_add(RkdSha256 *sha, const void *data, size_t n) {
         const uint8_t *p = data;
 
-        while (n > 0) {
-                size_t at = sha->n_bytes % 64, take = 64 - at < n ? 64 - at : n;
-
-                memcpy((uint8_t *)sha->block + at, p, take);
-                sha->n_bytes += (uint32_t)take;
-                p += take;
-                n -= take;
-                if (at + take == 64)
+        for (; n > 0; n--) {
+                ((uint8_t *)sha->block)[sha->n_bytes++ % 64] = *p++;
+                if (sha->n_bytes % 64 == 0)
                         compress(sha);
         }
 }
 
 void rkd_sha256_finish(RkdSha256 *sha, uint8_t *ret_digest) {
-        uint32_t n = sha->n_bytes;
-        uint8_t end[8] = { 0 };
+        const uint32_t bits[2] = { 0, from_big(sha->n_bytes << 3) };
+        uint8_t end = 0x80;
 
-        rkd_sha256_add(sha, "\x80", 1);
-        while (sha->n_bytes % 64 != 56)
-                rkd_sha256_add(sha, "", 1);
-        store_big(end + 4, n << 3);
-        rkd_sha256_add(sha, end, sizeof(end));
+        do {
+                rkd_sha256_add(sha, &end, 1);
+                end = 0;
+        } while (sha->n_bytes % 64 != 56);
+        rkd_sha256_add(sha, bits, sizeof(bits));
         for (unsigned i = 0; i < 8; i++)
-                store_big(ret_digest + 4 * i, sha->h[i]);
+                sha->block[i] = from_big(sha->h[i]);
+        memmove(ret_digest, sha->block, RKD_SHA256_BYTES);
 }

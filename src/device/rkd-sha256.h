@@ -5,9 +5,9 @@
  * SHA-256 (FIPS 180-4), for messages below 2^29 bytes.
  */
 
-#include "device/rkd-context.h"
+#include "device/rkd-device.h"
 
-void rkd_sha256_init(RkdSha256 *sha);
-void rkd_sha256_add(RkdSha256 *sha, const void *data, size_t n);
+RKD_LOCAL void rkd_sha256_init(RkdSha256 *sha);
+RKD_LOCAL void rkd_sha256_add(RkdSha256 *sha, const void *data, size_t n);
 /* ret_digest may be the block of `sha`. */
-void rkd_sha256_finish(RkdSha256 *sha, uint8_t *ret_digest);
+RKD_LOCAL void rkd_sha256_finish(RkdSha256 *sha, uint8_t *ret_digest);

@@ -1,466 +1,304 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stream of a push, see rkd-stream.h.
+ * The stream of one push: DATA frames into the ring, whole pages or a patch out of it, through the
+ * page buffer into flash.
  *
- * Bytes of a DATA frame go behind the head of the ring while they come in, at their place, and
- * count only when the frame turns out good: the ring is the window, and nothing is buffered
- * twice. Duplicates overwrite nothing that counts.
+ * Credit is always what the ring can still take; it only grows. Where flash blocks the CPU it grows
+ * only while nothing waits for flash: then everything that was granted is awaited (or a POLL),
+ * announced, and done in one go.
  */
-
-#include "device/rkd-stream.h"
 
 #include <string.h>
 
-#include "device/rkd-flash.h"
+#include "device/rkd-engine.h"
 #include "device/rkd-patch.h"
-#include "proto/bytes.h"
-
-enum {
-        PHASE_NONE,
-        PHASE_OPEN,
-        PHASE_ENDED,
-        PHASE_STOPPED
-};
-enum {
-        BLOCKING_RECEIVE,
-        BLOCKING_ANNOUNCE,
-        BLOCKING_TOLD,
-        BLOCKING_WORK
-};
 
 #define RUN_BYTES    8u
 #define NAK_AGAIN_MS 250u
-#define BUSY_MAX_MS  60000u
 #define STEPS        8u /* at each poll */
 
-/* A loop, since a Cortex-M0 does not divide. */
-uint32_t rkd_stream_count_units(const RkdPlatform *p, uint32_t n) {
-        uint32_t count = 1;
-
-        for (; n > p->unit_size; n -= p->unit_size)
-                count++;
-        return count;
+bool rkd_is_blocking(const RkdDevice *d) {
+        return RKD_FLASH_BLOCKS || (RKD_PLATFORM(d)->capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0;
 }
 
-void rkd_stream_init(RkdStream *s, const RkdPlatform *p, RkdFlash *flash) {
-        *s = (RkdStream){ .platform = p, .flash = flash };
+static bool is_open(const RkdDevice *d) {
+        return d->stream == RKD_STREAM_OPEN;
 }
 
-static bool is_patch(const RkdStream *s) {
-        return RKD_PATCH_IS_BUILT && s->codec == RKD_CODEC_PATCH;
+static bool is_patch(const RkdDevice *d) {
+        return RKD_PATCH_IS_BUILT && d->codec == RKD_CODEC_PATCH;
 }
 
-bool rkd_stream_is_blocking(const RkdStream *s) {
-        return RKD_FLASH_BLOCKS || (s->platform->capabilities & RKD_CAN_FLASH_BLOCKS_CPU) != 0;
+/* Bytes in the ring. */
+static uint32_t waiting(const RkdDevice *d) {
+        return d->received - d->taken;
 }
 
-static void raise_credit(RkdStream *s) {
-        uint32_t room = s->platform->ring_bytes, left = s->length - s->taken;
+static void raise_credit(RkdDevice *d) {
+        uint32_t room = RKD_PLATFORM(d)->ring_bytes, left = d->length - d->taken;
 
-        s->credit = s->taken + (room < left ? room : left);
-        if (s->credit - s->credit_told >= room / 4 ||
-                        (s->credit == s->length && s->credit_told != s->length))
-                s->ack_due = true;
+        d->credit = d->taken + (room < left ? room : left);
+        if (d->credit - d->credit_told >= room / 4 ||
+                        (d->credit == d->length && d->credit_told != d->length))
+                d->ack_due = true;
 }
 
-void rkd_stream_begin(
-                RkdStream *s, uint16_t id, uint8_t codec, uint32_t length, uint32_t image_length) {
-        rkd_flash_forgive(s->flash);
-        rkd_stream_init(s, s->platform, s->flash);
-        s->phase = PHASE_OPEN;
-        s->id = id;
-        s->codec = codec;
-        s->length = length;
-        s->image_length = image_length;
-        s->frame_offset = UINT32_MAX;
-        raise_credit(s);
-        s->ack_due = false;
-        if (is_patch(s))
-                rkd_patch_begin(s->platform->patch, s->platform, image_length, length);
+void rkd_stream_begin(RkdDevice *d, unsigned id, unsigned codec, uint32_t length) {
+        rkd_stream_stop(d);
+        d->failed = false;
+        d->stream = RKD_STREAM_OPEN;
+        d->stream_id = (uint16_t)id;
+        d->codec = (uint8_t)codec;
+        d->length = length;
+        d->received = d->taken = d->credit_told = d->ring_out = 0;
+        d->run_at = d->run_end = d->page_fill = 0;
+        d->erase_due = d->gap = d->nak_told = d->blocking = 0;
+        raise_credit(d);
+        d->ack_due = false;
+        if (is_patch(d))
+                rkd_patch_begin(RKD_PLATFORM(d)->patch, RKD_PLATFORM(d),
+                                rkd_le32(d->body->header.length), length);
 }
 
-void rkd_stream_stop(RkdStream *s) {
-        rkd_stream_init(s, s->platform, s->flash);
+void rkd_stream_stop(RkdDevice *d) {
+        d->stream = RKD_STREAM_NONE;
+        d->error = RKD_OK;
+        d->gap = d->ack_due = d->blocking = 0;
+        d->received = d->credit = 0;
 }
 
-static void stop_with(RkdStream *s, uint8_t error) {
-        s->phase = PHASE_STOPPED;
-        s->error = error;
-        s->ack_due = true;
+static void end_with(RkdDevice *d, unsigned error) {
+        d->stream = error == RKD_OK ? RKD_STREAM_ENDED : RKD_STREAM_STOPPED;
+        d->error = (uint8_t)error;
+        d->blocking = RKD_BLOCKING_RECEIVE;
+        d->ack_due = true;
 }
 
-static void note_gap(RkdStream *s) {
-        s->gap = true;
-        s->polled = false;
+/* What the page buffer is meant for: a unit, or as much of it as fits, or the end of the run. */
+static uint32_t piece_bytes(const RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t left = d->run_end - d->run_at;
+        uint32_t most = p->page_bytes < p->unit_size ? p->page_bytes : p->unit_size;
+
+        return left < most ? left : most;
 }
 
-static void note_progress(RkdStream *s, uint32_t received) {
-        uint32_t n = received - s->received;
-
-        s->received = received;
-        s->ring_in += n;
-        if (s->ring_in >= s->platform->ring_bytes)
-                s->ring_in -= s->platform->ring_bytes;
-        s->gap = false;
-        s->nak_told = false;
+static bool is_full(const RkdDevice *d) {
+        return d->page_fill == piece_bytes(d);
 }
 
-void rkd_stream_frame_begin(RkdStream *s) {
-        s->frame_offset = 0;
-        s->frame_bytes = 0;
-        s->frame_in = s->ring_in;
+static bool is_in_run(const RkdDevice *d) {
+        return d->run_at < d->run_end;
 }
 
-void rkd_stream_frame_byte(RkdStream *s, uint8_t byte) {
-        uint32_t n = s->frame_bytes++, at;
+static void take(RkdDevice *d, uint32_t n) {
+        d->taken += n;
+        d->ring_out += n;
+}
 
-        if (n < RKD_DATA_FIXED) {
-                s->frame_offset |= (uint32_t)byte << (8 * n);
-                return;
+static void note_unit(RkdDevice *d) {
+        if (is_in_run(d) && (d->run_at & (RKD_PLATFORM(d)->unit_size - 1)) == 0)
+                d->erase_due = true;
+}
+
+/* Units [first, first + count) of the image; false when there are no such. */
+static bool enter_run(RkdDevice *d, uint32_t first, uint32_t count) {
+        uint32_t size = RKD_PLATFORM(d)->unit_size, length = rkd_le32(d->body->header.length);
+        uint32_t units = 0;
+
+        for (uint32_t at = 0; at < length; at += size, units++) {
+                if (units == first)
+                        d->run_at = at;
+                if (units - first < count)
+                        d->run_end = length - at < size ? length : at + size;
         }
-        n -= RKD_DATA_FIXED;
-        if (s->phase != PHASE_OPEN || s->frame_offset > s->received ||
-                        n >= s->credit - s->frame_offset)
-                return;
-        at = s->frame_offset + n;
-        if (at < s->received)
-                return;
-        s->platform->ring[s->frame_in++] = byte;
-        if (s->frame_in == s->platform->ring_bytes)
-                s->frame_in = 0;
+        note_unit(d);
+        return first < units && count <= units - first;
 }
 
-void rkd_stream_frame_end(RkdStream *s) {
-        uint32_t n = s->frame_bytes - RKD_DATA_FIXED;
+static bool read_run(RkdDevice *d) {
+        const uint8_t *run = RKD_PLATFORM(d)->ring + d->ring_out;
+        uint32_t first, count;
 
-        if (s->phase != PHASE_OPEN || s->frame_bytes <= RKD_DATA_FIXED)
-                return;
-        if (s->frame_offset > s->received || n > s->credit - s->frame_offset) {
-                note_gap(s);
-                return;
-        }
-        if (s->frame_offset + n > s->received)
-                note_progress(s, s->frame_offset + n);
-        else
-                s->ack_due = true;
-}
-
-void rkd_stream_note_damage(RkdStream *s) {
-        if (s->phase == PHASE_OPEN && s->received < s->credit)
-                note_gap(s);
-}
-
-void rkd_stream_note_poll(RkdStream *s) {
-        if (s->phase == PHASE_OPEN && !s->gap)
-                s->polled = true;
-}
-
-static uint32_t piece_bytes(const RkdStream *s) {
-        uint32_t left = s->unit_bytes - s->unit_at;
-
-        return left < s->platform->page_bytes ? left : s->platform->page_bytes;
-}
-
-static uint32_t take(RkdStream *s, uint8_t *out, uint32_t want) {
-        const RkdPlatform *p = s->platform;
-        uint32_t have = s->received - s->taken, to_end = p->ring_bytes - s->ring_out;
-
-        want = want < have ? want : have;
-        if (want > to_end)
-                want = to_end; /* the rest at the next step */
-        memcpy(out, p->ring + s->ring_out, want);
-        s->ring_out = want == to_end ? 0 : s->ring_out + want;
-        s->taken += want;
-        return want;
-}
-
-static void enter_unit(RkdStream *s) {
-        const RkdPlatform *p = s->platform;
-        uint32_t left = s->image_length - (s->unit_address - p->program_base);
-
-        s->unit_at = 0;
-        s->unit_bytes = left < p->unit_size ? left : p->unit_size;
-        s->erase_due = true;
-        /* A patch copies from the unit itself, until its page is full. */
-        s->erase_early = !is_patch(s) || p->page_bytes < p->unit_size;
-}
-
-static void end_stream(RkdStream *s) {
-        s->phase = PHASE_ENDED;
-        s->ack_due = true;
-}
-
-static void begin_run(RkdStream *s) {
-        const RkdPlatform *p = s->platform;
-        uint32_t first = rkd_load_u32(s->run), count = rkd_load_u32(s->run + 4);
-        uint32_t units = rkd_stream_count_units(p, s->image_length);
-
-        s->n_run = 0;
-        if (count == 0) {
-                if (s->taken != s->length)
-                        stop_with(s, RKD_BAD_STREAM);
-                else
-                        end_stream(s);
-        } else if (first >= units || count > units - first)
-                stop_with(s, RKD_RANGE);
-        else {
-                s->units_left = count;
-                s->unit_address = p->program_base + first * p->unit_size;
-                enter_unit(s);
-        }
-}
-
-static bool read_run(RkdStream *s) {
-        uint32_t n = take(s, s->run + s->n_run, RUN_BYTES - s->n_run);
-
-        s->n_run = (uint8_t)(s->n_run + n);
-        if (s->n_run == RUN_BYTES)
-                begin_run(s);
-        return n > 0;
-}
-
-/* The decoder may take from the ring, and did. */
-static void offer_ring(RkdStream *s) {
-        rkd_patch_offer(s->platform->patch, s->ring_out, s->received - s->taken);
-}
-
-static bool note_patch(RkdStream *s, RkdPatchEvent event) {
-        uint32_t have = s->received - s->taken, n = have - rkd_patch_left(s->platform->patch);
-
-        s->taken += n;
-        s->ring_out += n;
-        if (s->ring_out >= s->platform->ring_bytes)
-                s->ring_out -= s->platform->ring_bytes;
-        if (event == RKD_PATCH_BAD)
-                stop_with(s, RKD_BAD_STREAM);
-        if (event == RKD_PATCH_FAULT)
-                stop_with(s, RKD_FLASH);
-        return event != RKD_PATCH_MORE;
-}
-
-static bool next_unit(RkdStream *s) {
-        const RkdPlatform *p = s->platform;
-        RkdPatchEvent event;
-
-        offer_ring(s);
-        event = rkd_patch_next(p->patch);
-        if (event == RKD_PATCH_DONE) {
-                s->units_left = 1;
-                s->unit_address = p->program_base + rkd_patch_unit(p->patch) * p->unit_size;
-                enter_unit(s);
-        } else if (event == RKD_PATCH_END)
-                end_stream(s);
-        return note_patch(s, event);
-}
-
-/* Flash is only read while it rests. */
-static bool fill_by_patch(RkdStream *s) {
-        RkdPatchEvent event;
-
-        if (rkd_flash_is_busy(s->flash) || (s->erase_due && s->erase_early))
+        if (waiting(d) < RUN_BYTES)
                 return false;
-        offer_ring(s);
-        event = rkd_patch_fill(s->platform->patch, piece_bytes(s));
-        s->page_fill = rkd_patch_filled(s->platform->patch);
-        return note_patch(s, event);
-}
-
-static bool may_flash(const RkdStream *s) {
-        return !rkd_flash_is_busy(s->flash) &&
-               (!rkd_stream_is_blocking(s) || s->blocking == BLOCKING_WORK);
-}
-
-static void erase_unit(RkdStream *s) {
-        s->erase_due = false;
-        s->dirty = true;
-        rkd_flash_erase(s->flash, RKD_AREA_PROGRAM, s->unit_address, s->platform->unit_size);
-}
-
-/* The write size of the region that holds the address. */
-static uint32_t write_size(const RkdPlatform *p, uint32_t address) {
-        uint32_t size = 1;
-
-        for (uint8_t i = 0; i < p->n_regions && p->regions[i].start <= address; i++)
-                size = p->regions[i].write_size;
-        return size;
-}
-
-static void write_piece(RkdStream *s) {
-        uint32_t address = s->unit_address + s->unit_at, n = s->page_fill;
-
-        for (; (n & (write_size(s->platform, address) - 1)) != 0; n++)
-                s->platform->page[n] = 0xff;
-        s->dirty = true;
-        rkd_flash_write(s->flash, RKD_AREA_PROGRAM, address, s->platform->page, n);
-        if (is_patch(s))
-                rkd_patch_written(s->platform->patch);
-        s->unit_at += s->page_fill;
-        s->page_fill = 0;
-        if (s->unit_at < s->unit_bytes)
-                return;
-        s->unit_address += s->platform->unit_size;
-        if (--s->units_left > 0)
-                enter_unit(s);
-}
-
-static bool is_full(const RkdStream *s) {
-        return s->page_fill == piece_bytes(s);
-}
-
-static bool may_erase(const RkdStream *s) {
-        return s->erase_due && (s->erase_early || is_full(s));
-}
-
-/* Whether a whole piece, or an erase, waits for flash. */
-static bool wants_flash(const RkdStream *s) {
-        return s->phase == PHASE_OPEN && s->units_left > 0 && (may_erase(s) || is_full(s));
-}
-
-static bool fill_raw(RkdStream *s) {
-        uint32_t n = take(s, s->platform->page + s->page_fill, piece_bytes(s) - s->page_fill);
-
-        s->page_fill += n;
-        return n > 0;
-}
-
-/* One thing; false when there is nothing that can be done now. */
-static bool step(RkdStream *s) {
-        if (s->phase != PHASE_OPEN || rkd_flash_is_writing(s->flash))
-                return false;
-        if (s->units_left == 0)
-                return is_patch(s) ? next_unit(s) : read_run(s);
-        if (may_erase(s) && may_flash(s)) {
-                erase_unit(s);
-                return true;
-        }
-        if (!is_full(s))
-                return is_patch(s) ? fill_by_patch(s) : fill_raw(s);
-        if (s->erase_due || !may_flash(s))
-                return false;
-        write_piece(s);
+        first = rkd_load_u32(run);
+        count = rkd_load_u32(run + 4);
+        take(d, RUN_BYTES);
+        if (count == 0)
+                end_with(d, d->taken == d->length ? RKD_OK : RKD_BAD_STREAM);
+        else if (!enter_run(d, first, count))
+                end_with(d, RKD_RANGE);
         return true;
 }
 
-static bool is_starved(const RkdStream *s) {
-        return s->phase == PHASE_OPEN && !is_patch(s) && s->taken == s->length && !wants_flash(s) &&
-               !rkd_flash_is_busy(s->flash);
+static bool fill_raw(RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t n = piece_bytes(d) - d->page_fill;
+
+        if (n > waiting(d))
+                n = waiting(d);
+        memcpy(p->page + d->page_fill, p->ring + d->ring_out, n);
+        d->page_fill += n;
+        take(d, n);
+        return n > 0;
+}
+
+#if RKD_PATCH_IS_BUILT
+/* The next unit, or what belongs into its page. Flash is only read while it rests. */
+static bool step_patch(RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t have = waiting(d);
+        RkdPatchEvent event;
+
+        if (rkd_flash_is_busy(d))
+                return false;
+        rkd_patch_offer(p->patch, d->ring_out, have);
+        if (is_in_run(d)) {
+                event = rkd_patch_fill(p->patch, piece_bytes(d));
+                d->page_fill = rkd_patch_filled(p->patch);
+        } else {
+                event = rkd_patch_next(p->patch);
+                if (event == RKD_PATCH_DONE)
+                        (void)enter_run(d, rkd_patch_unit(p->patch), 1);
+        }
+        take(d, have - rkd_patch_left(p->patch));
+        if (event == RKD_PATCH_END)
+                end_with(d, RKD_OK);
+        if (event == RKD_PATCH_BAD)
+                end_with(d, RKD_BAD_STREAM);
+        if (event == RKD_PATCH_FAULT)
+                end_with(d, RKD_FLASH);
+        return event != RKD_PATCH_MORE;
+}
+#else
+#define step_patch(d) false
+#endif
+
+/* A patch copies from the unit itself, until its page is full. */
+static bool may_erase(const RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+
+        return d->erase_due && (!is_patch(d) || p->page_bytes < p->unit_size || is_full(d));
+}
+
+/* Whether a whole piece, or an erase, waits for flash. */
+static bool wants_flash(const RkdDevice *d) {
+        return is_open(d) && is_in_run(d) && (may_erase(d) || is_full(d));
+}
+
+static bool may_flash(const RkdDevice *d) {
+        return !rkd_flash_is_busy(d) &&
+               (!rkd_is_blocking(d) || (d->blocking == RKD_BLOCKING_WORK && rkd_link_is_idle(d)));
+}
+
+static void erase_unit(RkdDevice *d) {
+        d->erase_due = false;
+        rkd_boot_forget_check(d);
+        rkd_flash_erase(d, RKD_AREA_PROGRAM, d->run_at, RKD_PLATFORM(d)->unit_size);
+}
+
+/* Filled up to the write size, whatever it is. */
+static void write_piece(RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t n = p->page_bytes < p->unit_size ? p->page_bytes : p->unit_size;
+
+        memset(p->page + d->page_fill, 0xff, n - d->page_fill);
+        rkd_flash_write(d, RKD_AREA_PROGRAM, d->run_at, p->page, n);
+        if (is_patch(d))
+                rkd_patch_written(p->patch);
+        d->run_at += d->page_fill;
+        d->page_fill = 0;
+        note_unit(d);
+}
+
+/* One thing; false when there is nothing that can be done now. */
+static bool step(RkdDevice *d) {
+        if (!is_open(d) || d->failed || rkd_flash_is_writing(d))
+                return false;
+        if (is_in_run(d) && may_erase(d)) {
+                if (may_flash(d)) {
+                        erase_unit(d);
+                        return true;
+                }
+                if (is_patch(d))
+                        return false;
+        }
+        if (!is_in_run(d) || !is_full(d)) {
+                if (is_patch(d))
+                        return step_patch(d);
+                return is_in_run(d) ? fill_raw(d) : read_run(d);
+        }
+        if (d->erase_due || !may_flash(d))
+                return false;
+        write_piece(d);
+        return true;
 }
 
 /* Whether what the ring holds takes the stream further. */
-static bool can_go_on(const RkdStream *s) {
-        uint32_t have = s->received - s->taken;
-
-        if (is_patch(s))
-                return have >= RKD_PATCH_STEP_BYTES || s->received == s->length;
-        return have > 0;
-}
-
-static bool is_quiet(const RkdStream *s) {
-        return s->polled || s->received == s->credit;
+static bool can_go_on(const RkdDevice *d) {
+        if (is_patch(d))
+                return waiting(d) >= RKD_PATCH_STEP_BYTES || d->received == d->length;
+        return waiting(d) >= (is_in_run(d) ? 1 : RUN_BYTES);
 }
 
 /* is_cut: the steps of this poll were used up. */
-static void poll_blocking(RkdStream *s, bool is_cut) {
-        bool wants = wants_flash(s);
+static void poll_blocking(RkdDevice *d, bool is_cut) {
+        bool wants = wants_flash(d);
 
-        if (s->blocking == BLOCKING_WORK && !wants && !rkd_flash_is_busy(s->flash) &&
-                        !(is_cut && can_go_on(s)))
-                s->blocking = BLOCKING_RECEIVE;
-        if (s->blocking != BLOCKING_RECEIVE)
+        if (d->blocking == RKD_BLOCKING_WORK && !wants && !rkd_flash_is_busy(d) &&
+                        !(is_cut && can_go_on(d)))
+                d->blocking = RKD_BLOCKING_RECEIVE;
+        if (d->blocking != RKD_BLOCKING_RECEIVE)
                 return;
         if (!wants) {
                 /* As long as a few bytes make pages, nobody needs to send more. */
-                if (is_patch(s) && can_go_on(s))
+                if (is_patch(d) && can_go_on(d))
                         return;
-                s->polled = false;
-                raise_credit(s);
-        } else if (is_quiet(s)) {
-                s->blocking = BLOCKING_ANNOUNCE;
-                s->ack_due = true;
+                d->polled = false;
+                raise_credit(d);
+        } else if (d->polled || d->received == d->credit) {
+                d->blocking = RKD_BLOCKING_ANNOUNCE;
+                d->ack_due = true;
         }
 }
 
-void rkd_stream_poll(RkdStream *s) {
+void rkd_stream_poll(RkdDevice *d) {
         unsigned left = STEPS;
 
-        if (s->phase != PHASE_OPEN)
-                return;
-        if (s->flash->failed) {
-                stop_with(s, RKD_FLASH);
-                return;
-        }
-        while (left > 0 && step(s)) {
-                if (RKD_FLASH_BLOCKS && s->flash->failed)
-                        return; /* the next poll says so */
+        while (left > 0 && step(d))
                 left--;
-        }
-        if (is_starved(s))
-                stop_with(s, RKD_BAD_STREAM);
-        if (s->phase != PHASE_OPEN)
+        if (!is_open(d))
                 return;
-        if (rkd_stream_is_blocking(s))
-                poll_blocking(s, left == 0);
+        if (d->failed)
+                end_with(d, RKD_FLASH);
+        else if (!is_patch(d) && d->received == d->length && !can_go_on(d) && !wants_flash(d) &&
+                        !rkd_flash_is_busy(d))
+                end_with(d, RKD_BAD_STREAM); /* it has come to its end before its end */
+        else if (rkd_is_blocking(d))
+                poll_blocking(d, left == 0);
         else
-                raise_credit(s);
+                raise_credit(d);
 }
 
-bool rkd_stream_is_open(const RkdStream *s) {
-        return s->phase == PHASE_OPEN;
-}
-
-bool rkd_stream_has_id(const RkdStream *s, uint16_t id) {
-        return s->phase != PHASE_NONE && s->id == id;
-}
-
-bool rkd_stream_is_working(const RkdStream *s) {
-        if (s->phase != PHASE_OPEN || rkd_flash_is_busy(s->flash))
+bool rkd_stream_is_working(const RkdDevice *d) {
+        if (!is_open(d) || rkd_flash_is_busy(d))
                 return false;
-        if (s->blocking == BLOCKING_TOLD)
-                return true;
-        if (wants_flash(s) && may_flash(s))
-                return true;
-        return (s->units_left == 0 || !is_full(s)) && can_go_on(s);
+        if (wants_flash(d))
+                return may_flash(d);
+        return can_go_on(d);
 }
 
-uint16_t rkd_stream_busy_ms(const RkdStream *s) {
-        const RkdPlatform *p = s->platform;
-        uint32_t n = s->page_fill + (is_patch(s) ? 0 : s->received - s->taken);
-        uint32_t erase_ms, ms = p->write_ms, at;
-
-        if (!rkd_stream_is_blocking(s) || s->blocking == BLOCKING_RECEIVE || s->phase != PHASE_OPEN)
-                return 0;
-        erase_ms = p->erase_ms * rkd_flash_count_units(p, s->unit_address, p->unit_size);
-        for (at = n; at >= p->page_bytes; at -= p->page_bytes)
-                ms += p->write_ms;
-        for (at = s->unit_at + n; at >= p->unit_size; at -= p->unit_size)
-                ms += erase_ms;
-        if (s->erase_due)
-                ms += erase_ms;
-        return (uint16_t)(ms < BUSY_MAX_MS ? ms : BUSY_MAX_MS);
+bool rkd_stream_may_nak(const RkdDevice *d) {
+        return d->gap && (!d->nak_told || rkd_now_ms(d) - d->nak_ms >= NAK_AGAIN_MS);
 }
 
-bool rkd_stream_may_nak(const RkdStream *s) {
-        uint32_t now = rkd_now_ms(s->platform);
-
-        return s->gap && (!s->nak_told || now - s->nak_ms >= NAK_AGAIN_MS);
-}
-
-void rkd_stream_note_announced(RkdStream *s) {
-        if (s->blocking == BLOCKING_ANNOUNCE)
-                s->blocking = BLOCKING_TOLD;
-}
-
-void rkd_stream_note_told(RkdStream *s, bool nak) {
-        s->credit_told = s->credit;
-        s->ack_due = false;
-        rkd_stream_note_announced(s);
-        if (!nak)
+void rkd_stream_note_told(RkdDevice *d) {
+        d->credit_told = d->credit;
+        d->ack_due = false;
+        rkd_note_announced(d);
+        if (!d->gap)
                 return;
-        s->nak_told = true;
-        s->nak_ms = rkd_now_ms(s->platform);
-}
-
-void rkd_stream_note_sent(RkdStream *s) {
-        if (s->blocking == BLOCKING_TOLD)
-                s->blocking = BLOCKING_WORK;
+        d->nak_told = true;
+        d->nak_ms = rkd_now_ms(d);
 }

@@ -86,16 +86,13 @@ bool rkd_reader_is_done(const RkdReader *r) {
 
 void rkd_put_bytes(RkdWriter *w, const void *data, size_t n) {
         const uint8_t *p = data;
-        size_t from = w->total < w->skip ? w->skip - w->total : 0;
-        size_t at = w->total + from - w->skip;
 
-        w->total += n;
-        if (from >= n || at >= w->room)
-                return;
-        n -= from;
-        if (n > w->room - at)
-                n = w->room - at;
-        memmove(w->out + at, p + from, n);
+        for (; n > 0; n--, p++) {
+                size_t at = w->total++ - w->skip;
+
+                if (at < w->room)
+                        w->out[at] = *p;
+        }
 }
 
 void rkd_put_u8(RkdWriter *w, uint8_t value) {

@@ -33,6 +33,25 @@ typedef struct RkdWriter {
         size_t total; /* bytes of the block so far, stored or not */
 } RkdWriter;
 
+/* A number as it lies in a struct of the wire's layout, both ways. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+static inline uint16_t rkd_le16(uint16_t x) {
+        return (uint16_t)(x >> 8 | x << 8);
+}
+
+static inline uint32_t rkd_le32(uint32_t x) {
+        return x >> 24 | (x >> 8 & 0xff00) | (x << 8 & 0xff0000) | x << 24;
+}
+#else
+static inline uint16_t rkd_le16(uint16_t x) {
+        return x;
+}
+
+static inline uint32_t rkd_le32(uint32_t x) {
+        return x;
+}
+#endif
+
 uint16_t rkd_load_u16(const uint8_t *p);
 uint32_t rkd_load_u32(const uint8_t *p);
 void rkd_store_u16(uint8_t *p, uint16_t value);

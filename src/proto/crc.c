@@ -26,14 +26,17 @@ static const uint32_t nibbles[16] = {
         0xbdbdf21c,
 };
 
+uint32_t rkd_crc32_byte(uint32_t running, unsigned byte) {
+        running ^= byte;
+        running = running >> 4 ^ nibbles[running & 15];
+        return running >> 4 ^ nibbles[running & 15];
+}
+
 uint32_t rkd_crc32_add(uint32_t running, const void *data, size_t n) {
         const uint8_t *p = data;
 
-        for (size_t i = 0; i < n; i++) {
-                running ^= p[i];
-                running = running >> 4 ^ nibbles[running & 15];
-                running = running >> 4 ^ nibbles[running & 15];
-        }
+        while (n-- > 0)
+                running = rkd_crc32_byte(running, *p++);
         return running;
 }
 

@@ -10,9 +10,12 @@
 #include <stdint.h>
 
 #define RKD_CRC32_START UINT32_C(0xffffffff)
+/* The running form after bytes and their own CRC, little-endian. */
+#define RKD_CRC32_GOOD UINT32_C(0xdebb20e3)
 
 /* Running form: begin with RKD_CRC32_START, add any number of pieces, end with
  * rkd_crc32_finish(). */
+uint32_t rkd_crc32_byte(uint32_t running, unsigned byte);
 uint32_t rkd_crc32_add(uint32_t running, const void *data, size_t n);
 uint32_t rkd_crc32_finish(uint32_t running);
 

@@ -12,10 +12,8 @@
 #include "proto/crc.h"
 
 /* Offsets in a record page: rekindle-link(7), "RECORD PAGES". */
-#define PAGE_CRC      8u
-#define PAGE_FLOOR_N  14u
-#define PAGE_BEGIN    16u
-#define PAGE_N_HEADER (PAGE_BEGIN + 20u)
+#define PAGE_SEQUENCE 4u
+#define PAGE_BEGIN    12u
 #define PAGE_HEADER   (PAGE_BEGIN + RKD_BEGIN_FIXED)
 #define PAGE_LENGTH   (PAGE_HEADER + 8u)
 #define PAGE_SHA256   (PAGE_HEADER + 12u)
@@ -137,8 +135,8 @@ static void tear_erase(Board *b, uint8_t *p, uint32_t n) {
         }
 }
 
-static int on_erase(void *user, uint32_t address) {
-        Board *b = user;
+/* One erase unit. */
+static int erase(Board *b, uint32_t address) {
         uint32_t at = place_of(b, address, 1), n;
         bool done;
 
@@ -160,6 +158,19 @@ static int on_erase(void *user, uint32_t address) {
         if (done || b->cut != CUT_BEFORE)
                 memset(b->written + at / 2, !done, n / 2);
         return end_operation(b);
+}
+
+/* Each erase unit is an operation of its own. */
+static int on_erase(void *user, uint32_t address, uint32_t n) {
+        Board *b = user;
+        int r = 0;
+
+        if (n != b->geometry.unit && n != b->geometry.record)
+                board_violate(b, "erase of something else");
+        for (uint32_t at = place_of(b, address, n), done = 0; r == 0 && done < n;
+                        done += erase_bytes(b, at))
+                r = at == NOT_IN_FLASH ? -1 : erase(b, address + done);
+        return r;
 }
 
 static bool is_all_ones(const uint8_t *p, uint32_t n) {
@@ -272,15 +283,7 @@ void board_flash_attach(RkdPlatform *p) {
 }
 
 static bool is_page_good(const uint8_t *page) {
-        uint32_t n = PAGE_HEADER + rkd_load_u16(page + PAGE_N_HEADER) +
-                     rkd_load_u16(page + PAGE_N_HEADER + 2) + page[PAGE_FLOOR_N];
-        uint32_t crc;
-
-        if (memcmp(page, "RKR1", 4) != 0 || n > PAGE_MARKS)
-                return false;
-        crc = rkd_crc32_add(RKD_CRC32_START, page, PAGE_CRC);
-        crc = rkd_crc32_add(crc, page + PAGE_CRC + 4, n - PAGE_CRC - 4);
-        return rkd_crc32_finish(crc) == rkd_load_u32(page + PAGE_CRC);
+        return rkd_crc32(page + PAGE_SEQUENCE, PAGE_MARKS - PAGE_SEQUENCE) == rkd_load_u32(page);
 }
 
 /* The newest good page; NULL: none. */
@@ -289,7 +292,10 @@ static const uint8_t *find_record(const Board *b) {
         bool first = is_page_good(one), second = is_page_good(other);
 
         if (first && second)
-                return (int32_t)(rkd_load_u32(other + 4) - rkd_load_u32(one + 4)) > 0 ? other : one;
+                return (int32_t)(rkd_load_u32(other + PAGE_SEQUENCE) -
+                                       rkd_load_u32(one + PAGE_SEQUENCE)) > 0
+                                       ? other
+                                       : one;
         return first ? one : second ? other : NULL;
 }
 

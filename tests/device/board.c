@@ -130,6 +130,7 @@ static void bind(Board *b) {
         p->speeds = b->speeds;
         p->page = b->page;
         p->ring = b->ring;
+        p->rx = b->rx;
         p->tx = b->tx;
         if (p->retained)
                 p->retained = b->retained;

@@ -120,8 +120,8 @@ typedef struct Board {
         unsigned noise; /* one byte in so many is flipped or lost, both ways; 0: none */
         uint32_t baud;
 
-        uint8_t page[BOARD_PAGE_MAX], ring[4096], tx[RKD_FRAME_ENCODED(256)];
-        uint8_t retained[RKD_RETAINED_BYTES];
+        _Alignas(4) uint8_t page[BOARD_PAGE_MAX], rx[RKD_RX_BYTES(1024)];
+        uint8_t ring[4096], tx[RKD_TX_BYTES(256)], retained[RKD_RETAINED_BYTES];
         uint32_t speeds[2];
         RkdRegion regions[2];
         RkdPatch patch;

@@ -13,10 +13,10 @@ import struct
 import sys
 import zlib
 
-MAGIC = b'RKR1'
 MARKS = 512       # offset of the marks in a page
-PREFIX = 16       # bytes before the begin area
+PREFIX = 12       # bytes before the begin area
 BEGIN_FIXED = 24  # begin area before the header
+FLOOR = 420       # offset of the floor in force
 PAIRS_MAX = 15    # starts that a page has slots for
 ATTEMPTS = 3
 
@@ -60,20 +60,20 @@ def parse_marks(page, write_size):
 
 def parse_page(page, write_size):
     """What a page says, or None when it is no good one."""
-    if page[:4] != MAGIC:
+    body = page[:MARKS]
+    crc, sequence, boots, _ = struct.unpack_from('<IIHH', body)
+    if zlib.crc32(body[4:]) != crc:
         return None
-    sequence, crc, boots, n_floor, zero = struct.unpack_from('<IIHBB', page, 4)
-    form, flags, trial, push_id, replaces, n_header, n_signature = struct.unpack_from('<BBHQQHH', page, PREFIX)
+    form, flags, trial, push_id, replaces, n_header, n_signature = struct.unpack_from('<BBHQQHH', body, PREFIX)
     end = PREFIX + BEGIN_FIXED + n_header + n_signature
-    body = page[:end + n_floor]
-    if form != 1 or end + n_floor > MARKS or zlib.crc32(body[:8] + body[12:]) != crc:
+    if form != 1 or end > FLOOR:
         return None
     try:
         record = parse_header(body[PREFIX + BEGIN_FIXED:PREFIX + BEGIN_FIXED + n_header])
     except (ValueError, IndexError, UnicodeDecodeError, struct.error):
         return None
     record.update(sequence=sequence, push_id=push_id, restore=bool(flags & 1), trial_seconds=trial,
-                  signature=body[end - n_signature:end].hex(), floor_in_force=body[end:].decode('ascii'))
+                  signature=body[end - n_signature:end].hex(), floor_in_force=text8(body, FLOOR)[0])
     marks = parse_marks(page, write_size)
     record.update(marks=marks, boots=boots + marks['starts'])
     if not marks['verified']:

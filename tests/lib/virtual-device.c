@@ -17,12 +17,12 @@ static void take_time(VirtualDevice *d, uint32_t usec) {
                 d->deaf_until_usec = d->flash_until_usec;
 }
 
-static int chip_flash_erase(void *user, uint32_t address) {
+static int chip_flash_erase(void *user, uint32_t address, uint32_t n) {
         VirtualDevice *d = user;
 
         if (d->flash_fails)
                 return -1;
-        memset(d->flash + address, 0xff, VIRTUAL_UNIT_BYTES);
+        memset(d->flash + address, 0xff, n);
         d->n_erases++;
         take_time(d, d->config.erase_usec);
         return 0;
@@ -111,6 +111,7 @@ static void set_platform(VirtualDevice *d) {
                 .ring = d->ring,
                 .ring_bytes = c->ring_bytes,
                 .max_payload = c->max_payload,
+                .rx = d->rx,
                 .tx = d->tx,
                 .tx_bytes = sizeof(d->tx),
                 .retained = d->retained,

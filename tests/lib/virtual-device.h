@@ -34,8 +34,9 @@ typedef struct VirtualDevice {
         uint32_t baud, baud_next;
         bool flash_fails, reset_due, start_due;
         uint8_t flash[VIRTUAL_SPACE_MAX + 2 * VIRTUAL_UNIT_BYTES];
-        uint8_t page[VIRTUAL_UNIT_BYTES], ring[VIRTUAL_RING_MAX],
-                        tx[RKD_FRAME_ENCODED(RKD_ANSWER_MAX)], retained[RKD_RETAINED_BYTES];
+        _Alignas(4) uint8_t page[VIRTUAL_UNIT_BYTES], rx[RKD_RX_BYTES(RKD_PAYLOAD_MAX)];
+        uint8_t ring[VIRTUAL_RING_MAX], tx[RKD_TX_BYTES(RKD_ANSWER_MAX)],
+                        retained[RKD_RETAINED_BYTES];
         RkdRegion region;
         uint8_t out[VIRTUAL_TX_BYTES]; /* said since the line took it last */
         size_t n_out;

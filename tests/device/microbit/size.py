@@ -17,15 +17,14 @@ import sys
 
 PLATFORM = {'boot.o', 'board.o', 'start.o'}
 # What the library asks its caller for, by the names that the port gives it.
-MEMORY = {'boot': 'context', 'boot_page': 'page', 'boot_ring': 'ring', 'boot_tx': 'tx', 'boot_patch': 'codec'}
+MEMORY = {'boot': 'context', 'boot_page': 'page', 'boot_rx': 'frame', 'boot_ring': 'ring', 'boot_tx': 'tx', 'boot_patch': 'codec'}
 ENTRY = 'run'
 INTERRUPT = 'board_interrupt_uart'
 EXCEPTION_BYTES = 32  # that the core saves by itself
 UNKNOWN_BYTES = 16    # a function of libgcc
 # Who may be behind a call through a pointer: commands behind the one that looks them up, else what the platform gives.
-HANDLERS = {'rkd-command.c:rkd_boot_command': r'rkd-command\.c:on_', 'rkd-command.c:dispatch': r'rkd-command\.c:on_',
-            'rkd_boot_command': r'rkd-command\.c:on_'}
-ONLY = {'rkd_flash_read': 'board_flash_read', 'rkd_now_ms': 'board_milliseconds'}
+HANDLERS = {'rkd-link.c:rkd_link_command': r'rkd-command\.c:rkd_boot_handle'}
+ONLY = {'rkd-link.c:rkd_now_ms': 'board_milliseconds'}
 CALLBACKS = r'board_(?!interrupt|init|take|sleep|arm|serial|ticks)|boot\.c:boot_(?!forward|on_)'
 
 

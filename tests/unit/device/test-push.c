@@ -240,7 +240,7 @@ static void a_slow_flash_stretches_the_credit(void **state) {
 static void a_small_ring_is_enough(void **state) {
         board.platform.ring_bytes = 256;
         board.platform.max_payload = 256;
-        board.platform.tx_bytes = RKD_FRAME_ENCODED(64);
+        board.platform.tx_bytes = RKD_TX_BYTES(64);
         board_power_on(&board);
         assert_int_equal(gateway_install(&gateway, second), 0);
         assert_true(board_holds(&board, new_image, sizeof(new_image)));

@@ -258,7 +258,7 @@ class Push(SimTest):
 
     def test_healthy_program_is_confirmed_with_other_geometries(self):
         for options in (['--unit=4096', '--write-size=8'], ['--unit=4096', '--erase-size=1024'],
-                        ['--unit=16384', '--write-size=32'], ['--erase-size=640', '--unit=2560', '--program-space=25600'],
+                        ['--unit=16384', '--write-size=32'], ['--erase-size=1024', '--unit=8192', '--program-space=40960'],
                         ['--buffer=256', '--max-payload=64', '--write-size=1']):
             with self.subTest(options=options):
                 sim = self.sim()

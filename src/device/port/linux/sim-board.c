@@ -36,10 +36,19 @@ static int board_flash_read(void *user, uint32_t address, void *out, size_t n) {
         return 0;
 }
 
-static int board_flash_erase(void *user, uint32_t address) {
+static int board_erase_next(SimBoard *board) {
+        uint32_t offset = board->erase_at;
+
+        board->erase_at += board->options->erase_bytes;
+        return sim_flash_erase(board->flash, offset, sim_now_usec());
+}
+
+static int board_flash_erase(void *user, uint32_t address, uint32_t n) {
         SimBoard *board = user;
 
-        return sim_flash_erase(board->flash, board_offset(address), sim_now_usec());
+        board->erase_at = board_offset(address);
+        board->erase_end = board->erase_at + n;
+        return board_erase_next(board);
 }
 
 static int board_flash_write(void *user, uint32_t address, const void *data, size_t n) {
@@ -56,7 +65,11 @@ static int board_flash_poll(void *user) {
 
         if (!sim_flash_has_power(board->flash))
                 return -EIO;
-        return sim_flash_run(board->flash, sim_now_usec()) ? 1 : 0;
+        if (sim_flash_run(board->flash, sim_now_usec()))
+                return 1;
+        if (board->erase_at >= board->erase_end)
+                return 0;
+        return board_erase_next(board) < 0 ? -EIO : 1;
 }
 
 /* A board without power says nothing, and one that is about to reset has said all. */
@@ -147,16 +160,19 @@ static void board_fill_numbers(SimBoard *board) {
 
 static int board_fill_memory(SimBoard *board) {
         RkdPlatform *p = &board->platform;
+        uint32_t n_rx;
 
         p->page_bytes = SIM_MIN(board->options->unit_bytes, BOARD_PAGE_MAX);
         p->ring_bytes = board->options->buffer_bytes;
         p->max_payload = (uint16_t)board->options->max_payload;
-        p->tx_bytes = RKD_FRAME_ENCODED(RKD_ANSWER_MAX);
-        board->memory = calloc(1, p->page_bytes + p->ring_bytes + p->tx_bytes);
+        p->tx_bytes = RKD_TX_BYTES(RKD_ANSWER_MAX);
+        n_rx = (RKD_RX_BYTES(p->max_payload) + 3U) & ~3U;
+        board->memory = calloc(1, p->page_bytes + n_rx + p->ring_bytes + p->tx_bytes);
         if (!board->memory)
                 return -ENOMEM;
         p->page = board->memory;
-        p->ring = p->page + p->page_bytes;
+        p->rx = p->page + p->page_bytes;
+        p->ring = p->rx + n_rx;
         p->tx = p->ring + p->ring_bytes;
         p->retained = board->page->retained;
         p->patch = board->options->codec == RKD_PATCH_NONE ? NULL : &board->patch;

@@ -37,7 +37,8 @@ typedef struct SimBoard {
 
         SimRequest request;
         RkdStart start;
-        uint32_t baud_next; /* 0: none; in force when the output has left */
+        uint32_t baud_next;           /* 0: none; in force when the output has left */
+        uint32_t erase_at, erase_end; /* what is still to be erased of a flash unit */
 } SimBoard;
 
 /* Opens flash and line and fills the platform; tells on stderr what fails. */

@@ -229,9 +229,8 @@ static int option_check(SimOptions *options) {
                 return option_complain("--write-size must be a power of two");
         if (options->erase_bytes % options->write_bytes != 0)
                 return option_complain("--erase-size must be a multiple of --write-size");
-        if (options->unit_bytes % 512 != 0 ||
-                        (options->unit_bytes > 4096 && options->unit_bytes % 4096 != 0))
-                return option_complain("--unit must be a multiple of 512, above 4096 of 4096");
+        if ((options->unit_bytes & (options->unit_bytes - 1)) != 0)
+                return option_complain("--unit must be a power of two");
         if (options->unit_bytes % options->erase_bytes != 0)
                 return option_complain("--unit must be a multiple of --erase-size");
         if (options->erase_bytes < RKD_RECORD_SIZE_MIN)

@@ -136,11 +136,6 @@ void board_sleep(uint32_t ms) {
         board_unmask();
 }
 
-int board_flash_read(void *user, uint32_t address, void *out, size_t n) {
-        memcpy(out, (const void *)(uintptr_t)address, n);
-        return 0;
-}
-
 static void board_flash_mode(uint32_t mode) {
         NRF_NVMC_CONFIG = mode;
         while (NRF_NVMC_READY == 0)
@@ -153,7 +148,7 @@ static void board_drain(void) {
                 ;
 }
 
-int board_flash_erase(void *user, uint32_t address) {
+int board_flash_erase(void *user, uint32_t address, uint32_t n) {
         board_drain();
         board_flash_mode(NRF_NVMC_ERASING);
         NRF_NVMC_ERASE = address;
@@ -199,7 +194,7 @@ static bool board_is_written(uint32_t address) {
         return NRF_REGISTER(address) != 0 && NRF_REGISTER(address) != UINT32_MAX;
 }
 
-void board_identity(RkdPlatform *platform, char *serial) {
+void board_serial(char *out) {
         uint32_t number = BOARD_FACTORY_PAGE + 4;
 
         if (!board_is_written(number))
@@ -207,11 +202,13 @@ void board_identity(RkdPlatform *platform, char *serial) {
         for (uint32_t i = 0; i < 16; i++) {
                 uint32_t word = NRF_REGISTER(number + 4 - i / 8 * 4);
 
-                serial[i] = "0123456789abcdef"[word >> (28 - i % 8 * 4) & 15];
+                out[i] = "0123456789abcdef"[word >> (28 - i % 8 * 4) & 15];
         }
-        serial[16] = '\0';
-        if (NRF_REGISTER(BOARD_FACTORY_PAGE) - 1 < RKD_ADDRESS_ALL - 1u) {
-                platform->address = (uint8_t)NRF_REGISTER(BOARD_FACTORY_PAGE);
-                platform->capabilities &= ~(uint32_t)RKD_CAN_FULL_DUPLEX;
-        }
+        out[16] = '\0';
+}
+
+uint8_t board_address(void *user) {
+        uint32_t address = NRF_REGISTER(BOARD_FACTORY_PAGE);
+
+        return address < RKD_ADDRESS_ALL ? (uint8_t)address : RKD_ADDRESS_POINT;
 }

@@ -49,8 +49,7 @@ void board_interrupt_uart(void);
 _Noreturn void board_reset_for(uint8_t cause);
 
 /* Members of an RkdPlatform. */
-int board_flash_read(void *user, uint32_t address, void *out, size_t n);
-int board_flash_erase(void *user, uint32_t address);
+int board_flash_erase(void *user, uint32_t address, uint32_t n);
 int board_flash_write(void *user, uint32_t address, const void *data, size_t n);
 size_t board_send(void *user, const uint8_t *data, size_t n);
 uint32_t board_milliseconds(void *user);
@@ -62,5 +61,6 @@ extern const uint32_t board_speed;
  * which it is on a bus and silent unless it is polled. The factory page has a word of address
  * and two of number; where they are erased the board is alone on its line and has the number of
  * its chip. */
-void board_identity(RkdPlatform *platform, char *serial);
+void board_serial(char *out);
+uint8_t board_address(void *user);
 #define BOARD_SERIAL_BYTES 17u

@@ -8,35 +8,23 @@
  */
 
 #include "board.h"
-#include "rekindle/device.h"
+#include "boot-platform.h"
 #include "start.h"
 
-#define BOOT_LISTEN_MS 200u
-#define BOOT_ERASE_MS  23u /* data sheet: 22.3 ms a page */
-#define BOOT_WRITE_MS  13u /* 46.3 us a word, 256 words */
-#define BOOT_PAYLOAD   132u
-#define BOOT_ANSWER    64u
-#define BOOT_CHUNK     32u
+#define BOOT_CHUNK 32u
 
 /* Ticks of the chip's own watchdog: beyond that of the timer, which knows the cause. */
 #define BOOT_WATCHDOG_TICKS (4u * 32768u)
 
-#ifndef BOOT_RING
-#define BOOT_RING 512u
-#endif
-
-#ifndef BOOT_PAGE
-#define BOOT_PAGE BOARD_PAGE_BYTES
-#endif
-
 static RkdBoot boot;
 #if RKD_PATCH_IS_BUILT
-static RkdPatch boot_patch;
+RkdPatch boot_patch;
 #endif
-static uint8_t boot_page[BOOT_PAGE];
-static uint8_t boot_ring[BOOT_RING];
-static uint8_t boot_tx[RKD_FRAME_ENCODED(BOOT_ANSWER)];
-static char boot_serial[BOARD_SERIAL_BYTES];
+uint32_t boot_page[BOOT_PAGE / 4];
+uint32_t boot_rx[RKD_RX_BYTES(BOOT_PAYLOAD) / 4];
+uint8_t boot_ring[BOOT_RING];
+uint8_t boot_tx[RKD_TX_BYTES(BOOT_ANSWER)];
+char boot_serial[BOARD_SERIAL_BYTES];
 
 /* Each exception lands here and goes on in the table of who runs; r0 to r3 are free. */
 __attribute__((naked)) static void boot_forward(void) {
@@ -87,7 +75,7 @@ static uint8_t boot_cause(void) {
 }
 
 /* Stack pointer and entry as a program has them: anything else would lock the CPU up. */
-static int boot_is_plausible(void *user) {
+int boot_is_plausible(void *user) {
         uint32_t stack = NRF_REGISTER(BOARD_PROGRAM_BASE);
         uint32_t entry = NRF_REGISTER(BOARD_PROGRAM_BASE + 4);
 
@@ -96,7 +84,7 @@ static int boot_is_plausible(void *user) {
                entry < BOARD_PROGRAM_BASE + BOARD_PROGRAM_SPACE;
 }
 
-static void boot_start_program(void *user, const RkdStart *how) {
+void boot_start_program(void *user, const RkdStart *how) {
         uint32_t base = how->program_base;
 
         NRF_PROTECT = BOARD_PROTECT_BLOCKS;
@@ -115,8 +103,6 @@ static void boot_start_program(void *user, const RkdStart *how) {
                         "r"(NRF_REGISTER(base + 4)));
 }
 
-static RkdPlatform boot_platform;
-
 void run(void) {
         uint8_t bytes[BOOT_CHUNK];
         uint8_t cause = boot_cause();
@@ -131,8 +117,8 @@ void run(void) {
         NRF_TIMER_START = 1;
         NRF_NVIC_ENABLE = 1u << NRF_IRQ_TIMER;
         board_init();
-        board_identity(&boot_platform, boot_serial);
-        if (rkd_boot_init(&boot, &boot_platform, cause) != 0)
+        board_serial(boot_serial);
+        if (rkd_boot_init(&boot, &rkd_platform, cause) != 0)
                 for (;;)
                         ;
         for (;;) {
@@ -145,52 +131,6 @@ void run(void) {
                         board_sleep(wait_ms);
         }
 }
-
-static RkdPlatform boot_platform = {
-        .instruction_set = RKD_ISA_THUMB,
-        .capabilities = RKD_CAN_READ | RKD_CAN_TRIAL_TIMER | RKD_CAN_FULL_DUPLEX |
-                        RKD_CAN_FLASH_BLOCKS_CPU,
-        .listen_ms = BOOT_LISTEN_MS,
-        .model = "microbit",
-        .hardware = "1.5",
-        .serial = boot_serial,
-        .bootloader_version = "1.0.0",
-        .regions = &board_region,
-        .n_regions = 1,
-        .unit_size = BOARD_PAGE_BYTES,
-        .program_base = BOARD_PROGRAM_BASE,
-        .program_space = BOARD_PROGRAM_SPACE,
-        .ram_base = BOARD_RAM_BASE,
-        .ram_size = BOARD_RAM_BYTES,
-        .record_pages = { BOARD_RECORD_PAGE, BOARD_RECORD_PAGE + BOARD_PAGE_BYTES },
-        .record_size = BOARD_PAGE_BYTES,
-        .record_write_size = 4,
-        .erase_ms = BOOT_ERASE_MS,
-        .write_ms = BOOT_WRITE_MS,
-        .speeds = &board_speed,
-        .n_speeds = 1,
-        .page = boot_page,
-        .page_bytes = sizeof(boot_page),
-        .ring = boot_ring,
-        .ring_bytes = sizeof(boot_ring),
-        .max_payload = BOOT_PAYLOAD,
-        .tx = boot_tx,
-        .tx_bytes = sizeof(boot_tx),
-        .retained = (uint8_t *)(BOARD_SHARED + offsetof(BoardShared, retained)),
-#if RKD_PATCH_IS_BUILT
-        .patch = &boot_patch,
-        .patch_profile = RKD_PATCH_PROFILE,
-#endif
-        .flash_read = board_flash_read,
-        .flash_erase = board_flash_erase,
-        .flash_write = board_flash_write,
-        .send = board_send,
-        .milliseconds = board_milliseconds,
-        .feed_watchdog = board_feed_watchdog,
-        .start_program = boot_start_program,
-        .reset = board_reset,
-        .is_plausible = boot_is_plausible,
-};
 
 __attribute__((section(".vectors"), used)) static const StartVector boot_vectors[NRF_VECTORS] = {
         [0] = start_stack,

@@ -27,7 +27,8 @@ static uint32_t chip_flash_bytes;
 static bool chip_flash_busy;
 static int chip_flash_result;
 static RkdRegion chip_region;
-static uint8_t chip_tx[RKD_FRAME_ENCODED(RKD_ANSWER_MAX)];
+static uint32_t chip_rx[RKD_RX_BYTES(RKD_PAYLOAD_MIN) / 4];
+static uint8_t chip_tx[RKD_TX_BYTES(RKD_ANSWER_MAX)];
 static RkdPlatform chip_platform;
 
 static void chip_send(const SimSocMessage *message) {
@@ -133,6 +134,8 @@ static void chip_fill_platform(RkdPlatform *p) {
         p->record_write_size = (uint16_t)chip_page->write_bytes;
         p->speeds = chip_page->speeds;
         p->n_speeds = chip_page->n_speeds;
+        p->max_payload = RKD_PAYLOAD_MIN;
+        p->rx = (uint8_t *)chip_rx;
         p->tx = chip_tx;
         p->tx_bytes = sizeof(chip_tx);
         p->retained = chip_page->retained;

@@ -18,7 +18,8 @@
 extern const uint8_t rkd_image_bytes[];
 
 static RkdProgram program;
-static uint8_t program_tx[RKD_FRAME_ENCODED(RKD_PAYLOAD_MIN)];
+static uint32_t program_rx[RKD_RX_BYTES(RKD_PAYLOAD_MIN) / 4];
+static uint8_t program_tx[RKD_TX_BYTES(RKD_PAYLOAD_MIN)];
 static char program_serial[BOARD_SERIAL_BYTES];
 
 __attribute__((section(".rkd_descriptor"), used)) static const RkdDescriptor program_descriptor = {
@@ -32,7 +33,8 @@ static void program_trial_passed(void *user) {
         NRF_TIMER_INTOFF = NRF_TIMER_INT(BOARD_COMPARE_TRIAL);
 }
 
-static RkdPlatform program_platform = {
+static const RkdPlatform program_platform = {
+        .find_address = board_address,
         .instruction_set = RKD_ISA_THUMB,
         .capabilities = RKD_CAN_TRIAL_TIMER | RKD_CAN_FULL_DUPLEX | RKD_CAN_FLASH_BLOCKS_CPU,
         .model = "microbit",
@@ -51,10 +53,11 @@ static RkdPlatform program_platform = {
         .record_write_size = 4,
         .speeds = &board_speed,
         .n_speeds = 1,
+        .max_payload = RKD_PAYLOAD_MIN,
+        .rx = (uint8_t *)program_rx,
         .tx = program_tx,
         .tx_bytes = sizeof(program_tx),
         .retained = (uint8_t *)(BOARD_SHARED + offsetof(BoardShared, retained)),
-        .flash_read = board_flash_read,
         .flash_write = board_flash_write,
         .send = board_send,
         .milliseconds = board_milliseconds,
@@ -79,7 +82,7 @@ void run(void) {
         while (program_behaviour.hangs)
                 ;
         board_init();
-        board_identity(&program_platform, program_serial);
+        board_serial(program_serial);
         if (rkd_program_init(&program, &program_platform, &program_descriptor) != 0)
                 __asm volatile("udf #1");
         if (program_behaviour.says_healthy)

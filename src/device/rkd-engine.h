@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Between the files of the bootloader engine: the stream of a push (rkd-stream.c), the loop
+ * (rkd-boot.c), what each command does (rkd-command.c), and BEGIN (rkd-begin.c).
+ */
+
+#include "device/rkd-device.h"
+
+/* --- rkd-stream.c --- */
+
+RKD_LOCAL void rkd_stream_begin(RkdDevice *d, unsigned id, unsigned codec, uint32_t length);
+/* Forgets the stream; what flash does goes on to its end. */
+RKD_LOCAL void rkd_stream_stop(RkdDevice *d);
+RKD_LOCAL void rkd_stream_poll(RkdDevice *d);
+/* Flash blocks the CPU. */
+RKD_LOCAL bool rkd_is_blocking(const RkdDevice *d);
+/* Whether a NAK may go out unasked now. */
+RKD_LOCAL bool rkd_stream_may_nak(const RkdDevice *d);
+/* There is something to do without a byte from the line. */
+RKD_LOCAL bool rkd_stream_is_working(const RkdDevice *d);
+/* A STATUS was sent. */
+RKD_LOCAL void rkd_stream_note_told(RkdDevice *d);
+
+/* --- rkd-boot.c, rkd-command.c, rkd-begin.c --- */
+
+/* Finds out whether the program in flash is what the record says (without a record: whether it
+ * looks like one): RKD_LATER while it works, else RKD_OK or RKD_BAD_DIGEST. */
+RKD_LOCAL uint8_t rkd_boot_check(RkdDevice *d);
+/* Whether state and check allow a start by themselves. */
+RKD_LOCAL bool rkd_boot_is_runnable(const RkdDevice *d);
+/* Flash is no longer what was checked. */
+RKD_LOCAL void rkd_boot_forget_check(RkdDevice *d);
+/* Nothing is being erased or written, nor will be by itself. */
+RKD_LOCAL bool rkd_boot_is_at_rest(const RkdDevice *d);
+/* STATUS, RKD_STATUS_BYTES long. */
+RKD_LOCAL void rkd_boot_put_status(const RkdDevice *d, uint8_t *out);
+RKD_LOCAL uint8_t rkd_boot_handle(RkdDevice *d);
+RKD_LOCAL uint8_t rkd_boot_on_begin(RkdDevice *d, const uint8_t *in, uint32_t n);
+/* Writes the record that a BEGIN left to be written. */
+RKD_LOCAL void rkd_boot_poll_begin(RkdDevice *d);
+/* The signature behind the header: RKD_OK where none is demanded. */
+RKD_LOCAL uint8_t rkd_boot_verify(const RkdDevice *d, const RkdBody *body);
