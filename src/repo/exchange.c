@@ -101,5 +101,6 @@ int folder_exchange(int dirfd, const char *fresh, const char *path) {
 }
 
 bool is_unable(int r) {
-        return r == -EINVAL || r == -ENOSYS || r == -EPERM || r == -EOPNOTSUPP || r == -EMLINK;
+        return r == -EINVAL || r == -ENOSYS || r == -EPERM || r == -EOPNOTSUPP || r == -EMLINK ||
+               r == -EXDEV || r == -EBUSY;
 }

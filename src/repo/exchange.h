@@ -19,6 +19,6 @@ int folder_make_fresh(int dirfd, const char *path, const char *like);
  * fresh afterwards. */
 int folder_exchange(int dirfd, const char *fresh, const char *path);
 
-/* What folder_exchange(), or a hard link, says where a file system cannot do that (FAT, some of
- * the network). */
+/* What folder_exchange(), or a hard link, says where a file system cannot do that (old FAT,
+ * some of the network), or where the folder is a mount of its own. */
 bool is_unable(int r);

@@ -9,6 +9,7 @@
 #include "repo/sign.h"
 #include "repo/stage.h"
 #include "repo/team.h"
+#include "tuf/updater.h"
 #include "tuf/verify.h"
 
 void publish_done(Publish *p) {
@@ -52,6 +53,22 @@ static uint64_t version_of(const json_t *content) {
         return (uint64_t)json_integer_value(json_object_get(content, "version"));
 }
 
+static bool lasts(const json_t *content, int64_t now) {
+        const char *expires = json_string_value(json_object_get(content, "expires"));
+        int64_t end;
+
+        return expires && rfc3339_parse(expires, &end) >= 0 && end > now;
+}
+
+/* What gateways take of a role's metadata. */
+static size_t limit_of(const char *role) {
+        if (streq(role, "root"))
+                return TUF_ROOT_MAX;
+        if (streq(role, "timestamp"))
+                return TUF_TIMESTAMP_MAX;
+        return streq(role, "snapshot") ? TUF_SNAPSHOT_MAX : TUF_TARGETS_MAX;
+}
+
 static int add_file(Publish *p, const char *role, const json_t *document, Why *w) {
         uint64_t version = version_of(json_object_get(document, "signed"));
         bool is_timestamp = streq(role, "timestamp");
@@ -67,6 +84,9 @@ static int add_file(Publish *p, const char *role, const json_t *document, Why *w
         if (!file->text)
                 return why_oom(w);
         p->n_files++;
+        if (strlen(file->text) > limit_of(role))
+                return why(w, -EFBIG, "%s would have %zu bytes, but gateways take at most %zu",
+                                role, strlen(file->text), limit_of(role));
         (void)snprintf(listed, sizeof(listed), "%s.json", role);
         if (is_timestamp)
                 (void)snprintf(file->name, sizeof(file->name), "timestamp.json");
@@ -179,6 +199,10 @@ static int plan_staged_root(Publish *p, const json_t *next, Why *w) {
                                 "\"rekindle-repo root drop\" and stage it anew",
                                 (unsigned long long)version_of(content),
                                 (unsigned long long)current->version + 1);
+        if (!lasts(content, p->now))
+                return why(w, -EBADMSG,
+                                "the staged root has expired; stage it anew with \"rekindle-repo root "
+                                "renew\"");
         r = sign_root(p, content, json_object_get(next, "signatures"), &complete, w);
         if (r >= 0 && !complete)
                 warn(" (the staged root waits; see \"rekindle-repo root show\")", w ? w->text : "",
@@ -333,18 +357,15 @@ static bool is_same_content(const json_t *a, const json_t *b) {
 static int begin_signing(Publish *p, const char *role, const TufSigners *signers, json_t *content,
                 Signing *ret, Why *w) {
         _cleanup_json_ json_t *next = NULL;
-        const char *expires;
         json_t *old;
-        int64_t end;
         int r;
 
         r = stage_load_next(p->repo, role, &next, w);
         if (r < 0 && r != -ENOENT)
                 return r;
         old = json_object_get(next, "signed");
-        expires = json_string_value(json_object_get(old, "expires"));
         if (!old || version_of(old) != version_of(content) || !is_same_content(old, content) ||
-                        !expires || rfc3339_parse(expires, &end) < 0 || end <= p->now)
+                        !lasts(old, p->now))
                 return signing_init(ret, signers, 1, content, w);
         r = signing_init(ret, signers, 1, old, w);
         return r < 0 ? r : signing_take(ret, json_object_get(next, "signatures"), w);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <fcntl.h>
 
+#include "basic/file.h"
 #include "basic/names.h"
 #include "repo/request.h"
 #include "repo/root-edit.h"
@@ -122,16 +123,33 @@ static int read_signers(Request *q, const json_t *file, TufSigners ret[static SI
         return 0;
 }
 
-/* The content has to be what it says it is before anybody signs it: its shape is checked as a
- * gateway would. */
+/* Nothing that the text for the reader would not show. */
+static int check_kind(const Request *q, const json_t *content, Why *w) {
+        _cleanup_json_ json_t *teams = NULL;
+
+        if (!streq(q->role, "root"))
+                return teams_from_delegations(json_object_get(content, "delegations"), &teams, w);
+        if (!json_is_true(json_object_get(content, "consistent_snapshot")))
+                return why(w, -EBADMSG,
+                                "the root has no consistent snapshots, which rekindle-repo "
+                                "did not write");
+        return 0;
+}
+
+/* Content has to be what it says it is before anybody signs it: its shape is checked as a gateway
+ * would. */
 static int check_content(const Request *q, const json_t *content, Why *w) {
         TufRole role = streq(q->role, "root") ? TUF_ROOT : TUF_TARGETS;
         _cleanup_json_ json_t *document =
                         json_pack("{s:O, s:[]}", "signed", (json_t *)content, "signatures");
         _cleanup_(tuf_metadata_freep) TufMetadata *m = NULL;
         _cleanup_free_ char *text = json_print(document);
+        int r;
 
-        return text ? tuf_metadata_new(role, text, strlen(text), &m, w) : why_oom(w);
+        if (!text)
+                return why_oom(w);
+        r = tuf_metadata_new(role, text, strlen(text), &m, w);
+        return r < 0 ? r : check_kind(q, content, w);
 }
 
 static int take_file(Request *q, json_t *file, Why *w) {
@@ -159,6 +177,11 @@ static int take_file(Request *q, json_t *file, Why *w) {
         if (free_and_strdup(&q->role, role) < 0)
                 return why_oom(w);
         r = check_content(q, content, w);
+        if (r >= 0 && before) {
+                r = check_content(q, before, w);
+                if (r < 0)
+                        return why_prefix(w, r, "\"before\"");
+        }
         if (r >= 0)
                 r = read_signers(q, file, signers, &n, w);
         if (r < 0)
@@ -168,16 +191,27 @@ static int take_file(Request *q, json_t *file, Why *w) {
         return r < 0 ? r : signing_take(&q->signing, signatures, w);
 }
 
-int request_from_file(Request *q, const char *path, Why *w) {
+int request_parse(Request *q, const char *bytes, size_t n, Why *w) {
         _cleanup_json_ json_t *file = NULL;
+        int r;
+
+        assert(q);
+        *q = (Request){};
+        r = json_parse(bytes, n, &file, w);
+        return r < 0 ? r : take_file(q, file, w);
+}
+
+int request_from_file(Request *q, const char *path, Why *w) {
+        _cleanup_free_ char *bytes = NULL;
+        size_t n;
         int r;
 
         assert(q && path);
         *q = (Request){};
-        r = repo_read_json(AT_FDCWD, path, FILE_MAX, &file, w);
+        r = file_read(AT_FDCWD, path, FILE_MAX, &bytes, &n);
         if (r < 0)
-                return r;
-        r = take_file(q, file, w);
+                return why(w, r, "%s: %s", path, strerror(-r));
+        r = request_parse(q, bytes, n, w);
         return r < 0 ? why_prefix(w, r, "%s", path) : 0;
 }
 
@@ -202,12 +236,19 @@ int request_save_to_file(const Request *q, const char *path, Why *w) {
 
 /* --- for the reader --------------------------------------------------------------------------- */
 
-static void print_header(const Request *q) {
+/* Text of others: no escape sequence and no line of its own gets through. */
+static void put(FILE *out, const char *s, size_t max) {
+        for (size_t i = 0; s && s[i] && i < max; i++)
+                (void)fputc(s[i] >= ' ' && s[i] <= '~' ? s[i] : '?', out);
+}
+
+static void print_header(FILE *out, const Request *q) {
         const json_t *content = q->signing.content;
 
-        printf("%s version %lld, expires %s\n", q->role,
-                        (long long)json_integer_value(json_object_get(content, "version")),
-                        json_string_value(json_object_get(content, "expires")));
+        (void)fprintf(out, "%s version %lld, expires ", q->role,
+                        (long long)json_integer_value(json_object_get(content, "version")));
+        put(out, json_string_value(json_object_get(content, "expires")), 64);
+        (void)fputc('\n', out);
 }
 
 static bool has_id(const json_t *role, const char *id) {
@@ -219,43 +260,56 @@ static bool has_id(const json_t *role, const char *id) {
         return false;
 }
 
-static void print_ids(const json_t *role, const json_t *other, const char *mark) {
+static void print_id(FILE *out, char mark, const char *id) {
+        (void)fprintf(out, "  %c ", mark);
+        put(out, id, 2 * SHA256_BYTES);
+        (void)fputc('\n', out);
+}
+
+/* Those of one role that another one has (common, unless it is 0), and those that it has not. */
+static void print_ids(FILE *out, const json_t *role, const json_t *other, char common, char rest) {
         const json_t *ids = json_object_get(role, "keyids");
 
         for (size_t i = 0; i < json_array_size(ids); i++) {
                 const char *id = json_string_value(json_array_get(ids, i));
+                char mark = has_id(other, id) ? common : rest;
 
-                if (*mark == '-' ? !has_id(other, id) : true)
-                        printf("  %s %s\n", *mark == '-' || has_id(other, id) ? mark : "+", id);
+                if (mark)
+                        print_id(out, mark, id);
         }
 }
 
-static void print_root(const Request *q) {
+static long long threshold_of(const json_t *role) {
+        return (long long)json_integer_value(json_object_get(role, "threshold"));
+}
+
+static void print_root(FILE *out, const Request *q) {
         for (TufRole i = 0; i < _TUF_ROLE_MAX; i++) {
-                const TufSigners now = root_signers(q->signing.content, i),
-                                 before = root_signers(q->before, i);
+                const json_t *now = root_signers(q->signing.content, i).role,
+                             *before = root_signers(q->before, i).role;
 
-                printf("%s: %lld of %zu keys\n", now.name,
-                                (long long)json_integer_value(
-                                                json_object_get(now.role, "threshold")),
-                                json_array_size(json_object_get(now.role, "keyids")));
-                print_ids(now.role, before.role, q->before ? " " : "+");
-                print_ids(before.role, now.role, "-");
+                (void)fprintf(out, "%s: %lld of %zu keys\n", tuf_role_to_string(i),
+                                threshold_of(now), json_array_size(json_object_get(now, "keyids")));
+                print_ids(out, now, before, ' ', '+');
+                print_ids(out, before, now, '\0', '-');
         }
 }
 
-static void print_entry(char mark, const char *target, const json_t *entry) {
+static void print_entry(FILE *out, char mark, const char *target, const json_t *entry) {
         const json_t *release = json_object_get(json_object_get(entry, "custom"), "rekindle");
         const char *channel = json_string_value(json_object_get(release, "channel"));
-        const char *digest = json_string_value(
-                        json_object_get(json_object_get(release, "image"), "sha256"));
-        _cleanup_free_ char *name = text_escape(target, strlen(target), 200);
 
-        printf("%c %s  channel %.64s  image %.16s\n", mark, name ?: "?", channel ?: "stable",
-                        digest ?: "?");
+        (void)fprintf(out, "%c ", mark);
+        put(out, target, 256);
+        (void)fputs("  channel ", out);
+        put(out, channel ?: "stable", NAME_MAX_LENGTH);
+        (void)fputs("  image ", out);
+        put(out, json_string_value(json_object_get(json_object_get(release, "image"), "sha256")),
+                        16);
+        (void)fputc('\n', out);
 }
 
-static void print_targets(const Request *q) {
+static void print_targets(FILE *out, const Request *q) {
         json_t *now = json_object_get(q->signing.content, "targets"),
                *before = json_object_get(q->before, "targets"), *entry;
         const char *target;
@@ -263,56 +317,75 @@ static void print_targets(const Request *q) {
         json_object_foreach(now, target, entry) {
                 json_t *old = json_object_get(before, target);
 
-                print_entry(!old ? '+' : json_equal(old, entry) ? ' ' : '*', target, entry);
+                print_entry(out, !old ? '+' : json_equal(old, entry) ? ' ' : '*', target, entry);
         }
         json_object_foreach(before, target, entry) {
                 if (!json_object_get(now, target))
-                        print_entry('-', target, entry);
+                        print_entry(out, '-', target, entry);
         }
 }
 
-static void print_delegations(const Request *q) {
-        const json_t *delegations = json_object_get(q->signing.content, "delegations");
-        const json_t *roles = json_object_get(delegations, "roles");
+static const json_t *find_role(const json_t *content, const char *name) {
+        const json_t *roles = json_object_get(json_object_get(content, "delegations"), "roles");
 
         for (size_t i = 0; i < json_array_size(roles); i++) {
                 const json_t *role = json_array_get(roles, i);
+
+                if (streq(json_string_value(json_object_get(role, "name")), name))
+                        return role;
+        }
+        return NULL;
+}
+
+static void print_delegations(FILE *out, const Request *q) {
+        const json_t *roles = json_object_get(
+                        json_object_get(q->signing.content, "delegations"), "roles");
+
+        for (size_t i = 0; i < json_array_size(roles); i++) {
+                const json_t *role = json_array_get(roles, i);
+                const char *name = json_string_value(json_object_get(role, "name"));
                 const json_t *paths = json_object_get(role, "paths");
 
-                printf("delegates to %.64s (%lld of %zu keys):",
-                                json_string_value(json_object_get(role, "name")),
-                                (long long)json_integer_value(json_object_get(role, "threshold")),
+                (void)fputs("delegates to ", out);
+                put(out, name, NAME_MAX_LENGTH);
+                (void)fprintf(out, " (%lld of %zu keys):", threshold_of(role),
                                 json_array_size(json_object_get(role, "keyids")));
-                for (size_t k = 0; k < json_array_size(paths); k++)
-                        printf(" %.100s", json_string_value(json_array_get(paths, k)));
-                printf("\n");
-                print_ids(role, role, " ");
+                for (size_t k = 0; k < json_array_size(paths); k++) {
+                        (void)fputc(' ', out);
+                        put(out, json_string_value(json_array_get(paths, k)), 2 * NAME_MAX_LENGTH);
+                }
+                (void)fputc('\n', out);
+                print_ids(out, role, find_role(q->before, name), ' ', '+');
         }
 }
 
-void request_print(const Request *q) {
-        assert(q);
-        print_header(q);
+void request_print(const Request *q, FILE *out) {
+        assert(q && out);
+        print_header(out, q);
         if (streq(q->role, "root"))
-                print_root(q);
+                print_root(out, q);
         else {
-                print_targets(q);
-                print_delegations(q);
+                print_targets(out, q);
+                print_delegations(out, q);
         }
-        request_print_state(q);
+        request_print_state(q, out);
 }
 
-void request_print_state(const Request *q) {
+void request_print_state(const Request *q, FILE *out) {
         const Signing *s = &q->signing;
         size_t n = json_array_size(s->signatures);
         Why w;
 
-        for (size_t i = 0; i < n; i++)
-                printf("signed by %s\n",
+        for (size_t i = 0; i < n; i++) {
+                (void)fputs("signed by ", out);
+                put(out,
                                 json_string_value(json_object_get(
-                                                json_array_get(s->signatures, i), "keyid")));
+                                                json_array_get(s->signatures, i), "keyid")),
+                                2 * SHA256_BYTES);
+                (void)fputc('\n', out);
+        }
         if (signing_check(s, NULL, &w) < 0)
-                printf("%s\n", w.text);
+                (void)fprintf(out, "%s\n", w.text);
         else
-                printf("all signatures are there\n");
+                (void)fputs("all signatures are there\n", out);
 }

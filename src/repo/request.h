@@ -22,11 +22,13 @@ void request_done(Request *q);
  * root is staged; -EALREADY: nothing to sign. p: open, with its keyring and clock. */
 int request_from_repo(Request *q, Publish *p, const char *role, Why *w);
 int request_from_file(Request *q, const char *path, Why *w);
+int request_parse(Request *q, const char *bytes, size_t n, Why *w);
 
 int request_save_to_repo(const Request *q, const Repo *repo, Why *w);
 int request_save_to_file(const Request *q, const char *path, Why *w);
 
-/* Everything that a signature would stand for, and who signed. */
-void request_print(const Request *q);
+/* Everything that a signature would stand for, and who signed; printable ASCII, whatever it
+ * says. */
+void request_print(const Request *q, FILE *out);
 /* "root 2: 1 of 2 signatures" and whose are missing. */
-void request_print_state(const Request *q);
+void request_print_state(const Request *q, FILE *out);

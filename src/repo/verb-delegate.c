@@ -194,8 +194,11 @@ static int check_entry(const Delegate *d, Why *w) {
                                 "%s would have %zu key%s for a threshold of %lld; name more with "
                                 "--key",
                                 d->team, n, n == 1 ? "" : "s", (long long)threshold);
-        if (d->repo->n_teams + json_object_size(d->repo->staged_teams) > REPO_TEAMS_MAX)
-                return why(w, -E2BIG, "there are more than %d teams", REPO_TEAMS_MAX);
+        if (!repo_find_team(d->repo, d->team) && !json_object_get(d->repo->staged_teams, d->team) &&
+                        d->repo->n_teams + json_object_size(d->repo->staged_teams) >=
+                                        REPO_TEAMS_MAX)
+                return why(w, -E2BIG, "there are %d teams or changes to them already",
+                                REPO_TEAMS_MAX);
         return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "basic/clock.h"
 #include "image/version.h"
+#include "repo/stage.h"
 #include "repo/verbs.h"
 
 static const char help[] = "rekindle-repo show DIR [--json]\n"
@@ -45,6 +46,25 @@ static int collect(const Release *release, RepoState state, void *userdata) {
         return 0;
 }
 
+/* Names of roles whose keys, models or existence the next publish changes. */
+static int put_staged_roles(const Repo *repo, json_t *list, Why *w) {
+        _cleanup_json_ json_t *next = NULL;
+        const char *name;
+        json_t *entry;
+        int r;
+
+        r = stage_load_next(repo, "root", &next, w);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r >= 0 && json_array_append_new(list, json_string("root")) < 0)
+                return why_oom(w);
+        json_object_foreach(repo->staged_teams, name, entry) {
+                if (json_array_append_new(list, json_string(name)) < 0)
+                        return why_oom(w);
+        }
+        return 0;
+}
+
 static const char *get(const json_t *o, const char *key) {
         return json_string_value(json_object_get(o, key));
 }
@@ -77,10 +97,11 @@ static json_t *sorted(const json_t *list) {
 }
 
 static int describe(const Repo *repo, json_t **ret, Why *w) {
-        _cleanup_json_ json_t *roles = json_object(), *list = json_array(), *releases = NULL;
+        _cleanup_json_ json_t *roles = json_object(), *list = json_array(), *releases = NULL,
+                              *staged = json_array();
         int r;
 
-        if (!roles || !list)
+        if (!roles || !list || !staged)
                 return why_oom(w);
         for (TufRole i = 0; i < _TUF_ROLE_MAX; i++)
                 if (repo->current[i] &&
@@ -94,8 +115,13 @@ static int describe(const Repo *repo, json_t **ret, Why *w) {
                 return why_oom(w);
         if (r < 0)
                 return r;
+        r = put_staged_roles(repo, staged, w);
+        if (r < 0)
+                return r;
         releases = sorted(list);
-        *ret = releases ? json_pack("{s:O, s:O}", "roles", roles, "releases", releases) : NULL;
+        *ret = releases ? json_pack("{s:O, s:O, s:O}", "roles", roles, "releases", releases,
+                                          "staged-roles", staged)
+                        : NULL;
         return *ret ? 0 : why_oom(w);
 }
 
@@ -114,7 +140,7 @@ static void print_hardware(const json_t *list) {
 
 static void print_table(const json_t *description) {
         const json_t *releases = json_object_get(description, "releases");
-        json_t *roles = json_object_get(description, "roles"), *role;
+        json_t *roles = json_object_get(description, "roles"), *role, *staged;
         const char *name;
 
         printf("%-16s %-16s %-10s %-10s %9s %9s %s\n", "MODEL", "VERSION", "CHANNEL", "HARDWARE",
@@ -140,6 +166,9 @@ static void print_table(const json_t *description) {
                                 json_integer_value(json_object_get(role, "version")),
                                 get(role, "expires"));
         }
+        staged = json_object_get(description, "staged-roles");
+        for (size_t i = 0; i < json_array_size(staged); i++)
+                printf("a change of %s is staged\n", json_string_value(json_array_get(staged, i)));
 }
 
 static int print(const json_t *description, bool as_json, Why *w) {

@@ -122,7 +122,7 @@ static int sign_show(int argc, char *argv[]) {
                 return r;
         r = load_either(&v, argv[optind], &is_folder, &w);
         if (r >= 0)
-                request_print(&v.request);
+                request_print(&v.request, stdout);
         return finish(&v, r, &w);
 }
 
@@ -167,7 +167,7 @@ static int sign_sign(int argc, char *argv[]) {
                 r = is_folder ? request_save_to_repo(&v.request, v.publish.repo, &w)
                               : request_save_to_file(&v.request, path, &w);
         if (r >= 0)
-                request_print(&v.request);
+                request_print(&v.request, stdout);
         return finish(&v, r, &w);
 }
 
@@ -185,7 +185,7 @@ static int sign_export(int argc, char *argv[]) {
         if (r >= 0)
                 r = request_save_to_file(&v.request, argv[optind + 1], &w);
         if (r >= 0)
-                request_print(&v.request);
+                request_print(&v.request, stdout);
         return finish(&v, r, &w);
 }
 
@@ -225,7 +225,7 @@ static int sign_import(int argc, char *argv[]) {
         if (r >= 0)
                 r = request_save_to_repo(&v.request, v.publish.repo, &w);
         if (r >= 0)
-                request_print_state(&v.request);
+                request_print_state(&v.request, stdout);
         return finish(&v, r, &w);
 }
 
@@ -259,7 +259,7 @@ static int sign_renew(int argc, char *argv[]) {
         if (r >= 0)
                 r = renew(&v, &w);
         if (r >= 0)
-                request_print(&v.request);
+                request_print(&v.request, stdout);
         return finish(&v, r, &w);
 }
 

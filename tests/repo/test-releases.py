@@ -158,10 +158,13 @@ def public_folder_on_a_simple_file_system(desk):
     begin(desk)
     desk.add('2.1.0', 'one.bin', '--min-from', '1.5.0')
     desk.repo('key', 'rotate', 'boilers', 'timestamp')
-    command = ['strace', '-qq', '-o', '/dev/null', '-e', 'inject=renameat2:error=EINVAL', *desk.command('publish', 'boilers')]
-    subprocess.run(command, cwd=desk.folder, check=True, stdout=subprocess.DEVNULL, env={**desk.env, 'ASAN_OPTIONS': 'detect_leaks=0'})
-    expect('boiler/2.1.0' in desk.verify('boilers', '--root', 'first-root.json'), 'not published')
-    expect(not glob.glob(desk.path('boilers/public/.*')), 'something is left')
+    desk.repo('export', 'boilers', 'stick')
+    for command in (('publish', 'boilers'), ('export', 'boilers', 'stick')):
+        subprocess.run(['strace', '-qq', '-o', '/dev/null', '-e', 'inject=renameat2:error=EINVAL', *desk.command(*command)],
+                       cwd=desk.folder, check=True, stdout=subprocess.DEVNULL, env={**desk.env, 'ASAN_OPTIONS': 'detect_leaks=0'})
+    for folder in ('boilers', 'stick'):
+        expect('boiler/2.1.0' in desk.verify(folder, '--root', 'first-root.json'), f'not there in {folder}')
+    expect(not glob.glob(desk.path('boilers/public/.*')) and not glob.glob(desk.path('stick/.*')), 'something is left')
 
 
 tell(release_is_promoted, young_release_is_kept_as_a_backup, stepping_stone_is_kept, stepping_stone_of_one_hardware_is_kept,

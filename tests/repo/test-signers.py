@@ -128,6 +128,16 @@ def staged_root_is_dropped(desk):
     desk.publish(says='nothing to do')
 
 
+def staged_root_that_waited_too_long_is_not_published(desk):
+    begin(desk)
+    desk.repo('key', 'rotate', 'boilers', 'targets')
+    expect('a change of root is staged' in desk.repo('show', 'boilers'), 'show does not tell')
+    desk.now = '2032-01-02T00:00:00Z'
+    desk.publish(code=1, says='the staged root has expired')
+    desk.repo('root', 'renew', 'boilers')
+    desk.publish(says='root 2\ntargets 2\n')
+
+
 def root_is_renewed_in_time_by_several(desk):
     two_people_sign_a_root(desk)
     desk.now = '2031-06-01T00:00:00Z'
@@ -139,4 +149,5 @@ def root_is_renewed_in_time_by_several(desk):
 
 tell(two_people_sign_a_root, next_root_needs_both_again, what_changes_is_shown_to_who_signs, signatures_end_with_a_change,
      signature_of_a_stranger_is_refused, lost_root_key_is_replaced_by_the_others, too_few_keys_are_refused,
-     rotated_online_keys_replace_the_old_ones, staged_root_is_dropped, root_is_renewed_in_time_by_several)
+     rotated_online_keys_replace_the_old_ones, staged_root_is_dropped, staged_root_that_waited_too_long_is_not_published,
+     root_is_renewed_in_time_by_several)
