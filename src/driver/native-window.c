@@ -7,7 +7,8 @@
  *
  * What is on its way when a loss is noticed is sent in vain. So after a loss pieces are shorter, no
  * more of them are out than keep the line busy, and each is asked about at once, until some have
- * come through. Not so to a device that goes deaf after a POLL: it gets all that is granted first.
+ * come through. Not so to a device that goes deaf after a POLL: it gets all that is granted first,
+ * and after the POLL nothing until its answer, whatever was granted while the POLL was on its way.
  *
  * On a bus there are bursts: all that is granted, then the answer. The last piece of a burst is
  * short, so that the device has taken in what came before when it answers, and grants that much
@@ -36,6 +37,8 @@ static uint32_t piece_at(const NativeWindow *w, uint32_t next, bool hurry) {
         uint32_t left = w->length - next, granted = end > next ? end - next : 0;
         uint32_t want = MIN(left, w->piece_bytes);
 
+        if (w->received < w->polled_to)
+                return 0;
         if (granted >= want)
                 return want;
         if (w->bursts)
@@ -97,6 +100,8 @@ bool native_window_next(NativeWindow *w, bool hurry, RkdRequest *ret, bool *ret_
         };
         w->next += n;
         *ret_poll = piece_at(w, w->next, false) == 0 || (is_lossy(w) && !w->bursts);
+        if (w->whole && *ret_poll)
+                w->polled_to = w->next;
         return true;
 }
 
@@ -139,6 +144,7 @@ NativeWindowNews native_window_status(NativeWindow *w, const RkdStatus *s, bool 
         if (!sure && s->received == w->back_to && now_usec < w->stale_until_usec)
                 return NATIVE_WINDOW_NOTHING;
         w->next = w->back_to = s->received;
+        w->polled_to = 0;
         w->stale_until_usec = queue_usec;
         shrink(w);
         return NATIVE_WINDOW_BACK;

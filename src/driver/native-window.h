@@ -21,6 +21,7 @@ typedef struct NativeWindow {
         uint32_t least_bytes; /* of a piece, while others are out */
         bool bursts, whole;
         uint32_t latency_bytes;
+        uint32_t polled_to;        /* whole: nothing goes before the device has all up to there */
         unsigned n_good;           /* pieces taken since the last loss */
         uint32_t back_to;          /* where the last step back went */
         uint64_t stale_until_usec; /* NAKs for it until then are about pieces sent before */

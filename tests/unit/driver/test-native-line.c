@@ -142,6 +142,21 @@ static void flash_that_blocks_the_cpu_loses_nothing(void **state) {
         assert_true(world->line.bytes_sent < IMAGE_BYTES * 104 / 100);
 }
 
+/* Grants that come while the POLL is on its way do not bring bytes into the deaf time. */
+static void flash_that_blocks_the_cpu_behind_a_small_buffer_loses_nothing(void **state) {
+        VirtualConfig config = virtual_config();
+
+        config.capabilities |= RKD_CAN_FLASH_BLOCKS_CPU;
+        config.erase_usec = 22000;
+        config.write_usec = 6000;
+        config.ring_bytes = 512;
+        config.max_payload = 132;
+        build(&config);
+        assert_pushed();
+        /* Each frame of 128 bytes has 15 beside them. */
+        assert_true(world->line.bytes_sent < IMAGE_BYTES * 115 / 100);
+}
+
 static void flash_that_blocks_the_cpu_on_a_bus_loses_nothing(void **state) {
         VirtualConfig config = virtual_config();
 
@@ -293,6 +308,7 @@ int main(void) {
                 TEST(half_duplex_hears_itself_and_gets_through),
                 TEST(other_address_on_the_bus_does_not_answer),
                 TEST(flash_that_blocks_the_cpu_loses_nothing),
+                TEST(flash_that_blocks_the_cpu_behind_a_small_buffer_loses_nothing),
                 TEST(flash_that_blocks_the_cpu_on_a_bus_loses_nothing),
                 TEST(slow_flash_is_waited_for),
                 TEST(flash_and_line_overlap),
