@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hub: one half-duplex line (RS-485) between a gateway and several devices. What one end sends all
  * others hear, and with --echo itself, too. A byte takes ten bit times. Bytes of two ends that
- * overlap in time are a collision: both are heard damaged, and counted; apart when one of them began
- * later than a device may answer, which happens to programs that share a computer.
+ * overlap in time are a collision: both are heard damaged, and counted; apart when one of them
+ * began later than a device may answer, which happens to programs that share a computer.
  *
  *      hub --baud N [--echo] [--log FILE] --gateway PATH NAME=PATH...
  *
