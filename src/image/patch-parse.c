@@ -169,6 +169,7 @@ uint32_t patch_parse(Patch *e, uint32_t segment, uint32_t to) {
         first.from = first.jump_at = -1;
         insert(e, 0, &first);
         patch_search_segment(e, segment, to);
+        e->literal_at = UINT32_MAX;
         for (at = segment; at < to; at++) {
                 uint32_t i = at - segment;
                 unsigned best = best_of(e, i);

@@ -77,6 +77,8 @@ typedef struct Patch {
         uint8_t *n_paths;
         int32_t *jumps; /* of a segment: source of the jump at each place */
         bool *has_jump;
+        uint32_t literal_at,
+                        literal_cost; /* of one that is no difference, the same for all paths */
 } Patch;
 
 static inline unsigned patch_kind(int32_t source) {

@@ -88,14 +88,10 @@ static uint32_t logarithm(uint32_t x) {
         return result;
 }
 
-static uint32_t costs[4096];
+uint32_t patch_costs[4096];
 
 __attribute__((constructor)) static void fill_costs(void) {
-        costs[0] = 13 * PATCH_COST_BIT;
-        for (uint32_t i = 1; i < ELEMENTSOF(costs); i++)
-                costs[i] = 12 * PATCH_COST_BIT - logarithm(i);
-}
-
-uint32_t patch_cost(uint32_t chance, unsigned bit) {
-        return costs[(bit ? chance : 65536 - chance) >> 4 & 4095];
+        patch_costs[0] = 13 * PATCH_COST_BIT;
+        for (uint32_t i = 1; i < ELEMENTSOF(patch_costs); i++)
+                patch_costs[i] = 12 * PATCH_COST_BIT - logarithm(i);
 }

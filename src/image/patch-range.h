@@ -18,5 +18,9 @@ int patch_range_init(PatchRange *r, size_t room);
 void patch_range_put(PatchRange *r, uint32_t chance, unsigned bit);
 /* The shortest end; the first byte is zero, and no decoder needs it. */
 void patch_range_finish(PatchRange *r);
+extern uint32_t patch_costs[4096];
+
 /* Cost of a bit whose probability is chance / 65536. */
-uint32_t patch_cost(uint32_t chance, unsigned bit);
+static inline uint32_t patch_cost(uint32_t chance, unsigned bit) {
+        return patch_costs[(bit ? chance : 65536 - chance) >> 4 & 4095];
+}

@@ -64,6 +64,22 @@ INLINE void code_literal(Patch *e, PatchPath *x, uint32_t at, uint8_t source, bo
         code_tree(e, x, tree, 8, (uint8_t)(e->wanted[at] - (difference ? source : 0)), emit);
 }
 
+static void weigh_literal(Patch *e, PatchPath *x, uint32_t at, uint8_t source) {
+        PatchPath plain = *x;
+
+        if (rkd_patch_is_difference(&x->trail, patch_kind(x->sources[0]))) {
+                code_literal(e, x, at, source, false);
+                return;
+        }
+        if (e->literal_at != at) {
+                plain.cost = 0;
+                code_literal(e, &plain, at, source, false);
+                e->literal_at = at;
+                e->literal_cost = plain.cost;
+        }
+        x->cost += e->literal_cost;
+}
+
 /* Sources. */
 
 static bool is_fresh(const Patch *e, uint32_t from, unsigned kind, uint32_t at) {
@@ -201,7 +217,7 @@ uint32_t patch_weigh(Patch *e, PatchPath *x, uint32_t at, bool only_copies) {
         if (x->trail.streak != 0)
                 code(e, x, rkd_patch_stays(&x->trail), 1, false);
         rkd_patch_trail_literal(&x->trail);
-        code_literal(e, x, at, byte, false);
+        weigh_literal(e, x, at, byte);
         return 1;
 }
 
