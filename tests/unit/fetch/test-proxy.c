@@ -6,6 +6,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <arpa/inet.h>
 
 #include "tls-world.h"
 
@@ -79,6 +86,70 @@ static void proxy_that_wants_another_user_is_said_so(void **state) {
         tls_expect_failure(world, -EACCES, TLS_TEXTS(proxy));
 }
 
+/* TLS in front of the world's proxy, by socat; tells its port once it listens. */
+static unsigned start_tls(FetchWorld *world, const char *certificate, pid_t *ret_pid) {
+        char from[300], to[60];
+        struct sockaddr_in address = { .sin_family = AF_INET };
+        socklen_t n = sizeof address;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &n), 0);
+        (void)close(fd);
+        (void)snprintf(from, sizeof from,
+                        "OPENSSL-LISTEN:%u,bind=127.0.0.1,reuseaddr,fork,verify=0,cert=%s/%s.crt,key=%s/%s.key",
+                        ntohs(address.sin_port), tls_keys(), certificate, tls_keys(), certificate);
+        (void)snprintf(to, sizeof to, "TCP:127.0.0.1:%u", http_origin_port(world->origin));
+        *ret_pid = fork();
+        if (*ret_pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void)execlp("socat", "socat", from, to, NULL);
+                _exit(127);
+        }
+        for (int i = 0; i < 500; i++) {
+                int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                int r = connect(probe, (struct sockaddr *)&address, sizeof address);
+
+                (void)close(probe);
+                if (r == 0)
+                        return ntohs(address.sin_port);
+                (void)poll(NULL, 0, 20);
+        }
+        fail_msg("socat does not listen");
+        return 0;
+}
+
+static void proxy_with_tls_is_verified_too(void **state) {
+        static const struct {
+                const char *certificate, *text;
+        } cases[] = { { "tls", NULL },
+                { "elsewhere/tls", "is for another name (elsewhere.example" },
+                { "expired/tls", "expired on 2020-01-01" } };
+        FetchWorld *world = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char lines[200], place[100];
+                pid_t pid;
+                unsigned port = start_tls(world, cases[i].certificate, &pid);
+
+                (void)snprintf(lines, sizeof lines, "CAFile=~/ca.crt\nProxy=https://localhost:%u\n",
+                                port);
+                (void)snprintf(place, sizeof place, "the certificate of https://localhost:%u",
+                                port);
+                tls_configure(world, lines);
+                if (cases[i].text) {
+                        tls_expect_failure(world, -EPROTO, TLS_TEXTS(place, cases[i].text));
+                } else {
+                        world_get(world, "/who", &got);
+                        assert_int_equal(got.error, 0);
+                }
+                (void)kill(pid, SIGTERM);
+                (void)waitpid(pid, NULL, 0);
+        }
+        assert_int_equal(world_log_count(world, CONNECT), 1);
+}
+
 static void proxy_that_gives_no_way_is_said_so(void **state) {
         FetchWorld *world = *state;
 
@@ -143,6 +214,7 @@ int main(void) {
                 WITH_TLS(proxy_sees_a_tunnel_and_no_key),
                 WITH_TLS(proxy_is_told_who_asks),
                 WITH_TLS(proxy_that_wants_another_user_is_said_so),
+                WITH_TLS(proxy_with_tls_is_verified_too),
                 WITH_TLS(proxy_that_gives_no_way_is_said_so),
                 WITH_TLS(proxy_that_does_not_end_its_answer_is_left),
                 WITH_TLS(hosts_without_a_proxy_are_reached_directly),
