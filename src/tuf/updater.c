@@ -466,8 +466,8 @@ void updater_not_found(Updater *u) {
                 return walk_not_found(u);
         if (u->stage == TUF_ROOT)
                 return finish_roots(u);
-        (void)why(&u->why, 0, "TUF %s: %s: not found on the server",
-                        tuf_clause(u->stage, TUF_CHECK_FETCH), u->name);
+        (void)why(&u->why, 0, "TUF %s: %s: not found", tuf_clause(u->stage, TUF_CHECK_FETCH),
+                        u->name);
         updater_fail(u, UPDATER_E_NOT_FOUND);
 }
 

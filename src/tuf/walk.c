@@ -403,7 +403,7 @@ void walk_not_found(Updater *u) {
 
         if (u->step == UPDATER_LOAD)
                 return fetch(u);
-        (void)why(&e->why, 0, "TUF 5.6.1: %.200s: not found on the server", u->name);
+        (void)why(&e->why, 0, "TUF 5.6.1: %.200s: not found", u->name);
         refuse(e, -EBADMSG);
         e->error = UPDATER_E_NOT_FOUND;
         walk_on(u);
