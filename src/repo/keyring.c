@@ -19,8 +19,10 @@ int private_key_id(const PrivateKey *key, char ret[static TUF_KEYID_HEX], Why *w
 
 void keyring_done(Keyring *ring) {
         assert(ring);
-        for (size_t i = 0; i < ring->n_loaded; i++)
+        for (size_t i = 0; i < ring->n_loaded; i++) {
                 (void)private_key_free(ring->loaded[i].key);
+                free(ring->loaded[i].name);
+        }
         free(ring->loaded);
         secrets_done(&ring->secrets);
         ring->loaded = NULL;
@@ -39,10 +41,12 @@ static int load(Keyring *ring, int dirfd, const char *name, Why *w) {
         if (!more)
                 return why_oom(w);
         ring->loaded = more;
-        more[ring->n_loaded] = (LoadedKey){};
+        more[ring->n_loaded] = (LoadedKey){ .dirfd = dirfd };
         r = private_key_id(key, more[ring->n_loaded].id, w);
         if (r < 0)
                 return r;
+        if (free_and_strdup(&more[ring->n_loaded].name, name) < 0)
+                return why_oom(w);
         more[ring->n_loaded++].key = TAKE_PTR(key);
         return 0;
 }
@@ -65,6 +69,13 @@ static const PrivateKey *find_loaded(const Keyring *ring, const char *id) {
                 if (streq(ring->loaded[i].id, id))
                         return ring->loaded[i].key;
         return NULL;
+}
+
+static bool is_loaded(const Keyring *ring, int dirfd, const char *name) {
+        for (size_t i = 0; i < ring->n_loaded; i++)
+                if (ring->loaded[i].dirfd == dirfd && streq(ring->loaded[i].name, name))
+                        return true;
+        return false;
 }
 
 void key_file_path(const char *role, const char *id, char *ret, size_t size) {
@@ -126,7 +137,8 @@ int keyring_find(Keyring *ring, const char *role, const char *id, const PrivateK
         for (size_t i = 0; !*ret && place(ring, role, id, i, &dirfd, path); i++) {
                 if (faccessat(dirfd, path, F_OK, 0) < 0)
                         continue;
-                r = load(ring, dirfd, path, w);
+                /* Once: ROLE.pem may be another key of the role, and ask for a passphrase. */
+                r = is_loaded(ring, dirfd, path) ? 0 : load(ring, dirfd, path, w);
                 if (r < 0)
                         return r;
                 *ret = find_loaded(ring, id);

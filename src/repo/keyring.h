@@ -12,6 +12,8 @@
 
 typedef struct LoadedKey {
         PrivateKey *key;
+        int dirfd;  /* where its file is */
+        char *name; /* of its file, or its URI */
         char id[TUF_KEYID_HEX];
 } LoadedKey;
 

@@ -95,6 +95,16 @@ def keys_in_a_token_sign(desk):
     desk.verify('boilers', '--root', 'first-root.json')
 
 
+def key_files_that_are_there_are_taken(desk):
+    p256, _ = token(desk)
+    os.makedirs(desk.path('boilers/keys'), mode=0o700)
+    desk.write('boilers/keys/root.pem', p256.encode() + b'\n')
+    desk.repo('init', 'boilers', '--passphrase-file', 'pin')
+    expect(desk.read('boilers/keys/root.pem') == p256.encode() + b'\n', 'the key file was replaced')
+    schemes = sorted(key['scheme'] for key in desk.json('boilers/root.json')['signed']['keys'].values())
+    expect(schemes == ['ecdsa-sha2-nistp256', 'ed25519', 'ed25519', 'ed25519'], schemes)
+
+
 def wrong_pin_and_unknown_key_are_told(desk):
     p256, _ = token(desk)
     desk.write('bad', b'99999999\n')
@@ -190,6 +200,16 @@ def other_kinds_of_keys_are_refused(desk):
     desk.repo('key', 'new', 'y.pem', code=1, says='is there already and is not replaced')
 
 
+def folder_of_keys_may_have_any_name(desk):
+    desk.repo('init', 'boilers')
+    desk.repo('key', 'new', 'targets.pem')
+    os.rename(desk.path('boilers/keys'), desk.path('keys'))
+    os.mkdir(desk.path('boilers/keys'))
+    os.rename(desk.path('targets.pem'), desk.path('boilers/keys/targets.pem'))  # another key under the name
+    desk.add('1.0.0')
+    desk.publish('--keys', 'keys', says='targets 1')
+
+
 def offline_keys_lie_apart_from_the_start(desk):
     desk.repo('init', 'boilers', '--offline', 'stick')
     expect(desk.files('stick') == ['root.pem', 'targets.pem'], desk.files('stick'))
@@ -203,6 +223,6 @@ def offline_keys_lie_apart_from_the_start(desk):
 
 
 tell(encrypted_keys_open_with_a_file_or_the_variable, passphrase_is_typed_on_the_terminal, short_passphrase_is_refused,
-     keys_in_a_token_sign, wrong_pin_and_unknown_key_are_told, device_key_signs_from_a_token, device_key_is_rotated,
+     keys_in_a_token_sign, key_files_that_are_there_are_taken, wrong_pin_and_unknown_key_are_told, device_key_signs_from_a_token, device_key_is_rotated,
      cut_rotation_of_a_device_key_is_ended, encrypted_device_key_signs, p256_files_sign_metadata,
-     other_kinds_of_keys_are_refused, offline_keys_lie_apart_from_the_start)
+     other_kinds_of_keys_are_refused, folder_of_keys_may_have_any_name, offline_keys_lie_apart_from_the_start)
