@@ -153,7 +153,7 @@ def pulled_stick(w):
     def park(what, spoil, text):
         stick.write()
         spoil(stick)
-        w.ctl('--timeout', '3', 'update', 'boiler@1.1.0', '--from', stick.path, expect=1)
+        w.ctl('--timeout', '1', 'update', 'boiler@1.1.0', '--from', stick.path, expect=1)
         state = w.wait_device('the update waits', lambda d: d['Waiting'] == 'wait-server' and text in d['StateText'])
         w.expect(f'{what}: {state["StateText"]}', 'the server: ' in state['StateText'])
         w.expect('the device is not touched', device.record() == record and state['RunningVersion'] == '1.0.0')

@@ -56,6 +56,11 @@ class Medium:
         self.world.check(['umount', self.path])
 
 
+def said(w):
+    with open(w.daemon.log, encoding='utf-8') as log:
+        return log.read()
+
+
 def tell(w, stick):
     w.publisher.publish('1.0.0')
     device = w.add_device('boiler')
@@ -81,9 +86,8 @@ def tell(w, stick):
     stick.pull_out()
     w.ctl('unhold', 'boiler', expect=0)
     w.ctl('--timeout', '3', 'update', 'boiler', '--from', stick.path, expect=1)
+    w.wait_for('the error', lambda: 'in the folder: Input/output error' in said(w))
     state = w.wait_device('the update waits', lambda d: d['Waiting'] == 'wait-server')
-    with open(w.daemon.log, encoding='utf-8') as log:
-        w.expect('the error is told', 'in the folder: Input/output error' in log.read())
     w.expect('the device is not touched', device.record() == record and state['RunningVersion'] == '1.0.0')
     w.expect('nothing is kept of the image', w.received() == 0 and len(w.images()) == 1)
 
