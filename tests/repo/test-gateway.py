@@ -43,4 +43,34 @@ def gateway_follows_the_keys(w):
     w.expect('the device runs what the team signed', device.holds(third))
 
 
-run(gateway_follows_the_keys)
+def gateway_takes_an_export(w):
+    """No network: a stick with the models that are wanted, of a repository that has more, where a team signs. Again over the old one."""
+    p = w.publisher
+    stick = os.path.join(w.tmp, 'stick')
+    other = p.make_image('1.0.0', model='pump-ctl')
+    p.add('1.0.0', other, model='pump-ctl')
+    p.repo('delegate', p.path, 'boilers', '--model', 'boiler-ctl')
+    first = p.publish('1.0.0')
+    p.repo('export', p.path, stick, '--model', 'boiler-ctl')
+    device = w.add_device('boiler')
+    w.start()
+    w.server.stop()
+    w.ctl('verify', '--from', stick, expect=0)
+    w.ctl('update', 'boiler', '--from', stick)
+    w.wait_runs('1.0.0')
+    w.expect_flash(first)
+
+    w.say('the stick comes again, with new online keys')
+    for role in ('timestamp', 'snapshot'):
+        p.repo('key', 'rotate', p.path, role)
+    second = p.publish('1.1.0')
+    p.repo('export', p.path, stick, '--model', 'boiler-ctl')
+    w.ctl('update', 'boiler', '--from', stick, expect=0)
+    w.wait_runs('1.1.0')
+    w.expect_flash(second)
+    w.expect('only the wanted model is on the stick', os.listdir(os.path.join(stick, 'targets')) == ['boiler-ctl'])
+    w.expect('the device runs it', device.holds(second))
+    w.expect('no server was asked', not w.server.requests())
+
+
+run(gateway_follows_the_keys, gateway_takes_an_export)
