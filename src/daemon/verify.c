@@ -154,7 +154,7 @@ static void tell_refusals(Verify *v, Why *text) {
                                         w->text);
         }
         if (updater_is_cut(v->updater))
-                log_warning("the repository has more than %d delegated roles for the models here; the rest is left out",
+                log_warning("the repository has more than %d delegated roles for the models here, or too many patterns; the rest is left out",
                                 TUF_EDGES_MAX);
 }
 

@@ -145,9 +145,9 @@ static const json_t *delegations_of(const TufMetadata *targets) {
         return json_object_get(targets->content, "delegations");
 }
 
-static bool folder_is_reached(const json_t *patterns, const char *folder) {
-        for (size_t i = 0; i < json_array_size(patterns); i++)
-                if (pattern_reaches(json_string_value(json_array_get(patterns, i)), folder))
+static bool folder_is_reached(const json_t *patterns, const char *folder, uint64_t *budget) {
+        for (size_t i = 0; i < json_array_size(patterns) && *budget > 0; i++)
+                if (pattern_reaches(json_string_value(json_array_get(patterns, i)), folder, budget))
                         return true;
         return false;
 }
@@ -161,15 +161,16 @@ static bool reaches(const json_t *role, const DelegationQuery *query) {
         if (!patterns)
                 return query->n_folders > 0;
         for (size_t i = 0; i < query->n_folders; i++)
-                if (folder_is_reached(patterns, query->folders[i]))
+                if (folder_is_reached(patterns, query->folders[i], query->budget))
                         return true;
         return false;
 }
 
-static bool has_prefix(const json_t *prefixes, const char *path) {
+static bool has_prefix(const json_t *prefixes, const char *path, uint64_t *budget) {
         char hex[SHA256_HEX];
         Sha256 digest;
 
+        *budget -= MIN(*budget, strlen(path) + json_array_size(prefixes));
         if (sha256_of(path, strlen(path), &digest) < 0)
                 return false;
         sha256_to_hex(&digest, hex);
@@ -182,19 +183,19 @@ static bool has_prefix(const json_t *prefixes, const char *path) {
         return false;
 }
 
-static bool may_list(const json_t *role, const char *path) {
+static bool may_list(const json_t *role, const char *path, uint64_t *budget) {
         const json_t *patterns = json_object_get(role, "paths");
 
         if (!patterns)
-                return has_prefix(json_object_get(role, "path_hash_prefixes"), path);
-        for (size_t i = 0; i < json_array_size(patterns); i++)
-                if (pattern_matches(json_string_value(json_array_get(patterns, i)), path))
+                return has_prefix(json_object_get(role, "path_hash_prefixes"), path, budget);
+        for (size_t i = 0; i < json_array_size(patterns) && *budget > 0; i++)
+                if (pattern_matches(json_string_value(json_array_get(patterns, i)), path, budget))
                         return true;
         return false;
 }
 
 static bool fits(const json_t *role, const DelegationQuery *query) {
-        return query->path ? may_list(role, query->path) : reaches(role, query);
+        return query->path ? may_list(role, query->path, query->budget) : reaches(role, query);
 }
 
 static void take_role(const json_t *delegations, const json_t *role, Delegation *ret) {

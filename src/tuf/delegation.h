@@ -7,7 +7,8 @@
 
 #define TUF_ROLES_MAX    1024 /* delegations of one role, bins apart */
 #define TUF_BIN_BITS_MAX 32
-#define TUF_ROLE_NAME    1024 /* bytes of a name, with its NUL */
+#define TUF_ROLE_NAME    1024                /* bytes of a name, with its NUL */
+#define TUF_BUDGET       UINT64_C(100000000) /* steps of matching in all searches of a walk */
 
 /* One delegation, looked at; borrowed from the metadata. */
 typedef struct Delegation {
@@ -22,6 +23,7 @@ int delegations_check(const json_t *delegations, Why *w);
 
 /* Which delegations are asked for. */
 typedef struct DelegationQuery {
+        uint64_t *budget; /* steps of matching that are left; at 0 nothing fits */
         const char *path; /* those that may list this target … */
         /* … or, when NULL, those that may list targets in these folders; NULL: all */
         const char *const *folders;

@@ -20,10 +20,10 @@ static const char *next_character(const char *p) {
         return p;
 }
 
-static bool segment_matches(Segment pattern, Segment text) {
+static bool segment_matches(Segment pattern, Segment text, uint64_t *budget) {
         const char *star = NULL, *resume = NULL;
 
-        while (text.at < text.end) {
+        for (; text.at<text.end && * budget> 0; (*budget)--) {
                 if (pattern.at < pattern.end && *pattern.at == '*') {
                         star = ++pattern.at;
                         resume = text.at;
@@ -41,16 +41,19 @@ static bool segment_matches(Segment pattern, Segment text) {
                         return false;
                 }
         }
+        if (*budget == 0)
+                return false;
+        (*budget)--;
         while (pattern.at < pattern.end && *pattern.at == '*')
                 pattern.at++;
         return pattern.at == pattern.end;
 }
 
-bool pattern_matches(const char *pattern, const char *path) {
+bool pattern_matches(const char *pattern, const char *path, uint64_t *budget) {
         for (;;) {
                 Segment p = segment_of(pattern), t = segment_of(path);
 
-                if (!segment_matches(p, t) || *p.end != *t.end)
+                if (!segment_matches(p, t, budget) || *p.end != *t.end)
                         return false;
                 if (*p.end == '\0')
                         return true;
@@ -59,8 +62,8 @@ bool pattern_matches(const char *pattern, const char *path) {
         }
 }
 
-bool pattern_reaches(const char *pattern, const char *folder) {
+bool pattern_reaches(const char *pattern, const char *folder, uint64_t *budget) {
         Segment first = segment_of(pattern);
 
-        return *first.end == '/' && segment_matches(first, segment_of(folder));
+        return *first.end == '/' && segment_matches(first, segment_of(folder), budget);
 }

@@ -6,7 +6,9 @@
 
 #include "basic/cleanup.h"
 
-bool pattern_matches(const char *pattern, const char *path);
+/* Its work, at most the product of both lengths, is taken from *budget; when that is used up (0),
+ * nothing matches any more. */
+bool pattern_matches(const char *pattern, const char *path, uint64_t *budget);
 
 /* Whether it could match a path below this folder (one segment, without slash). */
-bool pattern_reaches(const char *pattern, const char *folder);
+bool pattern_reaches(const char *pattern, const char *folder, uint64_t *budget);

@@ -44,18 +44,17 @@ static int read_target(const Search *s, TufTarget *ret) {
         return 0;
 }
 
-static int tell_targets(const Updater *u, const TufMetadata *m,
+static int tell_targets(const Updater *u, const TufMetadata *m, Search *s,
                 int (*func)(const TufTarget *target, void *userdata), void *userdata) {
         TufTarget target;
         const char *name;
         json_t *entry;
-        Search s;
         int r;
 
         json_object_foreach(json_object_get(m->content, "targets"), name, entry) {
-                if (walk_search(u, &s, name) != SEARCH_FOUND || s.found != m)
+                if (walk_search(u, s, name) != SEARCH_FOUND || s->found != m)
                         continue;
-                if (read_target(&s, &target) < 0)
+                if (read_target(s, &target) < 0)
                         continue;
                 r = func(&target, userdata);
                 if (r < 0)
@@ -66,18 +65,19 @@ static int tell_targets(const Updater *u, const TufMetadata *m,
 
 int updater_foreach_target(
                 Updater *u, int (*func)(const TufTarget *target, void *userdata), void *userdata) {
+        Search s = { .budget = TUF_BUDGET };
         int r;
 
         assert(u && func && u->step == UPDATER_DONE);
-        r = tell_targets(u, u->trusted[TUF_TARGETS], func, userdata);
+        r = tell_targets(u, u->trusted[TUF_TARGETS], &s, func, userdata);
         for (size_t i = 0; i < u->n_loaded && r >= 0; i++)
-                r = tell_targets(u, u->loaded[i].metadata, func, userdata);
+                r = tell_targets(u, u->loaded[i].metadata, &s, func, userdata);
         return r;
 }
 
 int updater_find_target(Updater *u, const char *name, TufTarget *ret) {
         TufTarget target;
-        Search s;
+        Search s = { .budget = TUF_BUDGET };
 
         assert(u && name && ret && u->step == UPDATER_DONE);
         if (walk_search(u, &s, name) != SEARCH_FOUND || read_target(&s, &target) < 0)
@@ -88,7 +88,7 @@ int updater_find_target(Updater *u, const char *name, TufTarget *ret) {
 
 UpdaterError updater_missing(const Updater *u, const char *name, Why *ret_why) {
         TufTarget target;
-        Search s;
+        Search s = { .budget = TUF_BUDGET };
 
         assert(u && name && u->step == UPDATER_DONE);
         switch (walk_search(u, &s, name)) {

@@ -52,6 +52,7 @@ struct Updater {
         Edge *edges; /* the last one is being obtained while a step of the walk is open */
         size_t n_edges;
         size_t delegated_bytes; /* of loaded */
+        uint64_t budget;        /* of matching, for all look-ups */
 
         char name[UPDATER_NAME_BYTES];
         char stored_name[UPDATER_NAME_BYTES]; /* of the role being obtained, without version */
@@ -91,7 +92,8 @@ typedef struct Search {
         const char *path;
         const char *visited[TUF_VISITS_MAX];
         size_t n;
-        bool is_cut; /* by the number of roles */
+        uint64_t budget; /* of matching; goes down from search to search */
+        bool is_cut;     /* by the number of roles, or because the budget is used up */
         const TufMetadata *found;
         const char *found_role;
         const Edge *edge;

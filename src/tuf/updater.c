@@ -373,6 +373,7 @@ int updater_new(const UpdaterLocal *local, int64_t now, Updater **ret, Why *w) {
         if (!u)
                 return why_oom(w);
         u->now = now;
+        u->budget = TUF_BUDGET;
         r = take_root(u, local->root, local->root_length, w);
         if (r < 0)
                 return why_prefix(w, r, "trusted root");

@@ -96,7 +96,8 @@ int updater_survey(Updater *u, const char *const *folders, size_t n);
 /* The survey left roles out that can list targets in other folders only. */
 bool updater_is_partial(const Updater *u);
 
-/* There were more than TUF_EDGES_MAX roles to look at, and the survey ended there. */
+/* There were more than TUF_EDGES_MAX roles to look at, or patterns took too much work; the survey
+ * ended there. */
 bool updater_is_cut(const Updater *u);
 
 /* The i-th delegation that was refused, from 0 on, and why; false: no more. What is borrowed lives

@@ -108,7 +108,7 @@ static SearchResult visit_delegation(
 }
 
 static SearchResult visit(const Updater *u, Search *s, const char *role, const TufMetadata *m) {
-        const DelegationQuery query = { .path = s->path };
+        const DelegationQuery query = { .path = s->path, .budget = &s->budget };
         uint64_t i = 0;
         Delegation d;
 
@@ -130,7 +130,8 @@ static SearchResult visit(const Updater *u, Search *s, const char *role, const T
                 if (d.terminating)
                         return SEARCH_MISSING;
         }
-        return SEARCH_NOT_HERE;
+        s->is_cut = s->budget == 0;
+        return s->is_cut ? SEARCH_MISSING : SEARCH_NOT_HERE;
 }
 
 SearchResult walk_search(const Updater *u, Search *s, const char *path) {
@@ -414,17 +415,20 @@ void walk_stored(Updater *u) {
 }
 
 /* As the survey sees it; borrowed from u. */
-static DelegationQuery survey_query(const Updater *u) {
+static DelegationQuery survey_query(Updater *u) {
         return (DelegationQuery){
+                .budget = &u->budget,
                 .folders = (const char *const *)u->folders,
                 .n_folders = u->n_folders,
         };
 }
 
 static bool find_wanted(Updater *u, Delegation *ret, const char **ret_delegator) {
-        Search s;
+        Search s = { .budget = u->budget };
+        SearchResult r = walk_search(u, &s, u->wanted);
 
-        if (walk_search(u, &s, u->wanted) != SEARCH_NEEDS)
+        u->budget = s.budget;
+        if (r != SEARCH_NEEDS)
                 return false;
         copy_needed(ret, &s.needed);
         *ret_delegator = s.delegator;
@@ -435,7 +439,7 @@ static bool find_any(Updater *u, Delegation *ret, const char **ret_delegator) {
         Survey s = { .query = survey_query(u) };
         bool found = survey_visit(u, &s, TARGETS);
 
-        u->is_cut = s.is_cut || (found && u->n_edges == TUF_EDGES_MAX);
+        u->is_cut = s.is_cut || u->budget == 0 || (found && u->n_edges == TUF_EDGES_MAX);
         if (!found)
                 return false;
         copy_needed(ret, &s.needed);

@@ -22,12 +22,16 @@ static void check_delegations(const TufMetadata *m, const DelegationQuery *query
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
         static const char *const folders[] = { "boiler", "panel" };
+        uint64_t budget = TUF_BUDGET;
         _cleanup_(tuf_metadata_freep) TufMetadata *m = read_role(TUF_TARGETS, bytes, n);
 
         if (!m)
                 return 0;
-        check_delegations(m, &(DelegationQuery){});
-        check_delegations(m, &(DelegationQuery){ .path = "boiler/1.0.0/app.bin" });
-        check_delegations(m, &(DelegationQuery){ .folders = folders, .n_folders = 2 });
+        check_delegations(m, &(DelegationQuery){ .budget = &budget });
+        check_delegations(
+                        m, &(DelegationQuery){ .path = "boiler/1.0.0/app.bin", .budget = &budget });
+        check_delegations(
+                        m, &(DelegationQuery){
+                                           .budget = &budget, .folders = folders, .n_folders = 2 });
         return 0;
 }

@@ -47,31 +47,41 @@ static void clause_4_5_patterns_match_within_a_segment(void **state) {
                 { "/a", "/a", true },
                 { "/a", "a", false },
         };
+        uint64_t budget = UINT64_MAX;
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-                if (pattern_matches(cases[i].pattern, cases[i].path) != cases[i].matches)
+                if (pattern_matches(cases[i].pattern, cases[i].path, &budget) != cases[i].matches)
                         fail_msg("%s against %s", cases[i].pattern, cases[i].path);
 }
 
 static void many_stars_take_no_time(void **state) {
         char path[4096], pattern[512];
+        uint64_t budget = UINT64_MAX;
 
         memset(path, 'a', sizeof(path) - 1);
         path[sizeof(path) - 1] = '\0';
         for (size_t i = 0; i + 2 < sizeof(pattern); i += 2)
                 memcpy(pattern + i, "*a", 2);
         (void)strcpy(pattern + sizeof(pattern) - 3, "*b");
-        assert_false(pattern_matches(pattern, path));
+        assert_false(pattern_matches(pattern, path, &budget));
+        assert_true(UINT64_MAX - budget > sizeof(path));
+        assert_true(UINT64_MAX - budget < sizeof(path) * sizeof(pattern));
+        budget = 1000;
+        assert_false(pattern_matches("*aaaab", path, &budget));
+        assert_int_equal(budget, 0);
+        assert_false(pattern_matches("a", "a", &budget));
 }
 
 static void pattern_reaches_a_folder_by_its_first_segment(void **state) {
-        assert_true(pattern_reaches("boiler/*", "boiler"));
-        assert_true(pattern_reaches("boil*/1.?/x", "boiler"));
-        assert_true(pattern_reaches("*/*/*", "boiler"));
-        assert_false(pattern_reaches("panel/*", "boiler"));
-        assert_false(pattern_reaches("boiler", "boiler"));
-        assert_false(pattern_reaches("*", "boiler"));
-        assert_false(pattern_reaches("boile/*", "boiler"));
+        uint64_t budget = UINT64_MAX;
+
+        assert_true(pattern_reaches("boiler/*", "boiler", &budget));
+        assert_true(pattern_reaches("boil*/1.?/x", "boiler", &budget));
+        assert_true(pattern_reaches("*/*/*", "boiler", &budget));
+        assert_false(pattern_reaches("panel/*", "boiler", &budget));
+        assert_false(pattern_reaches("boiler", "boiler", &budget));
+        assert_false(pattern_reaches("*", "boiler", &budget));
+        assert_false(pattern_reaches("boile/*", "boiler", &budget));
 }
 
 int main(void) {

@@ -150,6 +150,33 @@ static void survey_ends_after_a_number_of_roles(void **state) {
         expect_targets(m, "m/2=targets m/1=r0 ");
 }
 
+/* A team that makes everybody work: what is ahead in the order is found, the rest is not, and it
+ * ends. */
+static void work_of_matching_is_bounded(void **state) {
+        char *slow = malloc(5000), *name = malloc(40000);
+        Maker *m = *state;
+        TufTarget t;
+
+        memset(slow, 'a', 4000);
+        slow[0] = '*';
+        (void)strcpy(slow + 4000, "b");
+        memset(name, 'a', 39999);
+        name[39999] = '\0';
+        graph_delegate(m, "targets", "first", "m/*", KEY);
+        graph_delegate(m, "targets", "slow", slow, KEY);
+        graph_delegate(m, "targets", "last", "*", KEY);
+        graph_add_target(m, "first", "m/1");
+        graph_add_target(m, "last", name);
+        graph_publish(m);
+        graph_survey(m, NULL, "first slow last ");
+        expect_targets(m, "m/1=first ");
+        assert_int_equal(updater_find_target(m->updater, name, &t), -ENOENT);
+        (void)updater_missing(m->updater, name, &m->why);
+        assert_true(startswith(m->why.text, "TUF 5.6.7.1: "));
+        free(slow);
+        free(name);
+}
+
 static void files_of_roles_that_are_gone_are_told_apart(void **state) {
         Maker *m = *state;
 
@@ -174,6 +201,7 @@ int main(void) {
                 TEST(bins_are_surveyed_when_they_are_few),
                 TEST(bins_without_end_are_not_begun),
                 TEST(survey_ends_after_a_number_of_roles),
+                TEST(work_of_matching_is_bounded),
                 TEST(files_of_roles_that_are_gone_are_told_apart),
         };
 
