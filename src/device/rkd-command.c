@@ -147,10 +147,11 @@ static uint8_t complete_push(RkdDevice *d) {
         if (result == RKD_OK && RKD_PLATFORM(d)->verify_signature) {
                 uint8_t *page = RKD_PLATFORM(d)->page;
 
-                (void)rkd_flash_read(
-                                RKD_PLATFORM(d), rkd_record_address(d, 0), page, RKD_BODY_BYTES);
-                result = rkd_boot_verify(d, (const RkdBody *)(const void *)page);
                 d->begin_total = 0; /* a BEGIN that lay there is gone */
+                if (rkd_flash_read(RKD_PLATFORM(d), rkd_record_address(d, 0), page,
+                                    RKD_BODY_BYTES) < 0)
+                        return RKD_FLASH;
+                result = rkd_boot_verify(d, (const RkdBody *)(const void *)page);
         }
 #endif
         return result == RKD_OK ? rkd_record_mark(d, RKD_MARK_VERIFIED) : result;

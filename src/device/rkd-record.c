@@ -224,7 +224,10 @@ void rkd_record_renew(RkdDevice *d) {
         unsigned used = rkd_record_used(d), pairs = used;
         uint32_t marks = 0;
 
-        (void)rkd_flash_read(p, rkd_record_address(d, 0), p->page, RKD_BODY_BYTES);
+        if (rkd_flash_read(p, rkd_record_address(d, 0), p->page, RKD_BODY_BYTES) < 0) {
+                d->failed = true;
+                return;
+        }
         for (; used > 0; used--)
                 marks = marks << 2 | 1;
         if (d->healthy > 0) {

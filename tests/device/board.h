@@ -109,8 +109,9 @@ typedef struct Board {
         uint32_t late_at, late_n;         /* FAULT_LATE_DATA: what is not there yet … */
         uint8_t late_was[BOARD_PAGE_MAX]; /* … but this */
         uint32_t random;
-        unsigned fail_at; /* the operation that fails; 0: none */
-        bool fails_torn;  /* and does what `cut` says; else the whole of it */
+        unsigned fail_at;             /* the operation that fails; 0: none */
+        bool fails_torn;              /* and does what `cut` says; else the whole of it */
+        unsigned reads, fail_read_at; /* so far; the one that fails; 0: none */
         BoardWear wear;
         bool verifies; /* answer of verify_signature */
 

@@ -43,6 +43,8 @@ static struct {
         uint16_t pushes[2];  /* before the flow */
         PlanImage held[2];
         unsigned patches;
+        bool misreads;
+        bool refused;        /* the last push, whose id is of no use then */
         const char *trouble; /* why this device is lost; NULL: it is not */
 } l;
 
@@ -83,7 +85,7 @@ static bool is_held(const Program *p) {
 }
 
 static Outcome push(Program *goal, const RkdIdentity *id) {
-        bool resumes = program_of(id) == goal && id->state == RKD_PUSHING;
+        bool resumes = program_of(id) == goal && id->state == RKD_PUSHING && !l.refused;
         Push p = {
                 .image = goal->bytes,
                 .n_image = goal->n,
@@ -98,8 +100,10 @@ static Outcome push(Program *goal, const RkdIdentity *id) {
         if (!resumes)
                 p.push_id = (uint64_t)goal->id << ID_SHIFT | ++goal->pushes;
         r = gateway_push(&l.gateway, &p);
-        if (r == RKD_BAD_DIGEST)
+        if (r == RKD_BAD_DIGEST && !l.misreads)
                 note_trouble("what arrived is not what was sent");
+        l.gateway.trust_nothing = r == RKD_BAD_DIGEST;
+        l.refused = r == RKD_BAD_STATE;
         return is_off() ? CUT : AGAIN;
 }
 
@@ -192,6 +196,10 @@ static Outcome run_flow(void) {
 
 static void power_on(const CutCase *c, unsigned which) {
         board_power_on(&l.board);
+        if (c->misreads && which == 0) {
+                l.board.fail_read_at = l.board.reads + c->at[0];
+                return;
+        }
         if (c->fails) {
                 l.board.fail_at = l.board.operations + c->at[0];
                 l.board.fails_torn = true;
@@ -232,6 +240,8 @@ static void begin_case(const CutCase *c) {
         l.board.random = (c->seed + 1) * 2654435761u + c->at[0] * 40503u + c->at[1] * 69069u;
         l.board.violations = 0;
         l.patches = 0;
+        l.misreads = c->misreads;
+        l.refused = false;
         l.trouble = NULL;
         for (unsigned i = 0; i < 2; i++)
                 l.programs[i].pushes = l.pushes[i];
@@ -250,6 +260,12 @@ static Outcome recover(const CutCase *c, unsigned which) {
 static bool run_case(const CutCase *c, Outcome *ret) {
         begin_case(c);
         *ret = run_flow();
+        if (c->misreads) { /* what cannot be read counts as bad until the next reset */
+                bool did = l.board.reads >= l.board.fail_read_at;
+
+                *ret = *ret == DONE ? DONE : recover(c, 2);
+                return did;
+        }
         if (c->fails) {
                 judge_identity();
                 return l.board.operations >= l.board.fail_at;
@@ -454,6 +470,20 @@ void cuts_sample(unsigned n, CutCount *count) {
                                         (BoardCut)(roll(&dice) % _BOARD_CUT_MAX) },
                         .seed = i,
                         .back = roll(&dice) & 1,
+                };
+
+                (void)cuts_try(&c, count);
+        }
+}
+
+void cuts_sample_reads(unsigned n, CutCount *count) {
+        uint32_t dice = 1, reads = l.start.reads;
+
+        (void)cuts_count_operations();
+        reads = l.board.reads - reads;
+        for (unsigned i = 0; i < n && reads > 0; i++) {
+                const CutCase c = {
+                        .at = { 1 + roll(&dice) % reads }, .seed = i, .misreads = true
                 };
 
                 (void)cuts_try(&c, count);

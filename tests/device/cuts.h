@@ -47,8 +47,9 @@ typedef struct CutCase {
         unsigned at[2]; /* operation after power on in which power fails, first and again; 0: not */
         BoardCut cut[2];
         uint32_t seed;
-        bool back;  /* the gateway wants the old program after the cut */
-        bool fails; /* no power cut: the operation is torn alike, and said to have failed */
+        bool back;     /* the gateway wants the old program after the cut */
+        bool fails;    /* no power cut: the operation is torn alike, and said to have failed */
+        bool misreads; /* no power cut: `at` is a read of flash, which fails */
 } CutCase;
 
 /* Makes the device that the flow begins with. 0, or -1 when there is none. */
@@ -66,6 +67,8 @@ void cuts_every(bool thorough, CutCount *count);
 void cuts_every_twice(bool thorough, CutCount *count);
 /* Every operation of the flow fails, and power stays on. thorough: as above; else one kind. */
 void cuts_every_failure(bool thorough, CutCount *count);
+/* n reads of the flow fail. */
+void cuts_sample_reads(unsigned n, CutCount *count);
 /* Samples of cuts, once and twice. */
 void cuts_sample(unsigned n, CutCount *count);
 

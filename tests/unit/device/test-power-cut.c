@@ -56,8 +56,9 @@ static void judge(const CutSetup *setup, const CutCount *count) {
                                 cuts_flow_name(setup->flow), setup->profile, count->lost,
                                 count->first);
         assert_true(count->cases >= count->operations);
-        assert_true(setup->profile == RKD_PATCH_NONE || setup->flow >= FLOW_CONFIRM ||
-                        count->patches > 0);
+        assert_true(count->cases > 0);
+        assert_true(count->operations == 0 || setup->profile == RKD_PATCH_NONE ||
+                        setup->flow >= FLOW_CONFIRM || count->patches > 0);
 }
 
 static void cut(void (*loop)(bool thorough, CutCount *count), const CutSetup *setup,
@@ -103,6 +104,15 @@ static void every_operation_can_lose_power(void **state) {
 
 static void every_operation_can_fail(void **state) {
         cut_everywhere(cuts_every_failure, "failed operation");
+}
+
+static void sample_reads(bool thorough, CutCount *count) {
+        count->operations = 0;
+        cuts_sample_reads(thorough ? 400 : 25, count);
+}
+
+static void a_read_can_fail(void **state) {
+        cut_everywhere(sample_reads, "failed read");
 }
 
 static void power_can_fail_again_while_it_recovers(void **state) {
@@ -164,6 +174,7 @@ int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_operation_can_lose_power),
                 cmocka_unit_test(every_operation_can_fail),
+                cmocka_unit_test(a_read_can_fail),
                 cmocka_unit_test(power_can_fail_again_while_it_recovers),
                 cmocka_unit_test(a_large_device_can_lose_power),
                 cmocka_unit_test(a_mark_before_its_data_is_found),
