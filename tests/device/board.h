@@ -86,8 +86,7 @@ typedef struct Board {
         BoardRuns runs;
         BoardProgram behaviour;
         RkdDescriptor *descriptor; /* of the program, or NULL */
-        uint32_t now_ms;
-        uint32_t up_ms; /* when the present context began */
+        uint32_t now_ms, up_ms;    /* up: when the present context began */
         RkdStart start;
         unsigned starts;
         /* With any, nothing else may ever run. */
