@@ -26,9 +26,11 @@
 #define RKD_ATTEMPTS        3u   /* when platform.start_attempts is 0 */
 #define RKD_PAGE_MIN        512u /* page buffer */
 #define RKD_RECORD_SIZE_MIN 640u /* of one record page */
-#define RKD_WRITE_SIZE_MAX  32u
-#define RKD_RX_BYTES(n)     ((n) + 8u)  /* of a frame with n bytes of payload, in rx */
-#define RKD_TX_BYTES(n)     ((n) + 14u) /* the same in tx */
+#ifndef RKD_WRITE_SIZE_MAX
+#define RKD_WRITE_SIZE_MAX 32u /* of the record */
+#endif
+#define RKD_RX_BYTES(n) ((n) + 8u)  /* of a frame with n bytes of payload, in rx */
+#define RKD_TX_BYTES(n) ((n) + 14u) /* the same in tx */
 
 typedef struct RkdStart {
         uint32_t program_base;

@@ -78,13 +78,23 @@ uint8_t rkd_boot_state(const RkdBoot *d) {
 }
 
 void rkd_boot_put_status(const RkdDevice *d, uint8_t *out) {
-        rkd_store_u32(out, d->received);
-        rkd_store_u32(out + 4, d->credit);
-        rkd_store_u16(out + 8, (uint16_t)rkd_busy_ms(d));
-        out[10] = rkd_boot_state(d);
-        out[11] = RKD_HEALTH_UNKNOWN;
-        rkd_store_u16(out + 12, (uint16_t)rkd_boots(d));
-        out[14] = d->error;
+        const struct {
+                uint32_t received, credit;
+                uint16_t busy_ms;
+                uint8_t state, health;
+                uint16_t boots;
+                uint8_t error;
+        } status = {
+                .received = rkd_le32(d->received),
+                .credit = rkd_le32(d->credit),
+                .busy_ms = rkd_le16((uint16_t)rkd_busy_ms(d)),
+                .state = rkd_boot_state(d),
+                .health = RKD_HEALTH_UNKNOWN,
+                .boots = rkd_le16((uint16_t)rkd_boots(d)),
+                .error = d->error,
+        };
+
+        memcpy(out, &status, RKD_STATUS_BYTES);
 }
 
 uint8_t rkd_boot_check(RkdDevice *d) {
@@ -231,8 +241,12 @@ uint32_t rkd_boot_wait_ms(const RkdBoot *d) {
         if (rkd_flash_is_busy(d) || !rkd_link_is_idle(d))
                 return 1;
         if (d->phase != RKD_PHASE_LISTEN || d->digest >= RKD_DIGEST_SHA || d->record_due ||
-                        d->command != RKD_COMMAND_NONE || d->poll_due || rkd_stream_is_working(d) ||
-                        d->ack_due)
+                        d->command != RKD_COMMAND_NONE)
+                return 0;
+        /* Flash that works on its own is given work at once; other flash waits for the line. */
+        if (RKD_FLASH_BLOCKS)
+                return d->stream == RKD_STREAM_OPEN ? 1 : TICK_MS;
+        if (d->poll_due || rkd_stream_is_working(d) || d->ack_due)
                 return 0;
         return TICK_MS;
 }

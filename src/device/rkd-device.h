@@ -43,10 +43,10 @@ RKD_LOCAL bool rkd_flash_is_blank(const RkdDevice *d, uint32_t address, uint32_t
 /* Puts n bytes of flash. */
 RKD_LOCAL void rkd_flash_put(const RkdDevice *d, RkdWriter *w, uint32_t address, uint32_t n);
 
-/* Begin an operation at this offset of an area; only while none is under way. Nothing is done once
- * one has failed, nor outside the area. Data stays untouched while the operation goes on. */
-RKD_LOCAL void rkd_flash_erase(RkdDevice *d, unsigned area, uint32_t offset, uint32_t n);
-RKD_LOCAL void rkd_flash_write(
+/* Begins to write n bytes at this offset of an area, or to erase them where `data` is NULL; only
+ * while no operation is under way. Nothing is done once one has failed, nor outside the area. Data
+ * stays untouched while the operation goes on. */
+RKD_LOCAL void rkd_flash_work(
                 RkdDevice *d, unsigned area, uint32_t offset, const void *data, uint32_t n);
 #if RKD_FLASH_BLOCKS
 #define rkd_flash_poll(d)       ((void)0)

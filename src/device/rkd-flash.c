@@ -59,46 +59,24 @@ void rkd_flash_put(const RkdDevice *d, RkdWriter *w, uint32_t address, uint32_t 
         }
 }
 
-/* The address, or what lies in no flash when [offset, offset + n) is not inside the area. */
-static bool find(RkdDevice *d, unsigned area, uint32_t offset, uint32_t n, uint32_t *ret) {
+void rkd_flash_work(RkdDevice *d, unsigned area, uint32_t offset, const void *data, uint32_t n) {
         const RkdPlatform *p = RKD_PLATFORM(d);
-        uint32_t size = p->record_size;
+        uint32_t start = p->record_pages[area & 1], size = p->record_size;
 
-        *ret = p->record_pages[area & 1] + offset;
         if (area == RKD_AREA_PROGRAM) {
-                *ret = p->program_base + offset;
+                start = p->program_base;
                 size = p->program_space;
         }
-        if (offset > size || n > size - offset)
-                d->failed = true;
-        /* Whoever works on flash is deaf meanwhile: that is no silence of the gateway. */
-        d->heard_ms = rkd_now_ms(d);
-        return !d->failed;
-}
-
-static void note(RkdDevice *d, int r, unsigned work) {
-        if (r < 0)
+        if (d->failed || offset > size || n > size - offset ||
+                        (data ? p->flash_write(p->user, start + offset, data, n)
+                              : p->flash_erase(p->user, start + offset, n)) < 0)
                 d->failed = true;
 #if !RKD_FLASH_BLOCKS
         else
-                d->working = (uint8_t)work;
+                d->working = data ? RKD_WORK_WRITE : RKD_WORK_ERASE;
 #endif
-}
-
-void rkd_flash_erase(RkdDevice *d, unsigned area, uint32_t offset, uint32_t n) {
-        const RkdPlatform *p = RKD_PLATFORM(d);
-        uint32_t address;
-
-        if (find(d, area, offset, n, &address))
-                note(d, p->flash_erase(p->user, address, n), RKD_WORK_ERASE);
-}
-
-void rkd_flash_write(RkdDevice *d, unsigned area, uint32_t offset, const void *data, uint32_t n) {
-        const RkdPlatform *p = RKD_PLATFORM(d);
-        uint32_t address;
-
-        if (find(d, area, offset, n, &address))
-                note(d, p->flash_write(p->user, address, data, n), RKD_WORK_WRITE);
+        /* Whoever works on flash is deaf meanwhile: that is no silence of the gateway. */
+        d->heard_ms = rkd_now_ms(d);
 }
 
 #if !RKD_FLASH_BLOCKS

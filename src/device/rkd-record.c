@@ -162,17 +162,17 @@ static void work(RkdDevice *d) {
 
         TASK_BEGIN(d)
         if (whole) {
-                rkd_flash_erase(d, d->target, 0, p->record_size);
+                rkd_flash_work(d, d->target, 0, NULL, p->record_size);
                 TASK_AWAIT(d, 1)
         }
         for (; d->marks_due != 0; d->mark++, d->marks_due >>= 1)
                 if ((d->marks_due & 1) != 0) {
-                        rkd_flash_write(d, d->target, mark_offset(d, d->mark), set_mark,
+                        rkd_flash_work(d, d->target, mark_offset(d, d->mark), set_mark,
                                         slot_bytes(p));
                         TASK_AWAIT(d, 2)
                 }
         if (whole) {
-                rkd_flash_write(d, d->target, 0, p->page, RKD_BODY_BYTES);
+                rkd_flash_work(d, d->target, 0, p->page, RKD_BODY_BYTES);
                 TASK_AWAIT(d, 3)
         }
         TASK_END

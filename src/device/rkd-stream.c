@@ -104,16 +104,14 @@ static void note_unit(RkdDevice *d) {
 /* Units [first, first + count) of the image; false when there are no such. */
 static bool enter_run(RkdDevice *d, uint32_t first, uint32_t count) {
         uint32_t size = RKD_PLATFORM(d)->unit_size, length = rkd_le32(d->body->header.length);
-        uint32_t units = 0;
+        uint32_t units = (length - 1) / size + 1;
 
-        for (uint32_t at = 0; at < length; at += size, units++) {
-                if (units == first)
-                        d->run_at = at;
-                if (units - first < count)
-                        d->run_end = length - at < size ? length : at + size;
-        }
+        if (first >= units || count > units - first)
+                return false;
+        d->run_at = first * size;
+        d->run_end = first + count == units ? length : (first + count) * size;
         note_unit(d);
-        return first < units && count <= units - first;
+        return true;
 }
 
 static bool read_run(RkdDevice *d) {
@@ -195,7 +193,7 @@ static bool may_flash(const RkdDevice *d) {
 static void erase_unit(RkdDevice *d) {
         d->erase_due = false;
         rkd_boot_forget_check(d);
-        rkd_flash_erase(d, RKD_AREA_PROGRAM, d->run_at, RKD_PLATFORM(d)->unit_size);
+        rkd_flash_work(d, RKD_AREA_PROGRAM, d->run_at, NULL, RKD_PLATFORM(d)->unit_size);
 }
 
 /* Filled up to the write size, whatever it is. */
@@ -204,7 +202,7 @@ static void write_piece(RkdDevice *d) {
         uint32_t n = p->page_bytes < p->unit_size ? p->page_bytes : p->unit_size;
 
         memset(p->page + d->page_fill, 0xff, n - d->page_fill);
-        rkd_flash_write(d, RKD_AREA_PROGRAM, d->run_at, p->page, n);
+        rkd_flash_work(d, RKD_AREA_PROGRAM, d->run_at, p->page, n);
         if (is_patch(d))
                 rkd_patch_written(p->patch);
         d->run_at += d->page_fill;

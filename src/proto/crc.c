@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CRC-32/ISO-HDLC, four bits a step: sixteen entries are a fair price for a bootloader of a few
- * KiB.
+ * CRC-32/ISO-HDLC, four bits a step with a table of 64 bytes; or bit by bit where these count
+ * (RKD_CRC32_SMALL).
  */
 
 #include "proto/crc.h"
 
+#if RKD_CRC32_SMALL
+uint32_t rkd_crc32_byte(uint32_t running, unsigned byte) {
+        running ^= byte;
+        for (unsigned i = 0; i < 8; i++)
+                running = running >> 1 ^ ((0u - (running & 1)) & 0xedb88320u);
+        return running;
+}
+#else
 /* Entry i: the CRC register after the nibble i went through the reflected polynomial 0xEDB88320. */
 static const uint32_t nibbles[16] = {
         0x00000000,
@@ -31,6 +39,7 @@ uint32_t rkd_crc32_byte(uint32_t running, unsigned byte) {
         running = running >> 4 ^ nibbles[running & 15];
         return running >> 4 ^ nibbles[running & 15];
 }
+#endif
 
 uint32_t rkd_crc32_add(uint32_t running, const void *data, size_t n) {
         const uint8_t *p = data;

@@ -3,11 +3,15 @@
 
 /*
  * CRC-32/ISO-HDLC: polynomial 0xEDB88320 (reflected), initial value and final xor 0xFFFFFFFF,
- * check("123456789") = 0xCBF43926. Nibble table: 64 bytes.
+ * check("123456789") = 0xCBF43926.
  */
 
 #include <stddef.h>
 #include <stdint.h>
+
+#ifndef RKD_CRC32_SMALL
+#define RKD_CRC32_SMALL 0 /* 1: without the table, at a quarter of the speed */
+#endif
 
 #define RKD_CRC32_START UINT32_C(0xffffffff)
 /* The running form after bytes and their own CRC, little-endian. */

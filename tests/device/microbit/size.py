@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 
-PLATFORM = {'boot.o', 'board.o', 'start.o'}
+PLATFORM = {'boot.o', 'board.o', 'start.o', 'platform'}
 # What the library asks its caller for, by the names that the port gives it.
 MEMORY = {'boot': 'context', 'boot_page': 'page', 'boot_rx': 'frame', 'boot_ring': 'ring', 'boot_tx': 'tx', 'boot_patch': 'codec'}
 ENTRY = 'run'
@@ -41,6 +41,8 @@ def read_map(path):
         match = re.match(r' (\.\S+|COMMON|\*fill\*) +0x[0-9a-f]+ +0x([0-9a-f]+) *(\S*)', line)
         if match and int(match.group(2), 16):
             name = 'fill' if match.group(1) == '*fill*' else re.sub(r'.*[/(]([^)]*)\)?$', r'\1', match.group(3))
+            if match.group(1) == '.rodata.rkd_platform': # the library is compiled with it
+                name = 'platform'
             found.append((section, int(match.group(2), 16), name, match.group(1)))
     return found
 

@@ -118,7 +118,7 @@ void run(void) {
         NRF_NVIC_ENABLE = 1u << NRF_IRQ_TIMER;
         board_init();
         board_serial(boot_serial);
-        if (rkd_boot_init(&boot, &rkd_platform, cause) != 0)
+        if (rkd_boot_init(&boot, NULL, cause) != 0)
                 for (;;)
                         ;
         for (;;) {
