@@ -78,7 +78,7 @@ def one_bad_release(w):
     w.expect('1.9.0 is remembered as bad', '1.9.0' in [bad[1] for bad in w.device('c')['Bad']])
     order = pushes(bus, mark)
     w.say(f'the line went to {order}')
-    w.expect('the way back waited for one push only', order[0] == order[2] == 3)
+    w.expect('the way back did not wait for all the others', order.index(3, 1) < max(order.index(n) for n in (1, 2, 4)))
     bus.expect_quiet()
 
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* hub: one half-duplex line (RS-485) between a gateway and several devices. What one end sends all
  * others hear, and with --echo itself, too. A byte takes ten bit times. Bytes of two ends that
- * overlap in time are a collision: both are heard damaged, and counted; apart when one of them
- * began later than a device may answer, which happens to programs that share a computer.
+ * overlap in time are a collision: both are heard damaged, and counted; apart when a device has let
+ * the gateway wait longer than it may, or the hub itself got no time: programs share a computer.
  *
  *      hub --baud N [--echo] [--log FILE] --gateway PATH NAME=PATH...
  *
@@ -36,6 +36,8 @@
 #define LOOK_NSEC    20000000  /* for an end that is not there */
 #define DEAF_NSEC    250000000 /* an owner that reads nothing for so long */
 #define LATE_NSEC    110000000 /* rekindle-link(7): 100 ms, and something for the hub */
+#define SLOW_NSEC    1000000000
+#define STALL_NSEC   30000000
 #define DAMAGE       0xa5u
 #define NSEC_PER_SEC 1000000000u
 #define COMMAND_MAX  128
@@ -55,6 +57,7 @@ typedef struct End {
         uint64_t read_nsec; /* when its owner had read everything */
         uint64_t rest_nsec; /* when it had sent what came before the present burst */
         bool late;          /* the present burst */
+        uint64_t slow_nsec; /* it let the gateway wait; what it says until then counts as late */
         Slot queue[QUEUE_BYTES];
         size_t head, tail;
         uint8_t out[OUT_BYTES];
@@ -69,6 +72,13 @@ typedef struct Hub {
         size_t n_ends;
         uint64_t byte_nsec, n_collisions, n_late;
         bool echo, quit;
+        /* The address that the gateway polled last, when, and whether anybody answered. */
+        uint8_t asked;
+        uint64_t asked_nsec;
+        uint64_t slow_nsec; /* the hub got no time; what is said until then counts as late */
+        uint64_t wake_nsec; /* when it wanted to run again */
+        bool answered;
+        End *by_address[256]; /* who has answered there */
         FILE *log;
         char command[COMMAND_MAX];
         size_t n_command;
@@ -203,7 +213,7 @@ static void begin_burst(const Hub *hub, End *e, uint64_t now) {
         const End *gateway = hub->ends;
         uint64_t asked = gateway->free_nsec > now ? gateway->rest_nsec : gateway->free_nsec;
 
-        e->late = e != gateway && now - asked > LATE_NSEC;
+        e->late = e != gateway && (now < e->slow_nsec || now - asked > LATE_NSEC);
         e->rest_nsec = e->free_nsec;
 }
 
@@ -213,7 +223,9 @@ static void put(Hub *hub, End *e, uint8_t byte, uint64_t now) {
         if (e->free_nsec <= now)
                 begin_burst(hub, e, now);
         e->free_nsec = MAX(e->free_nsec, now) + hub->byte_nsec;
-        *s = (Slot){ .end_nsec = e->free_nsec, .byte = byte, .late = e->late };
+        *s = (Slot){
+                .end_nsec = e->free_nsec, .byte = byte, .late = e->late || now < hub->slow_nsec
+        };
         collide(hub, e, s);
         e->tail++;
         e->n_sent++;
@@ -235,12 +247,31 @@ static void take(Hub *hub, End *e, uint64_t now) {
                 put(hub, e, bytes[i], now);
 }
 
+static void note_poll(Hub *hub, End *sender, const RkdFrame *f, uint64_t at_nsec) {
+        End *asked = hub->by_address[hub->asked];
+
+        if (sender != hub->ends) {
+                hub->by_address[f->address] = sender;
+                hub->answered = true;
+                return;
+        }
+        if (!(f->flags & RKD_FLAG_POLL))
+                return;
+        if (!hub->answered && asked && at_nsec - hub->asked_nsec > LATE_NSEC)
+                asked->slow_nsec = at_nsec + SLOW_NSEC;
+        hub->asked = f->address;
+        hub->asked_nsec = at_nsec;
+        hub->answered = false;
+}
+
 static void hear(Hub *hub, End *sender, const Slot *s) {
         uint8_t byte = s->damaged ? (uint8_t)(s->byte ^ DAMAGE) : s->byte;
         RkdFrame frame;
 
-        if (rkd_frame_reader_feed(&sender->reader, byte, &frame) == RKD_DECODED_COMPLETE)
+        if (rkd_frame_reader_feed(&sender->reader, byte, &frame) == RKD_DECODED_COMPLETE) {
                 log_frame(hub, sender, &frame, s->end_nsec);
+                note_poll(hub, sender, &frame, s->end_nsec);
+        }
         for (End *e = hub->ends; e < hub->ends + hub->n_ends; e++) {
                 if (e->fd < 0 || e->unplugged || (e == sender && !hub->echo))
                         continue;
@@ -342,6 +373,7 @@ static void wait_for_something(Hub *hub) {
                 fds[i + 1] = (struct pollfd){ .fd = e->tail - e->head < QUEUE_BYTES ? e->fd : -1,
                         .events = POLLIN };
         }
+        hub->wake_nsec = now + (uint64_t)t.tv_nsec;
         (void)ppoll(fds, hub->n_ends + 1, &t, NULL);
         if (fds[0].revents)
                 take_commands(hub);
@@ -353,6 +385,8 @@ static void run(Hub *hub) {
 
                 wait_for_something(hub);
                 now = now_nsec();
+                if (now > hub->wake_nsec + STALL_NSEC)
+                        hub->slow_nsec = now + SLOW_NSEC;
                 for (End *e = hub->ends; e < hub->ends + hub->n_ends; e++) {
                         look_for(e, now);
                         take(hub, e, now);
