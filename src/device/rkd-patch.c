@@ -13,8 +13,7 @@
 
 #include <string.h>
 
-#include "device/rkd-flash.h"
-#include "proto/bytes.h"
+#include "device/rkd-device.h"
 #include "proto/patch-code.h"
 
 enum {
@@ -28,6 +27,17 @@ enum {
 #define POSITIONS 8u /* decoded at a time */
 #define RANGE_MIN (UINT32_C(1) << 24)
 
+/* A known platform costs no code (RKD_PLATFORM_H of rkd-config.h). */
+#ifdef RKD_PLATFORM_H
+#define KNOWN(platform) ((void)(platform), &rkd_platform)
+#define UNIT_OF(p, at)  ((at) / rkd_platform.unit_size)
+#define ERASES_FIRST(p) (rkd_platform.page_bytes < rkd_platform.unit_size)
+#else
+#define KNOWN(platform) (platform)
+#define UNIT_OF(p, at)  ((at) >> (p)->unit_shift)
+#define ERASES_FIRST(p) ((p)->erases_first)
+#endif
+
 /* Stream and range coder. */
 
 static uint8_t next_byte(RkdPatch *p) {
@@ -35,8 +45,8 @@ static uint8_t next_byte(RkdPatch *p) {
 
         if (p->ring_have == 0)
                 return 0; /* the end: the rest is zero */
-        byte = p->platform->ring[p->ring_at++];
-        if (p->ring_at == p->platform->ring_bytes)
+        byte = RKD_PLATFORM(p)->ring[p->ring_at++];
+        if (p->ring_at == RKD_PLATFORM(p)->ring_bytes)
                 p->ring_at = 0;
         p->ring_have--;
         p->stream_left--;
@@ -87,7 +97,7 @@ static uint32_t decode_number(RkdPatch *p, RkdPatchNumber which) {
 /* Flash. */
 
 static bool unit_has(const RkdPatch *p, const uint8_t *bits, uint32_t unit) {
-        return unit < p->platform->program_space >> p->unit_shift &&
+        return unit < UNIT_OF(p, RKD_PLATFORM(p)->program_space) &&
                bits[unit / 8] >> (unit % 8) & 1;
 }
 
@@ -110,24 +120,32 @@ static uint32_t distance_of(const RkdPatch *p) {
         return (uint32_t)(p->source >> 1);
 }
 
+static void read_flash(RkdPatch *p, uint32_t from, uint8_t *ret, unsigned n) {
+        uint32_t address = RKD_PLATFORM(p)->program_base + from;
+
+#if RKD_FLASH_MAPPED
+        memcpy(ret, (const void *)(uintptr_t)address, n);
+#else
+        if (rkd_flash_read(RKD_PLATFORM(p), address, ret, n) < 0)
+                p->fault = true;
+#endif
+}
+
 /* n bytes, of one unit: what this one has so far, or else flash. */
 static void read_bytes(RkdPatch *p, uint32_t from, bool fresh, uint8_t *ret, unsigned n) {
-        const RkdPlatform *platform = p->platform;
-
         if (fresh)
-                *ret = platform->page[from - p->piece];
-        else if (unit_has(p, p->readable, from >> p->unit_shift) &&
-                        rkd_flash_read(platform, platform->program_base + from, ret, n) < 0)
-                p->fault = true;
+                *ret = RKD_PLATFORM(p)->page[from - p->piece];
+        else if (unit_has(p, p->readable, UNIT_OF(p, from)))
+                read_flash(p, from, ret, n);
 }
 
 /* The n bytes of the source that begin here, one or four, as a number. */
 static uint32_t read_source(RkdPatch *p, uint32_t from, unsigned n) {
-        bool fresh = kind_of(p) == RKD_PATCH_NEW || p->erases_first;
+        bool fresh = kind_of(p) == RKD_PATCH_NEW || ERASES_FIRST(p);
         uint32_t have = fresh ? p->at - p->piece : 0, behind = from + n - 1;
         uint8_t bytes[4] = { 0xff, 0xff, 0xff, 0xff };
 
-        if (from >> p->unit_shift == behind >> p->unit_shift && from - p->piece + 3 >= have + 3)
+        if (UNIT_OF(p, from) == UNIT_OF(p, behind) && from - p->piece + 3 >= have + 3)
                 read_bytes(p, from, false, bytes, n);
         else
                 for (unsigned i = 0; i < n; i++)
@@ -138,7 +156,7 @@ static uint32_t read_source(RkdPatch *p, uint32_t from, unsigned n) {
 /* Never beyond the piece. */
 static void put(RkdPatch *p, uint32_t bytes, unsigned n) {
         for (; n > 0 && p->at < p->piece_end; n--, bytes >>= 8)
-                p->platform->page[p->at++ - p->piece] = (uint8_t)bytes;
+                RKD_PLATFORM(p)->page[p->at++ - p->piece] = (uint8_t)bytes;
         p->spill = bytes;
         p->n_spill = (uint8_t)n;
 }
@@ -146,7 +164,7 @@ static void put(RkdPatch *p, uint32_t bytes, unsigned n) {
 /* Words. */
 
 static bool is_address(const RkdPatch *p, uint32_t value) {
-        const RkdPlatform *platform = p->platform;
+        const RkdPlatform *platform = RKD_PLATFORM(p);
 
         return value - platform->program_base < p->span ||
                value - platform->ram_base < platform->ram_size;
@@ -154,7 +172,7 @@ static bool is_address(const RkdPatch *p, uint32_t value) {
 
 /* What the four bytes at this source are. */
 static RkdPatchWord find_word(const RkdPatch *p, uint32_t from, uint32_t word) {
-        uint8_t isa = p->platform->instruction_set;
+        uint8_t isa = RKD_PLATFORM(p)->instruction_set;
         uint32_t both = from | p->at;
 
         if (both % 2 != 0 || p->unit_end - p->at < 4)
@@ -167,7 +185,7 @@ static RkdPatchWord find_word(const RkdPatch *p, uint32_t from, uint32_t word) {
 }
 
 static RkdMapGuess guess_move(const RkdPatch *p, uint32_t from, uint32_t target) {
-        if (kind_of(p) == RKD_PATCH_OLD && !unit_has(p, p->rewritten, from >> p->unit_shift))
+        if (kind_of(p) == RKD_PATCH_OLD && !unit_has(p, p->rewritten, UNIT_OF(p, from)))
                 return rkd_map_look_up(&p->model.map, target);
         return (RkdMapGuess){ 0, 0, RKD_PATCH_REWRITTEN };
 }
@@ -187,7 +205,7 @@ static bool decode_move(RkdPatch *p, RkdPatchWord what, RkdMapGuess *guess) {
 
 /* True when the position was a word that was predicted, or nearly so. */
 static bool decode_word(RkdPatch *p, uint32_t from, uint32_t word) {
-        const RkdPlatform *platform = p->platform;
+        const RkdPlatform *platform = RKD_PLATFORM(p);
         RkdPatchWord what = find_word(p, from, word);
         uint32_t target = word;
         RkdMapGuess guess;
@@ -254,7 +272,7 @@ static void decode_position(RkdPatch *p) {
 
         if (decode_word(p, from, bytes))
                 return;
-        class = rkd_code_class(p->platform->instruction_set, from, p->at, (uint8_t)bytes,
+        class = rkd_code_class(RKD_PLATFORM(p)->instruction_set, from, p->at, (uint8_t)bytes,
                         (uint8_t)(bytes >> 8));
         if (!decode(p, rkd_patch_miss(&p->trail, class))) {
                 put(p, bytes, 1);
@@ -268,7 +286,7 @@ static void decode_position(RkdPatch *p) {
 /* Units. */
 
 static RkdPatchEvent open_stream(RkdPatch *p) {
-        const RkdPlatform *platform = p->platform;
+        const RkdPlatform *platform = RKD_PLATFORM(p);
         uint8_t format = next_byte(p);
 
         for (unsigned i = 0; i < 4; i++)
@@ -286,12 +304,12 @@ static RkdPatchEvent read_run(RkdPatch *p) {
 
         if (unknown)
                 run = 0 - run;
-        if (run > (p->platform->program_space >> p->unit_shift) - p->n_told)
+        if (run > UNIT_OF(p, RKD_PLATFORM(p)->program_space) - p->n_told)
                 return RKD_PATCH_BAD;
         if (run == 0) {
                 if (p->span < p->n_told)
                         p->span = p->n_told;
-                p->span <<= p->unit_shift;
+                p->span *= RKD_PLATFORM(p)->unit_size;
                 p->phase = PHASE_BETWEEN;
         }
         for (; run > 0; run--, p->n_told++)
@@ -308,19 +326,20 @@ static RkdPatchEvent begin_unit(RkdPatch *p) {
                 return RKD_PATCH_GOING;
         }
         p->unit += step;
-        if (p->unit > (p->image_length - 1) >> p->unit_shift || unit_has(p, p->rewritten, p->unit))
+        if (p->unit > UNIT_OF(p, p->image_length - 1) || unit_has(p, p->rewritten, p->unit))
                 return RKD_PATCH_BAD;
-        p->at = p->piece = p->unit << p->unit_shift;
-        p->unit_end = p->at + p->platform->unit_size;
+        p->at = p->piece = p->unit * RKD_PLATFORM(p)->unit_size;
+        p->unit_end = p->at + RKD_PLATFORM(p)->unit_size;
         if (p->unit_end > p->image_length)
                 p->unit_end = p->image_length;
-        if (p->erases_first)
+        if (ERASES_FIRST(p))
                 note_rewritten(p);
         p->phase = PHASE_UNIT;
         return RKD_PATCH_DONE;
 }
 
-bool rkd_patch_fits(const RkdPlatform *platform) {
+bool rkd_patch_fits(const RkdPlatform *p) {
+        const RkdPlatform *platform = KNOWN(p);
         uint32_t unit = platform->unit_size;
 
 #ifdef RKD_PATCH_PROFILE
@@ -337,14 +356,16 @@ bool rkd_patch_fits(const RkdPlatform *platform) {
 void rkd_patch_begin(RkdPatch *p, const RkdPlatform *platform, uint32_t image_length,
                 uint32_t stream_length) {
         memset(p, 0, sizeof(*p));
-        rkd_patch_model_init(&p->model, platform->patch_profile);
-        p->platform = platform;
+        rkd_patch_model_init(&p->model, KNOWN(platform)->patch_profile);
         p->image_length = image_length;
         p->stream_left = stream_length;
+#ifndef RKD_PLATFORM_H
+        p->platform = platform;
         p->erases_first = platform->page_bytes < platform->unit_size;
         while (platform->unit_size >> p->unit_shift > 1)
                 p->unit_shift++;
-        p->span = ((image_length - 1) >> p->unit_shift) + 1;
+#endif
+        p->span = UNIT_OF(p, image_length - 1) + 1;
         p->range = UINT32_MAX;
         p->unit = UINT32_MAX;
         p->trail.streak = 1;
