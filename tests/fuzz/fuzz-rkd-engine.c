@@ -19,7 +19,7 @@
 
 #define STEPS_MAX  48u
 #define IMAGE      1500u
-#define STREAM_MAX 600u
+#define STREAM_MAX 4400u
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -123,18 +123,17 @@ static void ask(RkdReader *in, uint8_t type) {
         (void)gateway_ask(&gateway, &q);
 }
 
-/* A raw stream: runs whose heads lie at limits, with bytes enough for some of them. */
+/* A raw stream with an end: runs whose heads lie at limits, with zeros enough for some of them. */
 static void stream_runs(RkdReader *in, uint8_t runs) {
         uint8_t stream[STREAM_MAX] = { 0 };
         uint32_t n = 0;
 
-        for (unsigned i = 0; i < runs % 4 + 1u && n + 8 <= sizeof(stream); i++) {
+        for (unsigned i = 0; i < runs % 4 + 1u; i++) {
                 rkd_store_u32(stream + n, next_number(in));
                 rkd_store_u32(stream + n + 4, next_number(in));
-                n += 8 + next(in);
+                n += 8 + 4 * (1u + next(in));
         }
-        (void)gateway_send_stream(&gateway, RKD_CODEC_RAW, stream,
-                        n < sizeof(stream) ? n : (uint32_t)sizeof(stream));
+        (void)gateway_send_stream(&gateway, RKD_CODEC_RAW, stream, n + 8);
 }
 
 /* Anything as a stream of this codec. */
@@ -216,6 +215,10 @@ static void do_step(RkdReader *in) {
                 board.fail_at = board.operations + 1 + arg % 8;
                 break;
         case STEP_END:
+                if (gateway_ask_id(&gateway, RKD_END, push.push_id) == 0 &&
+                                !board_holds(&board, push.image, IMAGE))
+                        board_violate(&board, "complete, and not what was wanted");
+                break;
         case STEP_START:
         case STEP_CONFIRM:
                 (void)gateway_ask_id(&gateway, (uint8_t)(RKD_END + what - STEP_END), push.push_id);

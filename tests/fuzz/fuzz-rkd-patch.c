@@ -215,7 +215,7 @@ static void read_stream(RkdReader *in, uint8_t which, Stream *s) {
                 memcpy(s->bytes, in->at, s->n);
                 return;
         }
-        make_stream(which % PROGRAMS, which / 4 % PROGRAMS, s);
+        make_stream((which & 3) % PROGRAMS, (which >> 2 & 3) % PROGRAMS, s);
         for (unsigned i = 0; i < CHANGES && in->left >= 4; i++)
                 if (!change(in, s))
                         break;
