@@ -154,8 +154,8 @@ static void poll_start(RkdDevice *d) {
                 start_now(d);
                 return;
         }
-        d->failed &= d->phase == RKD_PHASE_MARK;
         if (d->phase++ == RKD_PHASE_COUNT) {
+                d->failed = false;
                 if (counted && !rkd_record_has_room(d))
                         rkd_record_renew(d);
         } else if (!counted || d->failed || !rkd_record_has_room(d))

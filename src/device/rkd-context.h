@@ -87,6 +87,7 @@ typedef struct RkdDevice {
         uint8_t blocking; /* RkdBlocking */
         uint8_t polled;   /* a POLL said that nothing more comes under this credit */
         uint8_t codec;
+        RkdRetained retained; /* rkd-record.c */
         /* of several, seldom looked at */
         uint8_t plausible;    /* what was in flash at the start looks like a program */
         uint8_t baud_changed; /* not at the first speed */
@@ -118,7 +119,6 @@ typedef struct RkdDevice {
         uint32_t marks_due;  /* bits, on the page that is being written */
         uint32_t boot_ms;    /* when this context was begun */
         uint32_t push_id[2]; /* zero without a record */
-        RkdRetained retained;
 #if RKD_WITH_BAUD
         uint32_t baud_next; /* switch to it when tx is empty; 0: none */
 #endif

@@ -54,7 +54,6 @@ static const RkdBody *view_body(RkdDevice *d, unsigned page) {
 }
 
 static void load_marks(RkdDevice *d) {
-        d->marks = d->starts = d->healthy = 0;
         for (unsigned mark = 0; has_slot(d, mark); mark++) {
                 if (!is_set(d, mark))
                         continue;
@@ -218,23 +217,15 @@ void rkd_record_write(RkdDevice *d) {
         write_page(d, 0, 0);
 }
 
-/* Verified, confirmed if it is; one healthy start if there was one, then the others. */
+/* Verified, confirmed if it is, and the starts since the last healthy one; the others are in the
+ * number of boots. */
 void rkd_record_renew(RkdDevice *d) {
         const RkdPlatform *p = RKD_PLATFORM(d);
-        unsigned used = rkd_record_used(d), pairs = used;
-        uint32_t marks = 0;
+        unsigned used = rkd_record_used(d);
+        uint32_t starts = 0x55555555 & ((UINT32_C(1) << 2 * used) - 1);
 
-        if (rkd_flash_read(p, rkd_record_address(d, 0), p->page, RKD_BODY_BYTES) < 0) {
-                d->failed = true;
-                return;
-        }
-        for (; used > 0; used--)
-                marks = marks << 2 | 1;
-        if (d->healthy > 0) {
-                marks = marks << 2 | 3;
-                pairs++;
-        }
-        write_page(d, record_boots(d) - pairs, marks << 2 | d->marks);
+        (void)rkd_flash_read(p, rkd_record_address(d, 0), p->page, RKD_BODY_BYTES);
+        write_page(d, record_boots(d) - used, starts << RKD_MARK_PAIRS | d->marks);
 }
 
 uint8_t rkd_record_mark(RkdDevice *d, unsigned mark) {
