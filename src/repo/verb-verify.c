@@ -7,12 +7,14 @@
 
 #include "basic/clock.h"
 #include "basic/file.h"
+#include "basic/names.h"
 #include "image/decompress.h"
 #include "image/image.h"
 #include "repo/verbs.h"
 #include "tuf/updater.h"
 
-#define FILE_MAX (RELEASE_IMAGE_MAX + 1024 * 1024)
+#define FILE_MAX   (RELEASE_IMAGE_MAX + 1024 * 1024)
+#define MODELS_MAX 64
 
 static const char help[] =
                 "rekindle-repo verify DIR [OPTIONS]\n"
@@ -21,12 +23,17 @@ static const char help[] =
                 "metadata/ and targets/, such as one of \"export\". Reads each file that is listed.\n"
                 "\n"
                 "  --root FILE             the root that the gateway has (DIR/root.json)\n"
+                "  --model MODEL           look at the releases of this model, any number (all); as\n"
+                "                          for an \"export --model\"\n"
                 "  --json                  for programs\n"
                 "  --now TIME              take TIME (2031-12-31T12:00:00Z) for the clock\n"
                 "  --help                  this text\n";
 
 typedef struct Verify {
         const char *root;
+        const char *models[MODELS_MAX];
+        size_t n_models;
+        bool is_found[MODELS_MAX];
         bool as_json;
         int64_t now;
         int fd;           /* with metadata/ and targets/ */
@@ -38,6 +45,7 @@ typedef struct Verify {
 
 static const struct option options[] = {
         { "root", required_argument, NULL, 'r' },
+        { "model", required_argument, NULL, 'm' },
         { "json", no_argument, NULL, 'j' },
         { "now", required_argument, NULL, 'n' },
         { "help", no_argument, NULL, 'h' },
@@ -184,6 +192,16 @@ static int check_file(const Verify *v, const TufTarget *target, const Release *r
         return check_image(release, bytes, n, w);
 }
 
+static bool is_wanted(Verify *v, const char *target) {
+        for (size_t i = 0; i < v->n_models; i++) {
+                size_t n = strlen(v->models[i]);
+
+                if (startswith(target, v->models[i]) && target[n] == '/')
+                        return v->is_found[i] = true;
+        }
+        return v->n_models == 0;
+}
+
 static int check_target(const TufTarget *target, void *userdata) {
         _cleanup_(release_freep) Release *release = NULL;
         Verify *v = userdata;
@@ -191,6 +209,8 @@ static int check_target(const TufTarget *target, void *userdata) {
         Why w = {};
         int r;
 
+        if (!is_wanted(v, target->name))
+                return 0;
         r = release_parse(target->name, target->length, &target->digest, target->custom, &release,
                         &w);
         if (r == -ENOENT)
@@ -253,8 +273,12 @@ static int run(Verify *v, const char *path, Why *w) {
                 r = collect_refusals(v, w);
         if (r < 0)
                 return why_prefix(w, r, "%s", path);
-        r = updater_foreach_target(v->updater, check_target, v);
-        return r < 0 ? why_oom(w) : 0;
+        if (updater_foreach_target(v->updater, check_target, v) < 0)
+                return why_oom(w);
+        for (size_t i = 0; i < v->n_models; i++)
+                if (!v->is_found[i])
+                        return why(w, -ENOENT, "%s: %s: has no release here", path, v->models[i]);
+        return 0;
 }
 
 static const char *get(const json_t *o, const char *key) {
@@ -285,6 +309,16 @@ static int parse(Verify *v, int argc, char *argv[]) {
                 switch (c) {
                 case 'r':
                         v->root = optarg;
+                        break;
+                case 'm':
+                        if (!name_is_valid(optarg))
+                                return wrong_usage(
+                                                "--model is \"%s\"; it has to be 1 to 64 of A-Z a-z "
+                                                "0-9 . _ - and not begin with a dot",
+                                                optarg);
+                        if (v->n_models == MODELS_MAX)
+                                return wrong_usage("--model can be given %d times", MODELS_MAX);
+                        v->models[v->n_models++] = optarg;
                         break;
                 case 'j':
                         v->as_json = true;

@@ -147,6 +147,10 @@ def export_has_the_wanted_models(desk):
     expect(desk.read('stick/metadata/timestamp.json') == desk.read('boilers/public/metadata/timestamp.json'), 'other metadata')
     found = desk.verify('stick', '--root', 'first-root.json', code=1)  # the boilers are not there, on purpose
     expect(found == {'pump/0.1.0': 'targets', 'valve/0.3.0': 'valves'}, found)
+    wanted = ('--root', 'first-root.json', '--model', 'pump', '--model', 'valve')
+    expect(desk.verify('stick', *wanted) == found, 'the wanted models alone are not good')
+    desk.repo('verify', 'stick', *wanted, '--model', 'none', code=1, says='none: has no release here')
+    desk.repo('verify', 'stick', '--model', '../x', code=2, says='--model is "../x"')
     desk.repo('export', 'boilers', 'all', says='5 files')
     expect(len(desk.verify('all', '--root', 'first-root.json')) == 5, 'not all')
     desk.repo('export', 'boilers', 'x', '--model', 'none', code=1, says='none: has no published release')
