@@ -2,7 +2,7 @@
 /* Native, listening: asks for the identity on each speed in turn until a unit answers, reads it
  * piece by piece, and refuses what makes no sense before anything else looks at it. */
 #include "basic/names.h"
-#include "driver/native-private.h"
+#include "driver/native-steps.h"
 
 #define LISTEN_ROUNDS   3
 #define PIECE_TRIES     3

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Native, the way to the stream: the speed of the push, BEGIN in pieces, what the flash holds
  * now, and the plan. */
-#include "driver/native-private.h"
+#include "driver/native-steps.h"
 #include "proto/crc.h"
 
 #define SPEED_CHECK_TRIES  3

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Native, reading: the program out of the flash, and device header with signature out of the
  * record. */
-#include "driver/native-private.h"
+#include "driver/native-steps.h"
 
 #define READ_FIXED      (RKD_ANSWER_FIXED + 4) /* offset */
 #define RELEASE_FIXED   (RKD_ANSWER_FIXED + 4) /* total, offset */

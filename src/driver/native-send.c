@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Native, the stream: STREAM opens it, the window carries it, END has it checked. Silence is
  * answered with a NOP, whose answer tells for sure what the device has. */
-#include "driver/native-private.h"
+#include "driver/native-steps.h"
 
 #define STALL_USEC       (30 * USEC_PER_SEC) /* no progress, though the device answers */
 #define ROOM_PAUSE_USEC  (5 * USEC_PER_MSEC)

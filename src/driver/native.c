@@ -15,7 +15,7 @@
 #include <stdarg.h>
 
 #include "driver/driver-list.h"
-#include "driver/native-private.h"
+#include "driver/native-steps.h"
 
 #define HURRY_USEC          (5 * USEC_PER_MSEC)
 #define SPEED_DOWN_TRIES    2
