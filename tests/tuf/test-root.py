@@ -320,8 +320,11 @@ def unusable_key(b, kind, change):
     b.repository.publish('root', 'timestamp')
     b.refused('TUF 5.4.2: timestamp: 0 good signatures')
     b.expect_trusted(root=2)
+    b.expect('pass phrase' not in b.said, 'nobody is asked for a passphrase')
 
 
+ENCRYPTED = ('-----BEGIN PUBLIC KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n'
+             'AAAAAAAAAAAAAAAAAAAAAA==\n-----END PUBLIC KEY-----\n')
 UNUSABLE = {
     'P-384': ('p384', lambda o: None),
     'RSA of 1024 bits': ('rsa-small', lambda o: None),
@@ -330,6 +333,7 @@ UNUSABLE = {
     'type and scheme that do not fit': ('p256', lambda o: o.update(keytype='rsa')),
     'RSA key as P-256': ('rsa', lambda o: o.update(keytype='ecdsa', scheme='ecdsa-sha2-nistp256')),
     'no PEM': ('p256', lambda o: o.update(keyval={'public': 'nothing'})),
+    'encrypted PEM': ('p256', lambda o: o.update(keyval={'public': ENCRYPTED})),
     'no public key': ('p256', lambda o: o.update(keyval={})),
     'ed25519 of 31 bytes': ('ed25519', lambda o: o['keyval'].update(public=o['keyval']['public'][2:])),
 }
