@@ -335,6 +335,13 @@ int private_key_to_json(const PrivateKey *key, json_t **ret, Why *w) {
         return pkey_to_json(key->pkey, key->type, ret, w);
 }
 
+/* A public key has none: without this, OpenSSL asks the terminal when the text says that it is
+ * encrypted. */
+static int no_passphrase(char *buffer, int size, int for_writing, void *userdata) {
+        (void)buffer, (void)size, (void)for_writing, (void)userdata;
+        return -1;
+}
+
 int public_key_read(int dirfd, const char *path, json_t **ret, Why *w) {
         _cleanup_(pkey_freep) EVP_PKEY *pkey = NULL;
         _cleanup_(bio_freep) BIO *bio = NULL;
@@ -348,7 +355,7 @@ int public_key_read(int dirfd, const char *path, json_t **ret, Why *w) {
         if (r < 0)
                 return why(w, r, "%s: %s", path, strerror(-r));
         bio = BIO_new_mem_buf(pem, (int)n);
-        pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+        pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
         ERR_clear_error();
         if (!pkey)
                 return why(w, -EBADMSG, "%s: is no public key in PEM", path);

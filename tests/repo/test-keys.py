@@ -195,6 +195,10 @@ def other_kinds_of_keys_are_refused(desk):
                           ('rsa1024', ('-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:1024')), ('x25519', ('-algorithm', 'X25519'))):
         openssl_key(desk, name, *options)
         desk.repo('key', 'add', 'boilers', 'root', name, code=1, says='neither an Ed25519 nor a P-256 key, nor RSA of 2048')
+    desk.write('encrypted', b'-----BEGIN PUBLIC KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n'
+               b'AAAAAAAAAAAAAAAAAAAAAA==\n-----END PUBLIC KEY-----\n')
+    said = desk.repo('key', 'add', 'boilers', 'root', 'encrypted', code=1, says='encrypted: ')
+    expect('Enter' not in said, 'OpenSSL asks for the passphrase of a public key')
     desk.repo('key', 'new', 'x.pem', '--type', 'rsa', code=2, says='it has to be ed25519 or p256')
     desk.repo('key', 'new', 'y.pem')
     desk.repo('key', 'new', 'y.pem', code=1, says='is there already and is not replaced')
