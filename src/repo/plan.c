@@ -204,9 +204,11 @@ static int plan_staged_root(Publish *p, const json_t *next, Why *w) {
                                 "the staged root has expired; stage it anew with \"rekindle-repo root "
                                 "renew\"");
         r = sign_root(p, content, json_object_get(next, "signatures"), &complete, w);
-        if (r >= 0 && !complete)
+        if (r >= 0 && !complete) {
                 warn(" (the staged root waits; see \"rekindle-repo root show\")", w ? w->text : "",
                                 "");
+                p->is_held = p->is_held || !p->only_online;
+        }
         return r;
 }
 

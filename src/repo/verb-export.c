@@ -249,6 +249,10 @@ static int run(Export *e, const char *path, const char *folder, Why *w) {
         e->fd = folder_open(AT_FDCWD, folder);
         if (e->fd < 0)
                 return why(w, e->fd, "%s: %s", folder, strerror(-e->fd));
+        if (faccessat(e->fd, REPO_CONFIG, F_OK, 0) == 0 ||
+                        faccessat(e->fd, "../" REPO_CONFIG, F_OK, 0) == 0)
+                return why(w, -EEXIST, "%s belongs to a publisher; export to a folder of its own",
+                                folder);
         r = copy_all(e, w);
         return r < 0 ? why_prefix(w, r, "%s", folder) : 0;
 }

@@ -76,7 +76,7 @@ static int run(Publish *p, const char *path, Why *w) {
 static void report(const Publish *p) {
         for (size_t i = 0; i < json_array_size(p->report); i++)
                 printf("%s\n", json_string_value(json_array_get(p->report, i)));
-        if (json_array_size(p->report) == 0)
+        if (json_array_size(p->report) == 0 && !p->is_held)
                 printf("nothing to do\n");
 }
 

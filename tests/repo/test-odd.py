@@ -101,5 +101,14 @@ def several_at_once_take_turns(desk):
     expect(len(desk.verify()) == 6, desk.verify())
 
 
+def an_export_keeps_out_of_a_publishers_folder(desk):
+    begin(desk)
+    desk.repo('init', 'pumps')
+    for folder in 'pumps', 'pumps/public':
+        before = desk.files('pumps')
+        desk.repo('export', 'boilers', folder, code=1, says='belongs to a publisher')
+        expect(desk.files('pumps') == before, f'{folder} was written to')
+
+
 tell(every_verb_has_help, wrong_usage_of_every_verb_is_told, damaged_files_are_told, random_damage_never_ends_by_a_signal,
-     odd_entries_of_the_stage_are_told, several_at_once_take_turns)
+     odd_entries_of_the_stage_are_told, an_export_keeps_out_of_a_publishers_folder, several_at_once_take_turns)

@@ -26,7 +26,7 @@ def two_people_sign_a_root(desk):
     begin(desk)
     bob = threshold_two(desk)
     desk.repo('root', 'sign', 'boilers', says='root has 1 of 2 signatures; these keys have not signed: ' + bob)
-    desk.publish(says='root has 1 of 2 signatures')
+    desk.publish(says='root has 1 of 2 signatures', code=1)
     expect(not desk.has('boilers/public/metadata/2.root.json'), 'a root with one of two signatures was published')
     desk.repo('root', 'export', 'boilers', 'root.request')
     desk.repo('root', 'sign', 'root.request', '--key', 'bob.pem', says='all signatures are there')
@@ -41,7 +41,7 @@ def two_people_sign_a_root(desk):
 def next_root_needs_both_again(desk):
     two_people_sign_a_root(desk)
     desk.repo('key', 'rotate', 'boilers', 'timestamp')
-    desk.publish(says='these keys have not signed')
+    desk.publish(says='these keys have not signed', code=1)
     desk.publish('--key', 'bob.pem', says='root 3\ntimestamp 2\n')
     desk.verify('boilers', '--root', 'first-root.json')
 
