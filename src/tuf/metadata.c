@@ -173,7 +173,8 @@ static int check_header(TufMetadata *m, Why *w) {
         r = json_get_string(m->content, "signed", "spec_version", 32, &spec, w);
         if (r < 0)
                 return r;
-        if (!startswith(spec, "1.") || !isdigit((unsigned char)spec[2]))
+        if (!startswith(spec, "1.") || !isdigit((unsigned char)spec[2]) ||
+                        spec[strspn(spec, "0123456789.")] != '\0')
                 return why(w, -EBADMSG, "\"spec_version\" is %s; 1.x is understood", spec);
         r = json_get_uint(m->content, "signed", "version", 1, INT64_MAX, &m->version, w);
         if (r < 0)

@@ -7,16 +7,15 @@
 #include "tuf/key.h"
 #include "tuf/verify.h"
 
-#define COUNTED_MAX 64 /* more good signatures than this are not asked for */
-
 typedef struct Count {
-        TufKey *keys[COUNTED_MAX];
+        TufKey **keys;
         size_t n;
 } Count;
 
 static void count_done(Count *c) {
         for (size_t i = 0; i < c->n; i++)
                 (void)tuf_key_free(c->keys[i]);
+        free(c->keys);
 }
 
 static bool list_has(const json_t *list, const char *s) {
@@ -67,7 +66,10 @@ int tuf_verify_by(const TufSigners *signers, const TufMetadata *m, Why *w) {
         list = json_object_get(signers->role, "keyids");
         threshold = (uint64_t)json_integer_value(json_object_get(signers->role, "threshold"));
         assert(threshold >= 1);
-        for (size_t i = 0; i < json_array_size(m->signatures) && c.n < COUNTED_MAX; i++) {
+        c.keys = calloc(json_array_size(m->signatures) + 1, sizeof(c.keys[0]));
+        if (!c.keys)
+                return why_oom(w);
+        for (size_t i = 0; i < json_array_size(m->signatures) && c.n < threshold; i++) {
                 const json_t *o = json_array_get(m->signatures, i);
                 const char *id = json_string_value(json_object_get(o, "keyid"));
                 const char *signature = json_string_value(json_object_get(o, "sig"));
