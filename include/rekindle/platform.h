@@ -141,9 +141,12 @@ typedef struct RkdPlatform {
         int (*is_plausible)(void *user);
 #if RKD_WITH_SIGNATURE
         /* Bootloader, optional: makes the device demand signatures. 0 when the publisher signed
-         * the header; algorithm: RkdAlgorithm. */
-        int (*verify_signature)(void *user, uint8_t algorithm, const uint8_t *header,
-                        size_t n_header, const uint8_t *signature, size_t n_signature);
+         * the header, < 0 when not, > 0 when that is not known yet: then it is called again at the
+         * next poll, with the same in the same place, and `again` set. Without `again` whatever was
+         * begun is void. From the first call to the answer the memory of `patch` is not in use.
+         * algorithm: RkdAlgorithm, not 0; signature: RKD_SIGNATURE_BYTES. */
+        int (*verify_signature)(void *user, bool again, uint8_t algorithm, const uint8_t *header,
+                        size_t n_header, const uint8_t *signature);
 #endif
 #if RKD_WITH_FLOOR
         /* Bootloader, optional: makes the device enforce the floor; rkd_version_compare() of

@@ -97,7 +97,7 @@ static uint8_t judge_header(RkdDevice *d, const RkdBody *body) {
         if (!is_above_floor(d, version))
                 return RKD_BELOW_FLOOR;
 #endif
-        return rkd_boot_verify(d, body);
+        return rkd_boot_verify(d);
 }
 
 /* The begin area is complete. */
@@ -140,6 +140,7 @@ uint8_t rkd_boot_on_begin(RkdDevice *d, const uint8_t *in, uint32_t n) {
                         return RKD_LATER;
                 if (offset == 0 || total != d->begin_total) {
                         rkd_stream_stop(d);
+                        rkd_boot_void_verdict(d);
                         memset(area, 0, RKD_BODY_BYTES - RKD_BODY_BEGIN);
                         d->begin_have = 0;
                         d->begin_total = (uint16_t)total;
@@ -155,7 +156,11 @@ uint8_t rkd_boot_on_begin(RkdDevice *d, const uint8_t *in, uint32_t n) {
         if (d->begin_have != total)
                 return RKD_OK;
         if (d->begin_result == RESULT_OPEN) {
-                d->begin_result = judge(d);
+                uint8_t result = judge(d);
+
+                if (result == RKD_LATER) /* its signature is looked at */
+                        return result;
+                d->begin_result = result;
                 if (d->begin_result == RKD_OK && !rkd_record_is_ours(d, area + 4)) {
                         d->record_due = true;
                         d->begin_result = RKD_LATER;

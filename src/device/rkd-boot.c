@@ -222,6 +222,7 @@ void rkd_boot_poll(RkdBoot *d) {
                 poll_start(d);
                 return;
         }
+        rkd_boot_poll_verify(d);
         if (d->command != RKD_COMMAND_NONE)
                 rkd_link_command(d, rkd_boot_handle);
         else
@@ -241,7 +242,7 @@ uint32_t rkd_boot_wait_ms(const RkdBoot *d) {
         if (rkd_flash_is_busy(d) || !rkd_link_is_idle(d))
                 return 1;
         if (d->phase != RKD_PHASE_LISTEN || d->digest >= RKD_DIGEST_SHA || d->record_due ||
-                        d->command != RKD_COMMAND_NONE)
+                        rkd_boot_is_verifying(d) || d->command != RKD_COMMAND_NONE)
                 return 0;
         /* Flash that works on its own is given work at once; other flash waits for the line. */
         if (RKD_FLASH_BLOCKS)

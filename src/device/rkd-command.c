@@ -110,6 +110,7 @@ static uint8_t on_stream(RkdDevice *d, const uint8_t *in) {
                 if (!rkd_boot_is_at_rest(d))
                         return RKD_LATER;
                 d->begin_total = 0; /* the page is wanted */
+                rkd_boot_void_verdict(d);
                 rkd_stream_begin(d, id, in[0], rkd_load_u32(in + 2));
         }
         if (d->error != RKD_OK)
@@ -120,20 +121,34 @@ static uint8_t on_stream(RkdDevice *d, const uint8_t *in) {
         return RKD_OK;
 }
 
-uint8_t rkd_boot_verify(const RkdDevice *d, const RkdBody *body) {
 #if RKD_WITH_SIGNATURE
+void rkd_boot_poll_verify(RkdDevice *d) {
         const RkdPlatform *p = RKD_PLATFORM(d);
+        const RkdBody *body = (const RkdBody *)(const void *)p->page;
         const uint8_t *header = (const uint8_t *)&body->header;
         uint32_t n = rkd_le16(body->n_header);
+        int r;
 
-        if (p->verify_signature &&
-                        (body->n_signature == 0 ||
-                                        p->verify_signature(p->user, body->header.algorithm, header,
-                                                        n, header + n, RKD_SIGNATURE_BYTES) != 0))
-                return RKD_BAD_SIGNATURE;
-#endif
-        return RKD_OK;
+        if (d->verdict != RKD_VERDICT_DUE && d->verdict != RKD_VERDICT_OPEN)
+                return;
+        r = p->verify_signature(p->user, d->verdict == RKD_VERDICT_OPEN, body->header.algorithm,
+                        header, n, header + n);
+        d->verdict = r > 0 ? RKD_VERDICT_OPEN : r == 0 ? RKD_VERDICT_GOOD : RKD_VERDICT_BAD;
 }
+
+uint8_t rkd_boot_verify(RkdDevice *d) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+
+        if (!p->verify_signature || d->verdict == RKD_VERDICT_GOOD)
+                return RKD_OK;
+        if (d->verdict == RKD_VERDICT_BAD ||
+                        ((const RkdBody *)(const void *)p->page)->n_signature == 0)
+                return RKD_BAD_SIGNATURE;
+        if (d->verdict == RKD_VERDICT_NONE)
+                d->verdict = RKD_VERDICT_DUE;
+        return RKD_LATER;
+}
+#endif
 
 /* The record is complete when the program is, and its publisher still known. */
 static uint8_t complete_push(RkdDevice *d) {
@@ -145,13 +160,16 @@ static uint8_t complete_push(RkdDevice *d) {
 #if RKD_WITH_SIGNATURE
         /* The page is free: the stream is over. */
         if (result == RKD_OK && RKD_PLATFORM(d)->verify_signature) {
-                uint8_t *page = RKD_PLATFORM(d)->page;
-
-                d->begin_total = 0; /* a BEGIN that lay there is gone */
-                if (rkd_flash_read(RKD_PLATFORM(d), rkd_record_address(d, 0), page,
-                                    RKD_BODY_BYTES) < 0)
-                        return RKD_FLASH;
-                result = rkd_boot_verify(d, (const RkdBody *)(const void *)page);
+                if (d->begin_total != 0 || d->verdict == RKD_VERDICT_NONE) {
+                        d->begin_total = 0; /* a BEGIN that lay there is gone */
+                        rkd_boot_void_verdict(d);
+                        if (rkd_flash_read(RKD_PLATFORM(d), rkd_record_address(d, 0),
+                                            RKD_PLATFORM(d)->page, RKD_BODY_BYTES) < 0)
+                                return RKD_FLASH;
+                }
+                result = rkd_boot_verify(d);
+                if (result != RKD_LATER) /* who asks again has it looked at again */
+                        rkd_boot_void_verdict(d);
         }
 #endif
         return result == RKD_OK ? rkd_record_mark(d, RKD_MARK_VERIFIED) : result;

@@ -68,6 +68,7 @@ typedef struct RkdDevice {
         uint8_t begin_result;
         uint8_t record_due; /* a record waits in the page until its BUSY has left */
         uint8_t digest;     /* rkd-digest.c: RkdDigestStep */
+        uint8_t verdict;    /* RkdVerdict, on the signature of the body in the page */
         /* rkd-record.c */
         uint8_t status;  /* RkdRecordStatus */
         uint8_t page;    /* the good one */

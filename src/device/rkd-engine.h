@@ -40,5 +40,17 @@ RKD_LOCAL uint8_t rkd_boot_handle(RkdDevice *d);
 RKD_LOCAL uint8_t rkd_boot_on_begin(RkdDevice *d, const uint8_t *in, uint32_t n);
 /* Writes the record that a BEGIN left to be written. */
 RKD_LOCAL void rkd_boot_poll_begin(RkdDevice *d);
-/* The signature behind the header: RKD_OK where none is demanded. */
-RKD_LOCAL uint8_t rkd_boot_verify(const RkdDevice *d, const RkdBody *body);
+#if RKD_WITH_SIGNATURE
+/* The signature behind the header of the body in the page: RKD_LATER while it is looked at; RKD_OK
+ * where none is demanded. */
+RKD_LOCAL uint8_t rkd_boot_verify(RkdDevice *d);
+RKD_LOCAL void rkd_boot_poll_verify(RkdDevice *d);
+#define rkd_boot_is_verifying(d) ((d)->verdict >= RKD_VERDICT_DUE)
+/* Whoever takes the page says so: what was found out about the body in it is void. */
+#define rkd_boot_void_verdict(d) ((void)((d)->verdict = RKD_VERDICT_NONE))
+#else
+#define rkd_boot_verify(d)       RKD_OK
+#define rkd_boot_poll_verify(d)  ((void)0)
+#define rkd_boot_is_verifying(d) false
+#define rkd_boot_void_verdict(d) ((void)0)
+#endif

@@ -73,6 +73,14 @@ typedef enum RkdBlocking {
         RKD_BLOCKING_WORK,
 } RkdBlocking;
 
+typedef enum RkdVerdict {
+        RKD_VERDICT_NONE,
+        RKD_VERDICT_GOOD,
+        RKD_VERDICT_BAD,
+        RKD_VERDICT_DUE,
+        RKD_VERDICT_OPEN, /* the platform has begun to look */
+} RkdVerdict;
+
 typedef enum RkdDigestStep {
         RKD_DIGEST_IDLE,
         RKD_DIGEST_DONE,

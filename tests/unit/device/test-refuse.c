@@ -22,10 +22,17 @@ static const Push first = {
 };
 static Push second;
 
-static int on_verify(void *user, uint8_t algorithm, const uint8_t *header, size_t n_header,
-                const uint8_t *signature, size_t n_signature) {
-        if (n_signature != RKD_SIGNATURE_BYTES || signature[0] != 0x5a || header[0] != 'R')
+static unsigned n_asked, n_again; /* on_verify() */
+
+/* Says after a few calls what it says. */
+static int on_verify(void *user, bool again, uint8_t algorithm, const uint8_t *header,
+                size_t n_header, const uint8_t *signature) {
+        n_asked = again ? n_asked + 1 : 1;
+        n_again += again;
+        if (signature[0] != 0x5a || header[0] != 'R')
                 return -1;
+        if (n_asked < 500)
+                return 1;
         return ((Board *)user)->verifies ? 0 : -1;
 }
 
@@ -140,6 +147,36 @@ static void the_signature_counts_again_before_the_first_start(void **state) {
         board.verifies = false;
         assert_int_equal(gateway_ask_id(&gateway, RKD_END, second.push_id), RKD_BAD_SIGNATURE);
         assert_int_equal(gateway_ask_id(&gateway, RKD_START, 0), RKD_NOT_RUNNABLE);
+}
+
+static void a_signature_may_take_many_polls(void **state) {
+        board.platform.verify_signature = on_verify;
+        second.algorithm = RKD_ALGORITHM_ED25519;
+        board_power_on(&board);
+        board.verifies = true;
+        n_again = 0;
+        assert_int_equal(gateway_begin(&gateway, &second), 0);
+        assert_int_equal(n_again, 499);
+        assert_int_equal(gateway_stream(&gateway, &second), 0);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_END, second.push_id), 0);
+        assert_int_equal(n_again, 2 * 499);
+}
+
+/* What was found out about one header counts for no other. */
+static void another_begin_has_its_signature_looked_at_from_the_start(void **state) {
+        board.platform.verify_signature = on_verify;
+        second.algorithm = RKD_ALGORITHM_ED25519;
+        board_power_on(&board);
+        board.verifies = true;
+        assert_int_equal(gateway_begin(&gateway, &second), 0);
+        board.verifies = false;
+        second.push_id++;
+        assert_int_equal(gateway_begin(&gateway, &second), RKD_FOREIGN_PUSH);
+        second.replaces = second.push_id - 1;
+        assert_int_equal(gateway_begin(&gateway, &second), RKD_BAD_SIGNATURE);
+        board.verifies = true;
+        assert_int_equal(gateway_begin(&gateway, &second), 0);
+        assert_int_equal(n_asked, 500);
 }
 
 static void a_version_below_the_confirmed_floor_is_refused(void **state) {
@@ -309,6 +346,8 @@ int main(void) {
                 TEST(pieces_out_of_order_say_where_to_go_on),
                 TEST(a_device_with_a_key_refuses_what_is_not_signed),
                 TEST(the_signature_counts_again_before_the_first_start),
+                TEST(a_signature_may_take_many_polls),
+                TEST(another_begin_has_its_signature_looked_at_from_the_start),
                 TEST(a_version_below_the_confirmed_floor_is_refused),
                 TEST(the_floor_outlives_a_release_without_one),
                 TEST(a_floor_that_was_never_confirmed_binds_nobody),

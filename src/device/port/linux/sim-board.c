@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 
 #include "proto/frame.h"
+#include "proto/header.h"
 #include "proto/version.h"
 #include "sim-util.h"
 
@@ -111,11 +112,12 @@ static int board_is_plausible(void *user) {
         return memcmp(sim_flash_bytes(board->flash), "\177ELF", 4) == 0;
 }
 
-static int board_verify_signature(void *user, uint8_t algorithm, const uint8_t *header,
-                size_t n_header, const uint8_t *signature, size_t n_signature) {
+static int board_verify_signature(void *user, bool again, uint8_t algorithm, const uint8_t *header,
+                size_t n_header, const uint8_t *signature) {
         SimBoard *board = user;
 
-        return sim_key_verify(board->key, algorithm, header, n_header, signature, n_signature);
+        return sim_key_verify(
+                        board->key, algorithm, header, n_header, signature, RKD_SIGNATURE_BYTES);
 }
 
 static void board_fill_numbers(SimBoard *board) {
