@@ -86,12 +86,13 @@ class Monitor(_Lines):
 
 class Microbit:
     """One device. spawn(name, command): starts a process (a world's, or process.Program). address: on a bus; number: instead of
-    the chip's, of which QEMU has one for all. Those two go into the factory page."""
+    the chip's, of which QEMU has one for all; key: whose signatures a bootloader that demands them takes. These go into the
+    factory page."""
 
-    def __init__(self, folder, bootloader, spawn=None, address=0, number=0):
+    def __init__(self, folder, bootloader, spawn=None, address=0, number=0, key=b''):
         self.folder = folder
         self.bootloader = bootloader
-        self.address, self.number = address, number
+        self.address, self.number, self.key = address, number, key
         self.spawn = spawn or (lambda name, command: Program(name, command, os.path.join(folder, 'qemu.log')))
         self.flash = os.path.join(folder, 'flash')
         self.socket = self.line = os.path.join(folder, 'line')
@@ -120,7 +121,7 @@ class Microbit:
         debugger = Debugger(paths['debugger'])
         with open(self.flash, 'rb') as file:
             debugger.write(PROGRAM_BASE, file.read())
-        debugger.write(FACTORY_PAGE, struct.pack('<IQ', self.address, self.number))
+        debugger.write(FACTORY_PAGE, struct.pack('<IQ', self.address, self.number) + self.key)
         debugger.close()
         self.monitor('cont')
 
@@ -167,11 +168,13 @@ class Microbit:
         return self.read_flash()[1]['record'] or {}
 
 
-def add_microbit(world, name='boiler', bus=None, address=0, **keys):
-    """A micro:bit among the devices of a story's world (world.py), with a line of its own or on a bus (hub.py)."""
+def add_microbit(world, name='boiler', bus=None, address=0, *, key=None, **keys):
+    """A micro:bit among the devices of a story's world (world.py), with a line of its own or on a bus (hub.py). key: the
+    PEM file of the publisher's, whose signature it demands."""
     folder = os.path.join(os.environ['REKINDLE_BUILD'], 'src', 'device', 'port', 'microbit')
-    device = Microbit(world.folder(f'device-{name}'), os.path.join(folder, 'microbit-full.elf'),
-                      lambda what, command: world.spawn(f'{what}-{name}', command), address, number=len(world.devices) + 1)
+    device = Microbit(world.folder(f'device-{name}'), os.path.join(folder, f'microbit-{"signed" if key else "full"}.elf'),
+                      lambda what, command: world.spawn(f'{what}-{name}', command), address, number=len(world.devices) + 1,
+                      key=read_key(key) if key else b'')
     device.name, device.model, device.section, device.bus = name, 'microbit', True, None
     if bus:
         return bus.take(device, address, keys.get('device_keys', ''))
@@ -180,6 +183,15 @@ def add_microbit(world, name='boiler', bus=None, address=0, **keys):
     world.device_keys[name] = keys.get('device_keys', '')
     device.start()
     return device
+
+
+def read_key(path):
+    """The 32 bytes of an Ed25519 key, from the PEM file with the public one: the end of what openssl makes of it."""
+    return run('openssl', 'pkey', '-pubin', '-in', path, '-outform', 'DER')[-32:]
+
+
+def run(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
 
 def publish(world, version, behaviour='healthy', *options, pad=0, noise=None, gap=0, trial=5):

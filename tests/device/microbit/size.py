@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How much of a Cortex-M0 the linked bootloader takes: flash from the linker's map, static RAM from its symbols, the deepest
-stack from the compiler's call graph. The platform is counted apart, libgcc and the mem functions are not.
+stack from the compiler's call graph. The platform and the verifier of signatures are counted apart, libgcc and the mem functions are not.
 
     size.py [--functions N] FOLDER PROFILE[:FLASH:RAM]…
 
@@ -15,9 +15,10 @@ import re
 import subprocess
 import sys
 
+VERIFIER = {'rkd-ed25519.o'}
 PLATFORM = {'boot.o', 'board.o', 'start.o', 'platform'}
 # What the library asks its caller for, by the names that the port gives it.
-MEMORY = {'boot': 'context', 'boot_page': 'page', 'boot_rx': 'frame', 'boot_ring': 'ring', 'boot_tx': 'tx', 'boot_patch': 'codec'}
+MEMORY = {'boot': 'context', 'boot_page': 'page', 'boot_rx': 'frame', 'boot_ring': 'ring', 'boot_tx': 'tx', 'boot_codec': 'codec'}
 ENTRY = 'run'
 INTERRUPT = 'board_interrupt_uart'
 EXCEPTION_BYTES = 32  # that the core saves by itself
@@ -114,12 +115,13 @@ def measure(folder, profile, functions):
     stack = Stack(folders, set(flash))
     depth, calls = stack.deepest(ENTRY)
     ram['stack'] = depth + EXCEPTION_BYTES + stack.deepest(INTERRUPT)[0]
-    total_flash = sum(n for name, n in flash.items() if name not in PLATFORM)
+    total_flash = sum(n for name, n in flash.items() if name not in PLATFORM | VERIFIER)
     total_ram = sum(ram.values())
 
-    print(f'\n{profile}: flash {total_flash}, RAM {total_ram}; platform: flash {sum(flash[name] for name in PLATFORM)}')
+    print(f'\n{profile}: flash {total_flash}, RAM {total_ram}; platform: flash {sum(flash[name] for name in PLATFORM)}'
+          + ''.join(f'; verifier: flash {flash[name]}' for name in VERIFIER if name in flash))
     for name, n in flash.most_common():
-        print(f'  {n:6}  {name}{"  (platform)" if name in PLATFORM else ""}')
+        print(f'  {n:6}  {name}{"  (platform)" if name in PLATFORM else "  (verifier)" if name in VERIFIER else ""}')
     print('  RAM: ' + ', '.join(f'{what} {n}' for what, n in ram.items()))
     print('  deepest: ' + ' > '.join(f'{name.split(":")[-1]} {stack.frames.get(name, UNKNOWN_BYTES)}' for name in calls))
     for _, n, name, where in sorted(parts, key=lambda part: -part[1])[:functions]:

@@ -32,6 +32,38 @@ def good_update(w):
     w.expect('the device says confirmed', w.devices['boiler'].record()['state'] == 'confirmed')
 
 
+def signature(w):
+    """With a bootloader that demands the publisher's signature: the right one works; without, or by another key, 1.0.0 stays."""
+    for name in ('ours', 'other'):
+        w.publisher.repo('device-key', w.publisher.path, name)
+    keys = os.path.join(w.publisher.path, 'keys')
+    first = publish(w, '1.0.0', 'healthy', '--device-key', os.path.join(keys, 'device-ours.pem'))
+    device = add_microbit(w, key=os.path.join(keys, 'device-ours.pub.pem'))
+    w.start()
+    w.ctl('check', expect=0)
+    w.wait_runs('1.0.0')
+    w.expect_flash(first)
+
+    w.say('1.1.0 is not signed')
+    publish(w, '1.1.0')
+    w.ctl('check', expect=0)
+    w.wait_device('1.1.0 is refused by the gateway', lambda d: d['Verdict'] == 'not-signed-for-device')
+
+    w.say('1.2.0 is signed, but with a key that the device does not know')
+    record = device.record()
+    publish(w, '1.2.0', 'healthy', '--device-key', os.path.join(keys, 'device-other.pem'))
+    w.ctl('check', expect=0)
+    w.wait_result('1.2.0', 'device-refused')
+    w.wait_device('1.0.0 runs', lambda d: d['State'] == 'idle' and d['Health'] == 'healthy')
+    w.expect('nothing was erased', device.record() == record and device.holds(first))
+
+    w.say('1.3.0 is signed as it has to be')
+    second = publish(w, '1.3.0', 'healthy', '--device-key', os.path.join(keys, 'device-ours.pem'), pad=5000)
+    w.ctl('check', expect=0)
+    w.wait_runs('1.3.0')
+    w.expect_flash(second)
+
+
 def patch(w):
     """What is the same in two releases does not go over the line a second time."""
     publish(w, '1.0.0', pad=PAD, noise='data')
@@ -138,4 +170,4 @@ def four_on_a_bus(w):
     bus.expect_quiet()
 
 
-run(good_update, patch, bad_programs, power_cut, reset, four_on_a_bus)
+run(good_update, signature, patch, bad_programs, power_cut, reset, four_on_a_bus)

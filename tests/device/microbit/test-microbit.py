@@ -189,6 +189,68 @@ class Bad(MicrobitTest):
         self.assertEqual(refused.exception.result, 'not-runnable')
 
 
+class Signed(MicrobitTest):
+    """PROFILE is a bootloader that demands the signature of the key in its factory page."""
+
+    def setUp(self):
+        super().setUp()
+        self.private, self.public = (os.path.join(self.folder, name) for name in ('private.pem', 'public.pem'))
+        self.make_key(self.private)
+        qemu.run('openssl', 'pkey', '-in', self.private, '-pubout', '-out', self.public)
+        self.device.key = qemu.read_key(self.public)
+
+    @staticmethod
+    def make_key(path):
+        qemu.run('openssl', 'genpkey', '-algorithm', 'ed25519', '-out', path)
+
+    def sign(self, data, private=None):
+        paths = [os.path.join(self.folder, name) for name in ('data', 'signature')]
+        with open(paths[0], 'wb') as file:
+            file.write(data)
+        qemu.run('openssl', 'pkeyutl', '-sign', '-rawin', '-inkey', private or self.private, '-in', paths[0], '-out', paths[1])
+        with open(paths[1], 'rb') as file:
+            return file.read()
+
+    def refuse(self, image, **kwargs):
+        with self.assertRaises(rklink.Refused) as refused:
+            self.push(image, '1.1.0', PUSH + 1, **kwargs)
+        self.assertEqual(refused.exception.result, 'bad-signature')
+
+    def test_only_what_the_key_has_signed_is_installed(self):
+        self.restart()
+        self.assertIn('signed', self.link.identify()['capabilities'])
+        image = self.image()
+        header = rklink.make_header(image, 'microbit', '1.0.0', algorithm=1)
+        self.push(image, header=header, signature=self.sign(header))
+        self.link.start(PUSH)
+        identity = self.link.wait(is_program('healthy'), 'the program')
+        self.assertIn('signed', identity['capabilities'])
+        self.link.confirm(PUSH)
+        self.link.enter()
+        self.link.wait(is_state('confirmed'), 'the bootloader')
+
+        other = self.image(version='1.1.0')
+        header = rklink.make_header(other, 'microbit', '1.1.0', algorithm=1)
+        signature = self.sign(header)
+        self.make_key(os.path.join(self.folder, 'other.pem'))
+        self.refuse(other)
+        self.refuse(other, header=header, signature=self.sign(header, os.path.join(self.folder, 'other.pem')))
+        self.refuse(other, header=header, signature=signature[:-1] + bytes([signature[-1] ^ 1]))
+        self.flash_is(image)
+        self.assertEqual(self.link.identify()['state'], 'confirmed')
+        self.device.reset()
+        self.assertEqual(self.link.wait(is_program('healthy'), 'the old program')['version'], '1.0.0')
+
+    def test_without_a_key_nothing_is_installed(self):
+        self.device.key = b''
+        self.restart()
+        image = self.image()
+        header = rklink.make_header(image, 'microbit', '1.1.0', algorithm=1)
+        self.refuse(image, header=header, signature=self.sign(header))
+        self.refuse(image, header=header, signature=bytes(64))
+        self.refuse(image, header=header, signature=bytes([1]) + bytes(63))
+
+
 class Cuts(MicrobitTest):
     def go_on(self, image):
         identity = self.link.wait(is_state('pushing'), 'the open push')

@@ -58,9 +58,11 @@ void board_reset(void *user);
 extern const RkdRegion board_region;
 extern const uint32_t board_speed;
 /* What the factory gave the board: its number, in hexadecimal digits, and its address, with
- * which it is on a bus and silent unless it is polled. The factory page has a word of address
- * and two of number; where they are erased the board is alone on its line and has the number of
- * its chip. */
+ * which it is on a bus and silent unless it is polled. The factory page has a word of address,
+ * two of number, and eight that are the publisher's Ed25519 key where the bootloader demands its
+ * signature; where they are erased the board is alone on its line, has the number of its chip, and
+ * no key. */
 void board_serial(char *out);
 uint8_t board_address(void *user);
+bool board_has_key(void);
 #define BOARD_SERIAL_BYTES 17u

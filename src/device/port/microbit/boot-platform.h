@@ -6,6 +6,8 @@
  * rkd-config.h): whatever is the same on every board needs no code then.
  */
 
+#include "device/rkd-ed25519.h"
+#include "proto/header.h"
 #include "rekindle/device.h"
 
 #include "board.h"
@@ -24,8 +26,26 @@
 #define BOOT_PAGE BOARD_PAGE_BYTES
 #endif
 
+/* 1: takes only what the key of the factory page has signed. */
+#ifndef BOOT_KEY
+#define BOOT_KEY 0
+#endif
+
+#if BOOT_KEY
+int boot_verify_signature(void *user, bool again, uint8_t algorithm, const uint8_t *header,
+                size_t n_header, const uint8_t *signature);
+#endif
+
 #if RKD_PATCH_IS_BUILT
-extern RkdPatch boot_patch;
+/* The two never work at once. */
+typedef union BootCodec {
+        RkdPatch patch;
+#if BOOT_KEY
+        RkdEd25519 verifier;
+#endif
+} BootCodec;
+
+extern BootCodec boot_codec;
 #endif
 extern uint32_t boot_page[BOOT_PAGE / 4];
 extern uint32_t boot_rx[RKD_RX_BYTES(BOOT_PAYLOAD) / 4];
@@ -70,7 +90,7 @@ static const RkdPlatform rkd_platform = {
         .tx_bytes = sizeof(boot_tx),
         .retained = (uint8_t *)(BOARD_SHARED + offsetof(BoardShared, retained)),
 #if RKD_PATCH_IS_BUILT && defined(RKD_PATCH_PROFILE)
-        .patch = &boot_patch,
+        .patch = &boot_codec.patch,
         .patch_profile = RKD_PATCH_PROFILE,
 #endif
         .flash_erase = board_flash_erase,
@@ -81,4 +101,7 @@ static const RkdPlatform rkd_platform = {
         .start_program = boot_start_program,
         .reset = board_reset,
         .is_plausible = boot_is_plausible,
+#if BOOT_KEY
+        .verify_signature = boot_verify_signature,
+#endif
 };

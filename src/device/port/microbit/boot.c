@@ -18,7 +18,7 @@
 
 static RkdBoot boot;
 #if RKD_PATCH_IS_BUILT
-RkdPatch boot_patch;
+BootCodec boot_codec;
 #endif
 uint32_t boot_page[BOOT_PAGE / 4];
 uint32_t boot_rx[RKD_RX_BYTES(BOOT_PAYLOAD) / 4];
@@ -83,6 +83,20 @@ int boot_is_plausible(void *user) {
                entry % 2 == 1 && entry > BOARD_PROGRAM_BASE &&
                entry < BOARD_PROGRAM_BASE + BOARD_PROGRAM_SPACE;
 }
+
+#if BOOT_KEY
+/* In the place of the decoder. A key that nobody wrote is none, and fits nothing. */
+int boot_verify_signature(void *user, bool again, uint8_t algorithm, const uint8_t *header,
+                size_t n_header, const uint8_t *signature) {
+        const uint8_t *key = (const uint8_t *)(uintptr_t)BOARD_FACTORY_KEY;
+
+        if (algorithm != RKD_ALGORITHM_ED25519)
+                return -1;
+        if (!again)
+                rkd_ed25519_begin(&boot_codec.verifier, key, signature, header, n_header);
+        return rkd_ed25519_step(&boot_codec.verifier);
+}
+#endif
 
 void boot_start_program(void *user, const RkdStart *how) {
         uint32_t base = how->program_base;

@@ -33,7 +33,7 @@ static void program_trial_passed(void *user) {
         NRF_TIMER_INTOFF = NRF_TIMER_INT(BOARD_COMPARE_TRIAL);
 }
 
-static const RkdPlatform program_platform = {
+static RkdPlatform program_platform = {
         .find_address = board_address,
         .instruction_set = RKD_ISA_THUMB,
         .capabilities = RKD_CAN_TRIAL_TIMER | RKD_CAN_FULL_DUPLEX | RKD_CAN_FLASH_BLOCKS_CPU,
@@ -83,6 +83,8 @@ void run(void) {
                 ;
         board_init();
         board_serial(program_serial);
+        if (board_has_key())
+                program_platform.capabilities |= RKD_CAN_SIGNED;
         if (rkd_program_init(&program, &program_platform, &program_descriptor) != 0)
                 __asm volatile("udf #1");
         if (program_behaviour.says_healthy)
