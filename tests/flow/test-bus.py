@@ -8,7 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from hub import BEGIN, DATA, Bus  # noqa: E402  pylint: disable=wrong-import-position
+from hub import DATA, Bus  # noqa: E402  pylint: disable=wrong-import-position
 from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
 NAMES = ('a', 'b', 'c', 'd')
@@ -63,7 +63,6 @@ def in_turn(w):
 def one_bad_release(w):
     """What only c gets crashes: its backup comes back before the others have their turn, and they are not disturbed."""
     bus = four_on_a_bus(w)
-    first = w.publisher.images['boiler-ctl', '1.0.0']
     w.publisher.publish('1.9.0', 'crash', '--channel', 'edge', pad=IMAGE_BYTES)
     mark = len(bus.frames())
     w.ctl('--no-wait', 'update', 'c@1.9.0', expect=0)

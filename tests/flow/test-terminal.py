@@ -13,6 +13,7 @@ import sys
 import termios
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from process import read_terminal  # noqa: E402  pylint: disable=wrong-import-position
 from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
 COLOR = re.compile('\033\\[[0-9]*m')
@@ -25,16 +26,7 @@ def on_terminal(w, columns, *arguments):
     with subprocess.Popen(w.ctl_command(*arguments), stdin=follower, stdout=follower, stderr=follower,
                           env=w.environment) as started:
         os.close(follower)
-        seen = b''
-        while True:
-            try:
-                piece = os.read(leader, 65536)
-            except OSError:
-                break
-            if not piece:
-                break
-            seen += piece
-    os.close(leader)
+        seen = read_terminal(leader)
     return started.returncode, COLOR.sub('', seen.decode('ascii'))
 
 

@@ -80,6 +80,21 @@ def listens(path):
         return probe.connect_ex(path) == 0
 
 
+def read_terminal(leader):
+    """All that is printed on a terminal (pty.openpty) until nobody has it open any more; closes it."""
+    seen = b''
+    while True:
+        try:
+            piece = os.read(leader, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(leader)
+    return seen
+
+
 def processes_of(folder):
     """(pid, command line) of every process that was started with a path below the folder."""
     found = []

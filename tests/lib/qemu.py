@@ -12,12 +12,10 @@ import os
 import socket
 import struct
 import subprocess
-import sys
-import time
 
+from flash import FlashFile
 from process import Failure, Program, wait_for
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 FACTORY_PAGE = 0x7c00
 PROGRAM_BASE = 0x8000
 FLASH_END = 0x40000
@@ -84,7 +82,7 @@ class Monitor(_Lines):
                 return answer['return']
 
 
-class Microbit:
+class Microbit(FlashFile):
     """One device. spawn(name, command): starts a process (a world's, or process.Program). address: on a bus; number: instead of
     the chip's, of which QEMU has one for all; key: whose signatures a bootloader that demands them takes. These go into the
     factory page."""
@@ -150,22 +148,9 @@ class Microbit:
             self.cut_power()
 
     def read_flash(self, *arguments):
-        """(exit status, answer) of the independent reader."""
         if self.qemu:
             self.save()
-        done = subprocess.run([sys.executable, os.path.join(HERE, 'flash-read.py'), self.flash, *arguments],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', check=False)
-        if done.returncode not in (0, 1):
-            raise Failure(f'flash-read: {done.stdout}')
-        return done.returncode, json.loads(done.stdout)
-
-    def holds(self, image):
-        """Whether the program area is exactly this image."""
-        return self.read_flash('--image', image)[0] == 0
-
-    def record(self):
-        """The device's own record, {} when it has none."""
-        return self.read_flash()[1]['record'] or {}
+        return super().read_flash(*arguments)
 
 
 def add_microbit(world, name='boiler', bus=None, address=0, *, key=None, **keys):

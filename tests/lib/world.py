@@ -29,6 +29,8 @@ import tempfile
 import time
 import traceback
 
+from bus import bus_config
+from flash import FlashFile
 from process import Failure, Program, listens, processes_of, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -38,29 +40,6 @@ PYTHON = '/usr/bin/python3'
 
 BUS_NAME = 'org.rekindle.Rekindle1'
 BUS_PATH = '/org/rekindle/Rekindle1'
-
-BUS_CONF = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path={socket}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/>
-    <deny own="*"/>
-    <deny send_type="method_call"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-    <allow send_destination="org.freedesktop.DBus"/>
-  </policy>
-  <includedir>{policies}</includedir>
-</busconfig>
-'''
 
 NGINX_CONF = '''daemon off;
 master_process off;
@@ -255,7 +234,7 @@ class Publisher:
     def make_image(self, version, behaviour='healthy', model='boiler-ctl', pad=0, seed=None):
         """A program for the simulator: a copy of the example of that behaviour which says this version."""
         path = os.path.join(self.world.folder('images'), f'{model}-{version}-{behaviour}.bin')
-        command = make_program_command() + [behaviour, version, path, '--model', model]
+        command = [program('src/device/port/linux/rkprog-make'), behaviour, version, path, '--model', model]
         if pad:
             command += ['--pad', str(pad)]
         if seed is not None:
@@ -280,14 +259,7 @@ class Publisher:
         return image
 
 
-def make_program_command():
-    for candidate in ('src/device/port/linux/rkprog-make', 'src/device/port/linux/programs/rkprog-make'):
-        if os.access(os.path.join(BUILD, candidate), os.X_OK):
-            return [os.path.join(BUILD, candidate)]
-    return [PYTHON, os.path.join(HERE, 'rkprog-make.py'), '--build', BUILD]
-
-
-class Simulator:
+class Simulator(FlashFile):
     """One simulated device; its flash is a file that outlives it."""
 
     def __init__(self, world, name, model, options, line='--link'):
@@ -354,22 +326,6 @@ class Simulator:
     def status(self):
         return json.loads(self.control('status'))
 
-    def read_flash(self, *arguments):
-        """(exit status, answer) of the independent reader."""
-        done = subprocess.run([PYTHON, os.path.join(HERE, 'flash-read.py'), self.flash, *arguments],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding='utf-8', check=False)
-        if done.returncode not in (0, 1):
-            raise Failure(f'flash-read: {done.stdout}')
-        return done.returncode, json.loads(done.stdout)
-
-    def holds(self, image):
-        """Whether the flash file is exactly this image."""
-        return self.read_flash('--image', image)[0] == 0
-
-    def record(self):
-        """The device's own record, {} when it has none."""
-        return self.read_flash()[1]['record'] or {}
-
 
 class World:
     """See the top of this file."""
@@ -435,7 +391,7 @@ class World:
         policies = self.folder('policies')
         shutil.copy(os.path.join(SOURCE, 'systemd', f'{BUS_NAME}.conf'), policies)
         address = os.path.join(self.tmp, 'bus')
-        conf = self.write('bus.conf', BUS_CONF.format(socket=address, policies=policies))
+        conf = self.write('bus.conf', bus_config(address, policies))
         self.bus = self.spawn('bus', ['dbus-daemon', f'--config-file={conf}', '--nofork', '--nopidfile', '--nosyslog'])
         wait_for('bus', lambda: listens(address), alive=[self.bus])
         self.environment['DBUS_SYSTEM_BUS_ADDRESS'] = f'unix:path={address}'

@@ -13,34 +13,12 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path.insert(0, os.path.join(SOURCE, 'tests', 'lib'))
+from bus import bus_config  # noqa: E402  pylint: disable=wrong-import-position
 from process import Failure, Program, listens, wait_for  # noqa: E402  pylint: disable=wrong-import-position
 
 NAME = 'org.rekindle.Rekindle1'
 PATH = '/org/rekindle/Rekindle1'
 NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
-
-BUS_CONF = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path={folder}/bus</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/>
-    <deny own="*"/>
-    <deny send_type="method_call"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-    <allow send_destination="org.freedesktop.DBus"/>
-  </policy>
-  <include>{folder}/policy.conf</include>
-</busconfig>
-'''
 
 
 class FakeBus:
@@ -52,19 +30,22 @@ class FakeBus:
         self.programs = []
         self.folder = tempfile.mkdtemp(prefix='rk-bus-')
         os.chmod(self.folder, 0o755)
-        self._policy()
+        policies = os.path.join(self.folder, 'policies')
+        os.mkdir(policies)
+        self._policy(policies)
         conf = os.path.join(self.folder, 'bus.conf')
         with open(conf, 'w', encoding='utf-8') as file:
-            file.write(BUS_CONF.format(folder=self.folder))
+            file.write(bus_config(f'{self.folder}/bus', policies))
         self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f'unix:path={self.folder}/bus', LC_ALL='C', TZ='UTC')
         self.environment.pop('NO_COLOR', None)
         bus = self.spawn('bus', ['dbus-daemon', f'--config-file={conf}', '--nofork', '--nopidfile', '--nosyslog'])
         wait_for('bus', lambda: listens(f'{self.folder}/bus'), alive=[bus])
         self.daemon = None
 
-    def _policy(self):
+    @staticmethod
+    def _policy(folder):
         """The real policy. When the tests run as a user, that one may be what root may."""
-        path = os.path.join(self.folder, 'policy.conf')
+        path = os.path.join(folder, 'policy.conf')
         shutil.copy(os.path.join(SOURCE, 'systemd', f'{NAME}.conf'), path)
         if os.getuid() == 0:
             return
@@ -126,6 +107,24 @@ class FakeBus:
             if started.is_alive():
                 started.stop(10)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Tests:
+    """One test each; the bus and the daemon are new for every one."""
+
+    def __init__(self, bus):
+        self.bus = bus
+
+    @staticmethod
+    def same(seen, wanted):
+        if seen != wanted:
+            raise Failure(f'{seen!r} instead of {wanted!r}')
+
+    @staticmethod
+    def has(text, *parts):
+        for part in parts:
+            if part not in text:
+                raise Failure(f'{part!r} is not in {text!r}')
 
 
 def device(name):

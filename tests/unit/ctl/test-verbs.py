@@ -12,18 +12,14 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-from fake_bus import NOBODY, SOURCE, Failure, main, wait_for  # noqa: E402  pylint: disable=wrong-import-position
+from fake_bus import NOBODY, SOURCE, Failure, Tests, main, wait_for  # noqa: E402  pylint: disable=wrong-import-position
+from process import read_terminal  # noqa: E402  pylint: disable=wrong-import-position
 
 DIGEST = '11' * 32
 BAD = 'bb' + '00' * 31
 
 
-class Verbs:
-    """One test each; the bus and the daemon are new for every one."""
-
-    def __init__(self, bus):
-        self.bus = bus
-
+class Verbs(Tests):
     def ctl(self, *arguments, expect=0, inside=()):
         done = self.bus.ctl(*arguments, inside=inside)
         if done.returncode != expect:
@@ -32,17 +28,6 @@ class Verbs:
 
     def json(self, *arguments, expect=0):
         return json.loads(self.ctl('--json', *arguments, expect=expect).stdout)
-
-    @staticmethod
-    def same(seen, wanted):
-        if seen != wanted:
-            raise Failure(f'{seen!r} instead of {wanted!r}')
-
-    @staticmethod
-    def has(text, *parts):
-        for part in parts:
-            if part not in text:
-                raise Failure(f'{part!r} is not in {text!r}')
 
     def error(self, done, text):
         self.same(done.stderr, f'rekindlectl: {text}\n')
@@ -203,17 +188,8 @@ class Verbs:
         with subprocess.Popen([self.bus.ctl_path, 'update', 'good'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=follower, env=self.bus.environment) as started:
             os.close(follower)
-            seen = b''
-            while True:
-                try:
-                    piece = os.read(leader, 65536)
-                except OSError:
-                    break
-                if not piece:
-                    break
-                seen += piece
+            seen = read_terminal(leader)
             out = started.stdout.read()
-        os.close(leader)
         self.same(started.returncode, 0)
         self.same(out, b'good: the program runs and is confirmed\n')
         self.has(seen.decode(), '\rgood 2.0.0  pushing      [', '11.2 KiB/s', '\033[K')

@@ -12,8 +12,8 @@ import xml.etree.ElementTree
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'ctl'))
 sys.dont_write_bytecode = True
-from fake_bus import (NAME, NOBODY, PATH, SOURCE, Failure, device, main,  # noqa: E402  pylint: disable=wrong-import-position
-                      wait_for)
+from fake_bus import (NAME, NOBODY, PATH, SOURCE, Failure, Tests, device,  # noqa: E402  pylint: disable=wrong-import-position
+                      main, wait_for)
 
 BURST = 100
 
@@ -29,12 +29,7 @@ def describe_in_order(node):
     return describe(node), tuple(tuple(sorted(child.attrib.items())) for child in node if child.tag == 'arg')
 
 
-class Bus:
-    """One test each; the bus and the daemon are new for every one."""
-
-    def __init__(self, bus):
-        self.bus = bus
-
+class Bus(Tests):
     def call(self, path, interface, member, *arguments, inside=()):
         done = self.bus.call(path, interface, member, *arguments, inside=inside)
         if done.returncode:
@@ -46,17 +41,6 @@ class Bus:
         if not done.returncode:
             raise Failure(f'{member} was not refused')
         return done.stderr
-
-    @staticmethod
-    def same(seen, wanted):
-        if seen != wanted:
-            raise Failure(f'{seen!r} instead of {wanted!r}')
-
-    @staticmethod
-    def has(text, *parts):
-        for part in parts:
-            if part not in text:
-                raise Failure(f'{part!r} is not in {text!r}')
 
     def interfaces(self, path):
         done = self.bus.busctl('call', NAME, path, 'org.freedesktop.DBus.Introspectable', 'Introspect')
