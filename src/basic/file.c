@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files as a whole. Every path is taken relative to a folder's descriptor; what has to be
  * durable ends with fsync of the folder that holds the name. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
@@ -14,11 +13,6 @@
 #define TEMPORARY_TRIES  100
 #define RANDOM_LENGTH    6
 #define READ_STEP        4096
-
-static void closedirp(DIR **d) {
-        if (*d)
-                (void)closedir(*d);
-}
 
 static ssize_t pread_again(int fd, void *buffer, size_t n, size_t offset) {
         ssize_t k;
@@ -234,18 +228,27 @@ static bool is_temporary(const char *name) {
         return *p == '.' && strspn(p + 1, "abcdefghijklmnopqrstuvwxyz0123456789") == RANDOM_LENGTH;
 }
 
-int folder_sweep_temporaries(int dirfd) {
-        _cleanup_(closedirp) DIR *dir = NULL;
-        int fd = folder_open(dirfd, "."), r = 0;
+int folder_list(int dirfd, const char *path, DIR **ret) {
+        _cleanup_close_ int fd = folder_open(dirfd, path);
+        DIR *dir;
 
         if (fd < 0)
                 return fd;
         dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                (void)close(fd);
+        if (!dir)
+                return -errno;
+        fd = -1; /* closed with dir */
+        *ret = dir;
+        return 0;
+}
+
+int folder_sweep_temporaries(int dirfd) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        int r;
+
+        r = folder_list(dirfd, ".", &dir);
+        if (r < 0)
                 return r;
-        }
         for (;;) {
                 struct dirent *entry;
 
@@ -253,7 +256,7 @@ int folder_sweep_temporaries(int dirfd) {
                 entry = readdir(dir);
                 if (!entry)
                         return errno != 0 ? -errno : r;
-                if (is_temporary(entry->d_name) && unlinkat(fd, entry->d_name, 0) < 0 &&
+                if (is_temporary(entry->d_name) && unlinkat(dirfd, entry->d_name, 0) < 0 &&
                                 errno != ENOENT && errno != EISDIR && r == 0)
                         r = -errno;
         }

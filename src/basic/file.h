@@ -4,6 +4,8 @@
  * it writes while it runs. */
 #pragma once
 
+#include <dirent.h>
+
 #include "cleanup.h"
 
 /* Reads dirfd/path (dirfd may be AT_FDCWD) whole. -EFBIG when larger than max bytes,
@@ -29,6 +31,12 @@ int file_open_temporary(int dirfd, const char *path, unsigned mode, char **ret);
 int folder_make(int dirfd, const char *path, unsigned mode);
 /* Opens a folder O_DIRECTORY|O_CLOEXEC. */
 int folder_open(int dirfd, const char *path);
+/* Opens a folder for readdir(3). */
+int folder_list(int dirfd, const char *path, DIR **ret);
+static inline void closedirp(DIR **dir) {
+        if (*dir)
+                (void)closedir(*dir);
+}
 int fd_sync_folder(int dirfd);
 /* Removes what file_open_temporary left behind in this folder when its program was killed; the
  * first error is told, the rest is swept nevertheless. */

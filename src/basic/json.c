@@ -273,6 +273,29 @@ int json_get_sha256_opt(const json_t *o, const char *where, const char *key, Sha
         return 0;
 }
 
+bool json_has_string(const json_t *array, const char *s) {
+        for (size_t i = 0; i < json_array_size(array); i++)
+                if (streq_ptr(json_string_value(json_array_get(array, i)), s))
+                        return true;
+        return false;
+}
+
+json_t *json_sorted(const json_t *array, int (*compare)(const void *a, const void *b)) {
+        size_t n = json_array_size(array);
+        _cleanup_free_ json_t **elements = new0(json_t *, n + 1);
+        _cleanup_json_ json_t *sorted = json_array();
+
+        if (!elements || !sorted)
+                return NULL;
+        for (size_t i = 0; i < n; i++)
+                elements[i] = json_array_get(array, i);
+        qsort(elements, n, sizeof(elements[0]), compare);
+        for (size_t i = 0; i < n; i++)
+                if (json_array_append(sorted, elements[i]) < 0)
+                        return NULL;
+        return TAKE_PTR(sorted);
+}
+
 char *json_print(const json_t *o) {
         return json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
 }

@@ -46,5 +46,11 @@ int json_get_array_opt(const json_t *o, const char *where, const char *key, size
 int json_get_sha256(const json_t *o, const char *where, const char *key, Sha256 *ret, Why *w);
 int json_get_sha256_opt(const json_t *o, const char *where, const char *key, Sha256 *ret, Why *w);
 
+/* Whether an array (NULL: none) has this string in it. */
+bool json_has_string(const json_t *array, const char *s);
+/* A new array with the same elements in the order of `compare`, which gets two json_t **; NULL
+ * when out of memory. */
+json_t *json_sorted(const json_t *array, int (*compare)(const void *a, const void *b));
+
 /* Compact, keys sorted; new string or NULL when out of memory. */
 char *json_print(const json_t *o);

@@ -221,27 +221,6 @@ static int compare_ids(const void *a, const void *b) {
                         member_string(*(json_t *const *)b, "id"));
 }
 
-static int sort_devices(const json_t *list, json_t **ret) {
-        size_t n = json_array_size(list);
-        _cleanup_free_ json_t **order = new0(json_t *, n + 1);
-        json_t *sorted = json_array();
-        int r = order && sorted ? 0 : -ENOMEM;
-
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                order[i] = json_array_get(list, i);
-        if (r >= 0)
-                qsort(order, n, sizeof(json_t *), compare_ids);
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                if (json_array_append(sorted, order[i]) < 0)
-                        r = -ENOMEM;
-        if (r < 0) {
-                json_decref(sorted);
-                return r;
-        }
-        *ret = sorted;
-        return 0;
-}
-
 /* One {sa{sv}} of an object; says whether it was a device. */
 static int read_interface(sd_bus_message *m, json_t *device) {
         const char *interface;
@@ -287,6 +266,7 @@ static int read_object(sd_bus_message *m, json_t *list) {
 int ctl_devices(Ctl *c, json_t **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_json_ json_t *list = json_array();
+        json_t *sorted;
         int r;
 
         r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, BUS_PATH,
@@ -299,8 +279,11 @@ int ctl_devices(Ctl *c, json_t **ret) {
         r = sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}");
         while (r > 0)
                 r = read_object(reply, list);
+        sorted = r < 0 ? NULL : json_sorted(list, compare_ids);
+        if (r >= 0 && !sorted)
+                r = -ENOMEM;
         if (r >= 0)
-                r = sort_devices(list, ret);
+                *ret = sorted;
         return r < 0 ? ctl_errno(r, "the devices cannot be read") : 0;
 }
 

@@ -4,7 +4,6 @@
  * list in memory of the files in its folder: their order and whether they are results, so that
  * making room never needs to read. */
 #include <assert.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
@@ -37,11 +36,6 @@ struct History {
         size_t n_reports;
         uint64_t last_sequence;
 };
-
-static void closedirp(DIR **d) {
-        if (*d)
-                (void)closedir(*d);
-}
 
 /* The event as text, with its format. */
 static int print(const json_t *event, char **ret) {
@@ -149,7 +143,7 @@ static int outbox_load(History *h) {
         _cleanup_(closedirp) DIR *dir = NULL;
         struct dirent *entry;
         uint64_t sequence;
-        int fd, r;
+        int r;
 
         r = folder_make(h->dirfd, OUTBOX_NAME, 0700);
         if (r < 0)
@@ -160,15 +154,9 @@ static int outbox_load(History *h) {
         r = folder_sweep_temporaries(h->outbox_fd);
         if (r < 0)
                 return r;
-        fd = folder_open(h->outbox_fd, ".");
-        if (fd < 0)
-                return fd;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                (void)close(fd);
+        r = folder_list(h->outbox_fd, ".", &dir);
+        if (r < 0)
                 return r;
-        }
         for (errno = 0; (entry = readdir(dir)); errno = 0)
                 if (report_sequence(entry->d_name, &sequence) == 0)
                         report_found(h, sequence);

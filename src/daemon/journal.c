@@ -6,7 +6,6 @@
  * not know what is in the file (nothing yet, or writes under way that it was told to forget) the
  * next line replaces it again: each line is the whole state. */
 #include <assert.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -392,32 +391,21 @@ static size_t id_length(const char *name) {
         return n - tail;
 }
 
-static void closedirp(DIR **d) {
-        if (*d)
-                (void)closedir(*d);
-}
-
 int journal_list(int dirfd, char ***ret) {
         _cleanup_(strv_freep) char **list = new0(char *, 1);
         _cleanup_(closedirp) DIR *dir = NULL;
         struct dirent *entry;
         size_t n = 0;
-        int fd, r;
+        int r;
 
         if (!list)
                 return -ENOMEM;
         r = folder_sweep_temporaries(dirfd);
         if (r < 0)
                 return r;
-        fd = folder_open(dirfd, ".");
-        if (fd < 0)
-                return fd;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                (void)close(fd);
+        r = folder_list(dirfd, ".", &dir);
+        if (r < 0)
                 return r;
-        }
         for (errno = 0; (entry = readdir(dir)); errno = 0) {
                 size_t length = id_length(entry->d_name);
 

@@ -2,7 +2,6 @@
 /* Store, the way out: what is there in order of its last use, and the garbage rule. The .json
  * goes first, so that an image that is half removed does not count; what is left over of one
  * goes with the next round. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -28,28 +27,6 @@ typedef struct Items {
 
 static void items_done(Items *items) {
         free(items->list);
-}
-
-static void closedirp(DIR **d) {
-        if (*d)
-                (void)closedir(*d);
-}
-
-static int open_dir(Store *s, DIR **ret) {
-        int fd = folder_open(s->dirfd, ".");
-        DIR *dir;
-
-        if (fd < 0)
-                return fd;
-        dir = fdopendir(fd);
-        if (!dir) {
-                int r = -errno;
-
-                (void)close(fd);
-                return r;
-        }
-        *ret = dir;
-        return 0;
 }
 
 /* "HEX" + suffix: the digest and the suffix; else -EINVAL. */
@@ -95,7 +72,7 @@ static int items_read(Store *s, Items *items) {
         struct dirent *entry;
         int r;
 
-        r = open_dir(s, &dir);
+        r = folder_list(s->dirfd, ".", &dir);
         if (r < 0)
                 return r;
         for (errno = 0; (entry = readdir(dir)); errno = 0) {
@@ -150,7 +127,7 @@ static int remove_rest(Store *s, int64_t seconds) {
         struct dirent *entry;
         int r;
 
-        r = open_dir(s, &dir);
+        r = folder_list(s->dirfd, ".", &dir);
         if (r < 0)
                 return r;
         for (errno = 0; (entry = readdir(dir)); errno = 0) {

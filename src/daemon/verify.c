@@ -161,15 +161,11 @@ static void tell_refusals(Verify *v, Why *text) {
 /* Files of roles that the snapshot does not list any more. */
 static void sweep_roles(Verify *v) {
         Manager *m = v->manager;
-        int fd = folder_open(m->trust_fd, ".");
+        _cleanup_(closedirp) DIR *dir = NULL;
         struct dirent *entry;
-        DIR *dir;
 
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                (void)close_fd(fd);
+        if (folder_list(m->trust_fd, ".", &dir) < 0)
                 return;
-        }
         while ((entry = readdir(dir))) {
                 size_t n = strlen(entry->d_name);
 
@@ -177,7 +173,6 @@ static void sweep_roles(Verify *v) {
                                 !updater_is_listed(v->updater, entry->d_name))
                         (void)sync_unlink(m->sync, m->trust_fd, entry->d_name, NULL, NULL, NULL);
         }
-        (void)closedir(dir);
 }
 
 static void take_releases(Verify *v) {

@@ -2,7 +2,6 @@
 /* Who holds a tty: locks that everybody honours who asks, and a look through /proc for those who
  * do not. Only what this user may see is seen. The owner of a pty's master, and its children,
  * are the far end of the line and no holders. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -19,11 +18,6 @@ typedef struct ProcessView {
         bool device; /* has the tty open */
         bool master; /* has the master of this pty open */
 } ProcessView;
-
-static void closedirp(DIR **d) {
-        if (*d)
-                (void)closedir(*d);
-}
 
 /* The number behind `key` in a small file under /proc, or -1. */
 static long number_behind(int dirfd, const char *path, const char *key) {
@@ -70,13 +64,11 @@ static void view_descriptor(
 
 static ProcessView view_process(int process, const struct stat *line) {
         ProcessView view = { 0 };
-        _cleanup_close_ int fd = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_(closedirp) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+        _cleanup_(closedirp) DIR *d = NULL;
         struct dirent *e;
 
-        if (!d)
+        if (folder_list(process, "fd", &d) < 0)
                 return view;
-        fd = -1; /* closed with d */
         while ((e = readdir(d)))
                 if (e->d_name[0] != '.')
                         view_descriptor(process, e->d_name, line, &view);

@@ -1,32 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Exchange: over renameat2(2). */
 #include <assert.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "basic/file.h"
 #include "repo/exchange.h"
 
-static void closedirp(DIR **d) {
-        if (*d)
-                (void)closedir(*d);
-}
-
-int folder_foreach(int dirfd, const char *path,
+int folder_foreach(int parent_fd, const char *path,
                 int (*func)(int fd, const char *name, void *userdata), void *userdata) {
         _cleanup_(closedirp) DIR *dir = NULL;
-        int fd = folder_open(dirfd, path), r = 0;
+        int r;
 
         assert(func);
-        if (fd < 0)
-                return fd == -ENOENT ? 0 : fd;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                (void)close(fd);
-                return r;
-        }
+        r = folder_list(parent_fd, path, &dir);
+        if (r == -ENOENT)
+                return 0;
         while (r >= 0) {
                 struct dirent *entry;
 
@@ -35,7 +24,7 @@ int folder_foreach(int dirfd, const char *path,
                 if (!entry)
                         return -errno;
                 if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
-                        r = func(fd, entry->d_name, userdata);
+                        r = func(dirfd(dir), entry->d_name, userdata);
         }
         return r;
 }

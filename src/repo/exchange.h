@@ -6,7 +6,7 @@
 #include "basic/cleanup.h"
 
 /* Calls for each name in a folder but . and .. ; no folder: no call. < 0 of func stops it. */
-int folder_foreach(int dirfd, const char *path,
+int folder_foreach(int parent_fd, const char *path,
                 int (*func)(int fd, const char *name, void *userdata), void *userdata);
 
 /* Removes a folder and the files in it, if it is there. */

@@ -2,7 +2,6 @@
 /* The list of keys: those in force, and what the stage makes of them. Nothing is opened for it
  * but public keys. */
 #include <assert.h>
-#include <dirent.h>
 #include <fcntl.h>
 
 #include "basic/file.h"
@@ -14,15 +13,6 @@
 
 #define PUBLIC_TAIL ".pub.pem"
 
-static bool has_id(const json_t *role, const char *id) {
-        const json_t *ids = json_object_get(role, "keyids");
-
-        for (size_t i = 0; i < json_array_size(ids); i++)
-                if (streq(json_string_value(json_array_get(ids, i)), id))
-                        return true;
-        return false;
-}
-
 static const char *type_of(const json_t *key) {
         const char *type = json_string_value(json_object_get(key, "keytype"));
 
@@ -32,11 +22,12 @@ static const char *type_of(const json_t *key) {
 static int put_keys(const Repo *repo, json_t *list, const TufSigners *now, const json_t *other,
                 const char *state) {
         const json_t *ids = json_object_get(now->role, "keyids");
+        const json_t *others = json_object_get(other, "keyids");
         const Keyring ring = { .repo_fd = repo->fd };
 
         for (size_t i = 0; i < json_array_size(ids); i++) {
                 const char *id = json_string_value(json_array_get(ids, i));
-                bool is_in_other = has_id(other, id);
+                bool is_in_other = json_has_string(others, id);
 
                 /* Those of both are in force; those of one alone come or go. */
                 if (streq(state, "in force") ? !is_in_other : is_in_other)
@@ -110,11 +101,6 @@ static int put_teams(const Repo *repo, json_t *roles) {
         return r;
 }
 
-static void closedirp(DIR **d) {
-        if (*d)
-                (void)closedir(*d);
-}
-
 static int put_device(const Repo *repo, json_t *devices, const char *file, Why *w) {
         size_t n = strlen(file), tail = strlen(PUBLIC_TAIL), head = strlen(DEVICE_PREFIX);
         _cleanup_json_ json_t *key = NULL;
@@ -139,15 +125,13 @@ static int put_device(const Repo *repo, json_t *devices, const char *file, Why *
 
 static int put_devices(const Repo *repo, json_t *devices, Why *w) {
         _cleanup_(closedirp) DIR *dir = NULL;
-        int fd = folder_open(repo->fd, REPO_KEYS), r = 0;
+        int r;
 
-        if (fd == -ENOENT)
+        r = folder_list(repo->fd, REPO_KEYS, &dir);
+        if (r == -ENOENT)
                 return 0;
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                (void)close_fd(fd);
-                return why(w, -EIO, REPO_KEYS ": cannot be read");
-        }
+        if (r < 0)
+                return why(w, r, REPO_KEYS ": %s", strerror(-r));
         for (struct dirent *entry; r >= 0 && (entry = readdir(dir));)
                 r = put_device(repo, devices, entry->d_name, w);
         return r;
@@ -156,20 +140,6 @@ static int put_devices(const Repo *repo, json_t *devices, Why *w) {
 static int by_name(const void *a, const void *b) {
         return strcmp(json_string_value(json_object_get(*(json_t *const *)a, "name")),
                         json_string_value(json_object_get(*(json_t *const *)b, "name")));
-}
-
-static json_t *sorted(const json_t *list) {
-        size_t n = json_array_size(list);
-        _cleanup_free_ json_t **items = new0(json_t *, n + 1);
-        json_t *out = json_array();
-
-        for (size_t i = 0; items && i < n; i++)
-                items[i] = json_array_get(list, i);
-        if (items)
-                qsort(items, n, sizeof(*items), by_name);
-        for (size_t i = 0; items && i < n; i++)
-                (void)json_array_append(out, items[i]);
-        return out;
 }
 
 int key_list_get(const Repo *repo, json_t **ret, Why *w) {
@@ -186,7 +156,7 @@ int key_list_get(const Repo *repo, json_t **ret, Why *w) {
                 r = put_devices(repo, devices, w);
         if (r < 0)
                 return r;
-        *ret = json_pack("{s:O, s:o}", "roles", roles, "devices", sorted(devices));
+        *ret = json_pack("{s:O, s:o}", "roles", roles, "devices", json_sorted(devices, by_name));
         return *ret ? 0 : why_oom(w);
 }
 

@@ -251,15 +251,6 @@ static void print_header(FILE *out, const Request *q) {
         (void)fputc('\n', out);
 }
 
-static bool has_id(const json_t *role, const char *id) {
-        const json_t *ids = json_object_get(role, "keyids");
-
-        for (size_t i = 0; i < json_array_size(ids); i++)
-                if (streq(json_string_value(json_array_get(ids, i)), id))
-                        return true;
-        return false;
-}
-
 static void print_id(FILE *out, char mark, const char *id) {
         (void)fprintf(out, "  %c ", mark);
         put(out, id, 2 * SHA256_BYTES);
@@ -269,10 +260,11 @@ static void print_id(FILE *out, char mark, const char *id) {
 /* Those of one role that another one has (common, unless it is 0), and those that it has not. */
 static void print_ids(FILE *out, const json_t *role, const json_t *other, char common, char rest) {
         const json_t *ids = json_object_get(role, "keyids");
+        const json_t *others = json_object_get(other, "keyids");
 
         for (size_t i = 0; i < json_array_size(ids); i++) {
                 const char *id = json_string_value(json_array_get(ids, i));
-                char mark = has_id(other, id) ? common : rest;
+                char mark = json_has_string(others, id) ? common : rest;
 
                 if (mark)
                         print_id(out, mark, id);

@@ -152,11 +152,8 @@ static bool is_used(const json_t *roles, const char *keyid) {
         json_t *role;
 
         json_object_foreach((json_t *)roles, name, role) {
-                const json_t *ids = json_object_get(role, "keyids");
-
-                for (size_t i = 0; i < json_array_size(ids); i++)
-                        if (streq(json_string_value(json_array_get(ids, i)), keyid))
-                                return true;
+                if (json_has_string(json_object_get(role, "keyids"), keyid))
+                        return true;
         }
         return false;
 }

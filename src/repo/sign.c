@@ -30,17 +30,10 @@ void signing_done(Signing *s) {
         *s = (Signing){};
 }
 
-static bool list_has(const json_t *list, const char *id) {
-        for (size_t i = 0; i < json_array_size(list); i++)
-                if (streq(json_string_value(json_array_get(list, i)), id))
-                        return true;
-        return false;
-}
-
 /* The object of a key that may sign; NULL: none of theirs. */
 static const json_t *find_key(const Signing *s, const char *id) {
         for (size_t i = 0; i < s->n_signers; i++)
-                if (list_has(json_object_get(s->signers[i].role, "keyids"), id))
+                if (json_has_string(json_object_get(s->signers[i].role, "keyids"), id))
                         return json_object_get(s->signers[i].keys, id);
         return NULL;
 }

@@ -23,12 +23,7 @@ bool team_name_is_valid(const char *name) {
 }
 
 bool team_has_model(const json_t *entry, const char *model) {
-        const json_t *models = json_object_get(entry, "models");
-
-        for (size_t i = 0; i < json_array_size(models); i++)
-                if (streq(json_string_value(json_array_get(models, i)), model))
-                        return true;
-        return false;
+        return json_has_string(json_object_get(entry, "models"), model);
 }
 
 int team_check(const json_t *entry, const char *name, Why *w) {

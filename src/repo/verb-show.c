@@ -69,6 +69,7 @@ static const char *get(const json_t *o, const char *key) {
         return json_string_value(json_object_get(o, key));
 }
 
+/* By model, then version. */
 static int compare(const void *a, const void *b) {
         const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
         int r = strcmp(get(x, "model"), get(y, "model"));
@@ -76,24 +77,6 @@ static int compare(const void *a, const void *b) {
         if (r == 0)
                 r = version_compare(get(x, "version"), get(y, "version"));
         return r != 0 ? r : strcmp(get(x, "target"), get(y, "target"));
-}
-
-/* By model, then version. NULL: out of memory. */
-static json_t *sorted(const json_t *list) {
-        size_t n = json_array_size(list);
-        _cleanup_free_ json_t **items = new0(json_t *, n + 1);
-        json_t *out = json_array();
-
-        for (size_t i = 0; items && i < n; i++)
-                items[i] = json_array_get(list, i);
-        if (items)
-                qsort(items, n, sizeof(*items), compare);
-        for (size_t i = 0; items && i < n; i++)
-                (void)json_array_append(out, items[i]);
-        if (json_array_size(out) == n)
-                return out;
-        json_decref(out);
-        return NULL;
 }
 
 static int describe(const Repo *repo, json_t **ret, Why *w) {
@@ -118,7 +101,7 @@ static int describe(const Repo *repo, json_t **ret, Why *w) {
         r = put_staged_roles(repo, staged, w);
         if (r < 0)
                 return r;
-        releases = sorted(list);
+        releases = json_sorted(list, compare);
         *ret = releases ? json_pack("{s:O, s:O, s:O}", "roles", roles, "releases", releases,
                                           "staged-roles", staged)
                         : NULL;

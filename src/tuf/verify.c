@@ -18,13 +18,6 @@ static void count_done(Count *c) {
         free(c->keys);
 }
 
-static bool list_has(const json_t *list, const char *s) {
-        for (size_t i = 0; i < json_array_size(list); i++)
-                if (streq(json_string_value(json_array_get(list, i)), s))
-                        return true;
-        return false;
-}
-
 /* Adds the key unless it is there. */
 static void count_add(Count *c, TufKey *key) {
         for (size_t i = 0; i < c->n; i++)
@@ -75,7 +68,7 @@ int tuf_verify_by(const TufSigners *signers, const TufMetadata *m, Why *w) {
                 const char *signature = json_string_value(json_object_get(o, "sig"));
                 int r;
 
-                if (!list_has(list, id))
+                if (!json_has_string(list, id))
                         continue;
                 r = count_signature(&c, signers->keys, id, signature, m);
                 if (r < 0)

@@ -295,6 +295,22 @@ static void a_folder_is_made_once(void **state) {
         assert_int_equal(folder_open(f->dirfd, "file"), -ENOTDIR);
 }
 
+static void folders_only_are_listed(void **state) {
+        Fixture *f = *state;
+        DIR *dir = NULL;
+        unsigned n = 0;
+
+        make(f->dirfd, "file", "x");
+        assert_int_equal(folder_list(f->dirfd, "none", &dir), -ENOENT);
+        assert_int_equal(folder_list(f->dirfd, "file", &dir), -ENOTDIR);
+        assert_null(dir);
+        assert_int_equal(folder_list(f->dirfd, ".", &dir), 0);
+        for (struct dirent *entry; (entry = readdir(dir));)
+                n += streq(entry->d_name, "file");
+        assert_int_equal(n, 1);
+        closedirp(&dir);
+}
+
 static void a_path_is_cleared_of_its_own_kind_only(void **state) {
         Fixture *f = *state;
 
@@ -337,6 +353,7 @@ int main(void) {
                 TEST(temporaries_lie_beside_their_file),
                 TEST(the_sweep_takes_temporaries_only),
                 TEST(a_folder_is_made_once),
+                TEST(folders_only_are_listed),
                 TEST(a_path_is_cleared_of_its_own_kind_only),
                 TEST(free_room_is_told),
         };

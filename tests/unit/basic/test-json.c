@@ -239,6 +239,33 @@ static void printing_is_compact_and_sorted(void **state) {
         json_decref(j);
 }
 
+static void strings_are_found_among_other_elements(void **state) {
+        json_t *list = json_pack("[s, i, n, s]", "one", 2, "three");
+
+        assert_true(json_has_string(list, "one"));
+        assert_true(json_has_string(list, "three"));
+        assert_false(json_has_string(list, "2"));
+        assert_false(json_has_string(list, "thre"));
+        assert_false(json_has_string(NULL, "one"));
+        json_decref(list);
+}
+
+static int by_value(const void *a, const void *b) {
+        return (int)(json_integer_value(*(json_t *const *)a) -
+                        json_integer_value(*(json_t *const *)b));
+}
+
+static void arrays_are_sorted_into_a_new_one(void **state) {
+        json_t *list = json_pack("[i, i, i, i]", 3, 1, 4, 2), *sorted = json_sorted(list, by_value);
+
+        assert_int_equal(json_array_size(sorted), 4);
+        for (size_t i = 0; i < 4; i++)
+                assert_int_equal(json_integer_value(json_array_get(sorted, i)), i + 1);
+        assert_int_equal(json_integer_value(json_array_get(list, 0)), 3);
+        json_decref(sorted);
+        json_decref(list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -255,6 +282,8 @@ int main(void) {
                 TEST(objects_and_arrays_are_typed_and_bounded),
                 TEST(digests_are_64_digits),
                 cmocka_unit_test(large_numbers_are_16_digits),
+                cmocka_unit_test(strings_are_found_among_other_elements),
+                cmocka_unit_test(arrays_are_sorted_into_a_new_one),
                 cmocka_unit_test(printing_is_compact_and_sorted),
         };
 
