@@ -34,3 +34,20 @@ static inline TufMetadata *read_role(TufRole role, const uint8_t *bytes, size_t 
         check_canonical(m);
         return m;
 }
+
+/* Roles that list files with their versions: what is found there can be compared with, and no file
+ * is newer than itself. */
+static inline void check_list(TufRole role, const uint8_t *bytes, size_t n) {
+        static const char *const names[] = { "snapshot.json", "targets.json", "team.json" };
+        _cleanup_(tuf_metadata_freep) TufMetadata *m = read_role(role, bytes, n);
+        TufMeta meta;
+        Why w;
+
+        if (!m)
+                return;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (tuf_metadata_find(m, names[i], &meta) >= 0)
+                        (void)tuf_meta_check(&meta, names[i], bytes, n, &w);
+        if (tuf_metadata_check_rollback(m, m, &w) < 0)
+                abort();
+}
