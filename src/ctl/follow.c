@@ -238,6 +238,12 @@ static void end_refused(Follow *w, const sd_bus_error *error) {
         end(w, status, code, text);
 }
 
+static void tell_unread(const Follow *w) {
+        _cleanup_free_ char *escaped = text_escape(w->text, strlen(w->text), WHY_MAX);
+
+        (void)ctl_failed("the folder is not read: %s", escaped ? escaped : "not enough memory");
+}
+
 static int on_loaded(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Follow *w = userdata;
         const char *kind, *candidate;
@@ -264,6 +270,8 @@ static int on_loaded(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                                 "rekindled was started again meanwhile: rekindlectl history tells how it ended");
                 return 0;
         }
+        if (w->joining && w->set->ctl->from)
+                tell_unread(w);
         if (*candidate)
                 (void)free_and_strdup(&w->version, candidate);
         w->state = FOLLOW_RUNNING;

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "daemon/event.h"
+#include "daemon/stages.h"
 
 #define FACE_INTERVAL_USEC (USEC_PER_SEC / 5)
 

@@ -9,6 +9,7 @@
 #include "daemon/ask.h"
 #include "daemon/bus.h"
 #include "daemon/event.h"
+#include "daemon/stages.h"
 
 #define IN_VAIN_MAX 5
 
@@ -64,6 +65,11 @@ static uint64_t free_bytes(Manager *m) {
         return bytes + removable;
 }
 
+/* What its open download has taken: gone when another takes its place. */
+static uint64_t taken_bytes(const Device *d) {
+        return d->update && d->update->download ? store_bytes_needed(d->update->candidate) : 0;
+}
+
 static bool has_image(const Sha256 *digest, void *userdata) {
         const Manager *m = userdata;
 
@@ -108,7 +114,7 @@ void device_validate_input(const Device *d, ValidateInput *ret) {
                 .blank = has_nothing_to_lose(d),
                 .can_prove = can_prove(d),
                 .backup_ok = backup_is_good(d),
-                .free_bytes = free_bytes(m),
+                .free_bytes = free_bytes(m) + taken_bytes(d),
                 .reserve_bytes = store_reserve_missing(m->store),
                 .has_image = has_image,
                 .lowest_version_of = lowest_version_of,
@@ -427,13 +433,13 @@ static void end_if_outdated(Device *d) {
 void device_refreshed(Device *d) {
         Update *u = d->update;
 
-        if (!u || u->entering || (u->state != UPDATE_WAITING && u->state != UPDATE_DOWNLOADING))
+        if (!u || (u->state != UPDATE_WAITING && u->state != UPDATE_DOWNLOADING))
                 return;
-        if (u->kind == UPDATE_UPGRADE && update_is_untouched(u))
+        if (!u->entering && u->kind == UPDATE_UPGRADE && update_is_untouched(u))
                 end_if_outdated(d);
         /* The server answers again: whoever waits for it goes on. */
-        if (u->state == UPDATE_WAITING && u->wait == OUTCOME_WAIT_SERVER)
-                update_wake(u);
+        if (u->state == UPDATE_WAITING && update_is_fetching(u))
+                update_enter(u, UPDATE_DOWNLOADING);
 }
 
 /* Whatever it waits for, a device that lies there without a program does not wait for it. */

@@ -135,7 +135,7 @@ void device_finished(Device *d, Outcome outcome, const Why *text);
 void device_begin(Device *d, Update *u);
 
 /* Requests of people. OUTCOME_DONE: accepted; else a refusal or OUTCOME_ALREADY_RUNNING with its
- * sentence. version NULL: what the server offers; folder_fd: offered for its file; -1: none. */
+ * sentence. version NULL: what the server offers; folder_fd: borrowed, has its file; -1: none. */
 Outcome device_request_update(Device *d, const char *version, Why *w);
 Outcome device_request_update_from(Device *d, const char *version, int folder_fd, Why *w);
 Outcome device_request_restore(Device *d, Why *w);

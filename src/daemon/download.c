@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Downloading: the file of a release comes through the fetcher into the store, or from the folder
- * that somebody handed over, as long as that gives it. Broken transfers go on where they stopped
+ * that somebody handed over, if that gives it. Broken transfers go on where they stopped
  * (Range with If-Range); what does not match the signed metadata ends the update. */
 #include <inttypes.h>
 
@@ -18,8 +18,7 @@ struct Download {
         StoreWriter *writer;
         FetchCall *call;
         FolderRead *reading;
-        Why folder_text; /* why the folder did not give the file; empty: it was not asked */
-        bool started;    /* the server's answer began: what the file holds fits it */
+        bool started; /* the server's answer began: what the file holds fits it */
         sd_event_source *unpacking;
         Why failed; /* why our side stopped the transfer */
         int error;
@@ -38,6 +37,10 @@ Download *download_free(Download *d) {
         return NULL;
 }
 DEFINE_TRIVIAL_CLEANUP_FUNC(Download *, download_free);
+
+bool download_reads_folder(const Download *d) {
+        return d->reading;
+}
 
 static int take(Download *d, const void *bytes, size_t n) {
         Update *u = d->update;
@@ -139,8 +142,8 @@ static void broken(Download *d, const FetchResult *result) {
 
         update_wait(u, UPDATE_DOWNLOADING, OUTCOME_WAIT_SERVER,
                         "the download of %s stopped after %" PRIu64 " of %" PRIu64 " bytes: %s%s%s",
-                        u->candidate->version, have, u->candidate->file_length, d->folder_text.text,
-                        *d->folder_text.text ? "; the server: " : "",
+                        u->candidate->version, have, u->candidate->file_length, u->folder_text.text,
+                        *u->folder_text.text ? "; the server: " : "",
                         result->text && *result->text ? result->text : strerror(-result->error));
 }
 
@@ -222,8 +225,7 @@ static int ask_server(Download *d, Why *w) {
         return fetch_client_call(u->manager->fetch, &request, on_body, on_done, d, &d->call, w);
 }
 
-/* It is not there, breaks off or is gone: then the server has to have it. A folder that lacks one
- * file may hold those of others. */
+/* It is not there, breaks off or is gone: then the server has to have it. */
 static void on_folder_done(int error, const char *text, void *userdata) {
         Download *d = userdata;
         Update *u = d->update;
@@ -239,13 +241,12 @@ static void on_folder_done(int error, const char *text, void *userdata) {
                 return;
         }
         if (error >= 0)
-                (void)why(&d->folder_text, 0, "%s in the folder has %" PRIu64 " bytes only",
+                (void)why(&u->folder_text, 0, "%s in the folder has %" PRIu64 " bytes only",
                                 u->candidate->target, store_writer_offset(d->writer));
         else
-                (void)why(&d->folder_text, 0, "%s", text);
-        log_warning("%s", d->folder_text.text);
-        if (error != -ENOENT)
-                manager_drop_folder(u->manager);
+                (void)why(&u->folder_text, 0, "%s", text);
+        (void)log_full(LOG_WARNING, device_id(u->device), 0, "%s", u->folder_text.text);
+        manager_consider(u->manager); /* lets go of it when nobody else wants it */
         if (ask_server(d, &w) < 0)
                 update_failure(u, OUTCOME_INTERNAL, "%s", w.text);
 }
@@ -254,11 +255,12 @@ static int on_folder_bytes(const void *bytes, size_t n, void *userdata) {
         return take(userdata, bytes, n);
 }
 
-static int read_folder(Download *d, Why *w) {
+/* folder_fd: borrowed; the child that reads has its own. */
+static int read_folder(Download *d, int folder_fd, Why *w) {
         Update *u = d->update;
         _cleanup_free_ char *below = NULL, *path = NULL;
         FolderRequest request = {
-                .folder_fd = u->manager->folder_fd,
+                .folder_fd = folder_fd,
                 .limit = u->candidate->file_length,
                 .on_bytes = on_folder_bytes,
                 .on_done = on_folder_done,
@@ -275,6 +277,7 @@ static int read_folder(Download *d, Why *w) {
                 return why_oom(w);
         }
         request.path = path;
+        u->folder_text = (Why){};
         /* What was received before is from elsewhere. */
         r = store_writer_restart(d->writer, NULL);
         if (r < 0)
@@ -283,8 +286,12 @@ static int read_folder(Download *d, Why *w) {
         return r < 0 ? why(w, r, "the folder cannot be read: %s", strerror(-r)) : 0;
 }
 
+/* The folder that came with the request, or the one that was verified last. */
 static int request(Download *d, Why *w) {
-        return d->update->manager->folder_fd >= 0 ? read_folder(d, w) : ask_server(d, w);
+        _cleanup_close_ int own = TAKE_FD(d->update->folder_fd);
+        int folder_fd = own >= 0 ? own : d->update->manager->folder_fd;
+
+        return folder_fd >= 0 ? read_folder(d, folder_fd, w) : ask_server(d, w);
 }
 
 static int start(Download *d, Why *w) {

@@ -119,9 +119,8 @@ int manager_check(Manager *m, ManagerCheckFunc func, void *userdata);
 void manager_check_model(Manager *m, const char *model);
 /* The same of a folder instead of the server; the descriptor is duplicated. */
 int manager_check_folder(Manager *m, int folder_fd, ManagerCheckFunc func, void *userdata);
-/* The folder (duplicated) is asked for files first, until nobody needs one or it fails. */
+/* The folder (duplicated) is asked for files first, until nobody needs one. */
 int manager_offer_folder(Manager *m, int folder_fd);
-void manager_drop_folder(Manager *m);
 /* Forgets every open check callback with this userdata. */
 void manager_check_forget(Manager *m, void *userdata);
 

@@ -11,6 +11,7 @@
 #include "daemon/device.h"
 #include "daemon/event.h"
 #include "daemon/manager-port.h"
+#include "daemon/stages.h"
 #include "daemon/verify.h"
 
 struct Waiter {
@@ -252,20 +253,12 @@ int manager_offer_folder(Manager *m, int folder_fd) {
         return 0;
 }
 
-void manager_drop_folder(Manager *m) {
-        m->folder_fd = close_fd(m->folder_fd);
-}
-
-static bool wants_file(const Device *d) {
-        return d->update && d->update->candidate && d->update->state == UPDATE_DOWNLOADING;
-}
-
 /* A medium that is held open cannot be unmounted; who has to wait does so without it. */
 void manager_tidy_folder(Manager *m) {
         if (m->folder_fd < 0)
                 return;
         for (size_t i = 0; i < m->n_devices; i++)
-                if (wants_file(m->devices[i]))
+                if (m->devices[i]->update && update_wants_folder(m->devices[i]->update))
                         return;
-        manager_drop_folder(m);
+        m->folder_fd = close_fd(m->folder_fd);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests: what people ask of a device. Each either is accepted (OUTCOME_DONE) or refused with
  * its sentence; nothing is half done. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 
@@ -29,16 +30,30 @@ static Outcome refuse_version(const char *version, Why *w) {
                         VERSION_MAX);
 }
 
-static Outcome busy(const Device *d, Why *w) {
-        return refuse(w, OUTCOME_BUSY, "%s is busy: %s %s", device_id(d),
-                        update_kind_to_string(d->update->kind),
-                        update_state_to_string(d->update->state));
+static Outcome refuse_held(const Device *d, Why *w) {
+        return refuse(w, OUTCOME_WAIT_HOLD, "%s is on hold: rekindlectl unhold %s", device_id(d),
+                        device_id(d));
 }
 
-/* An open update that still waits before its first erase gives way to what a person asks for. */
-static bool gives_way(const Device *d) {
+static Outcome busy(const Device *d, Why *w) {
+        const Update *u = d->update;
+        const char *version = update_version(u);
+        bool untouched = update_is_untouched(u) && u->state != UPDATE_REPORTING;
+
+        return refuse(w, OUTCOME_BUSY, "%s is busy: %s%s%s, %s%s%s", device_id(d),
+                        update_kind_to_string(u->kind), *version ? " to " : "", version,
+                        update_state_to_string(u->state), untouched ? "; rekindlectl cancel " : "",
+                        untouched ? device_id(d) : "");
+}
+
+/* An open update that still waits before its first erase gives way to what a person asks for, and
+ * to a person who brings a folder also while the file is fetched. What was chosen by name does
+ * not. */
+static bool gives_way(const Device *d, int folder_fd) {
         const Update *u = d->update;
 
+        if (folder_fd >= 0 && update_is_fetching(u))
+                return !u->by_name;
         return !u->entering &&
                (u->state == UPDATE_STRANDED ||
                                (u->state == UPDATE_WAITING && update_is_untouched(u) &&
@@ -107,31 +122,28 @@ static bool is_acceptable(Outcome o) {
         return o == OUTCOME_DONE || outcome_info(o)->class == OUTCOME_CLASS_WAIT;
 }
 
-Outcome device_request_update(Device *d, const char *version, Why *w) {
+/* What was chosen by name lacks its file; and nothing else is named now. */
+static bool is_for_choice(const Device *d, const char *version) {
+        const Update *u = d->update;
+
+        return u && u->kind == UPDATE_UPGRADE && u->by_name && update_is_fetching(u) &&
+               (!version || version_compare(version, u->candidate->version) == 0);
+}
+
+static Outcome begin_upgrade(Device *d, const char *version, int folder_fd, Why *w) {
         const Release *release = NULL;
         Update *u;
         Outcome o;
 
-        if (d->record->identity_changed)
-                return refuse(w, OUTCOME_IDENTITY_CHANGED, "%s %s: rekindlectl accept %s",
-                                record_is_claimed_twice(d->record)
-                                                ? "two units say that they are"
-                                                : "another unit answers in place of",
-                                device_id(d), device_id(d));
-        if (!d->record->model[0])
-                return refuse(w, OUTCOME_WAIT_DEVICE,
-                                "%s was never seen: nobody knows what fits it", device_id(d));
-        if (d->update && !gives_way(d))
-                return busy(d, w);
         o = pick(d, version, &release, w);
         if (!is_acceptable(o) || !release)
                 return o;
         if (d->record->hold)
-                return refuse(w, OUTCOME_WAIT_HOLD, "%s is on hold: rekindlectl unhold %s",
-                                device_id(d), device_id(d));
+                return refuse_held(d, w);
         d->update = update_free(d->update);
         if (update_new(d, UPDATE_UPGRADE, UPDATE_DOWNLOADING, release, &u) < 0)
                 return refuse(w, OUTCOME_INTERNAL, "not enough memory");
+        u->folder_fd = folder_fd;
         u->by_name = version != NULL;
         u->by_request = true;
         if (version)
@@ -145,28 +157,37 @@ Outcome device_request_update(Device *d, const char *version, Why *w) {
         return OUTCOME_DONE;
 }
 
-/* The folder may hold the very file that an update waits for. */
-static bool waits_for_file(const Device *d, const char *version) {
-        const Update *u = d->update;
+Outcome device_request_update_from(Device *d, const char *version, int folder_fd, Why *w) {
+        _cleanup_close_ int fd = -1;
+        Outcome o;
 
-        return u && !u->entering && u->kind == UPDATE_UPGRADE && u->state == UPDATE_WAITING &&
-               u->wait == OUTCOME_WAIT_SERVER &&
-               (!version || version_compare(version, u->candidate->version) == 0);
+        if (d->record->identity_changed)
+                return refuse(w, OUTCOME_IDENTITY_CHANGED, "%s %s: rekindlectl accept %s",
+                                record_is_claimed_twice(d->record)
+                                                ? "two units say that they are"
+                                                : "another unit answers in place of",
+                                device_id(d), device_id(d));
+        if (!d->record->model[0])
+                return refuse(w, OUTCOME_WAIT_DEVICE,
+                                "%s was never seen: nobody knows what fits it", device_id(d));
+        fd = folder_fd < 0 ? -1 : fcntl(folder_fd, F_DUPFD_CLOEXEC, 3);
+        if (folder_fd >= 0 && fd < 0)
+                return refuse(w, OUTCOME_INTERNAL, "the folder cannot be kept: %s",
+                                strerror(errno));
+        if (fd >= 0 && !d->record->hold && is_for_choice(d, version)) {
+                update_fetch(d->update, TAKE_FD(fd));
+                return OUTCOME_DONE;
+        }
+        if (d->update && !gives_way(d, fd))
+                return busy(d, w);
+        o = begin_upgrade(d, version, fd, w);
+        if (o == OUTCOME_DONE)
+                (void)TAKE_FD(fd);
+        return o;
 }
 
-Outcome device_request_update_from(Device *d, const char *version, int folder_fd, Why *w) {
-        Outcome o = OUTCOME_DONE;
-
-        if (folder_fd < 0)
-                return device_request_update(d, version, w);
-        if (manager_offer_folder(d->manager, folder_fd) < 0)
-                return refuse(w, OUTCOME_INTERNAL, "too many files are open");
-        if (waits_for_file(d, version))
-                update_wake(d->update);
-        else
-                o = device_request_update(d, version, w);
-        manager_consider(d->manager); /* lets go of a folder that is of no use */
-        return o;
+Outcome device_request_update(Device *d, const char *version, Why *w) {
+        return device_request_update_from(d, version, -1, w);
 }
 
 Outcome device_request_restore(Device *d, Why *w) {
@@ -183,14 +204,13 @@ Outcome device_request_restore(Device *d, Why *w) {
                 stranded_wake(d->update);
                 return OUTCOME_DONE;
         }
-        if (d->update && !gives_way(d))
+        if (d->update && !gives_way(d, -1))
                 return busy(d, w);
         if ((!r->backup.known || !store_has(d->manager->store, &r->backup.digest)) &&
                         (!r->previous.known || !store_has(d->manager->store, &r->previous.digest)))
                 return refuse(w, OUTCOME_NO_BACKUP, "nothing is kept for %s", device_id(d));
         if (r->hold)
-                return refuse(w, OUTCOME_WAIT_HOLD, "%s is on hold: rekindlectl unhold %s",
-                                device_id(d), device_id(d));
+                return refuse_held(d, w);
         d->update = update_free(d->update);
         if (update_new(d, UPDATE_RESTORE, UPDATE_RESTORING, NULL, &u) < 0)
                 return refuse(w, OUTCOME_INTERNAL, "not enough memory");
@@ -330,8 +350,7 @@ Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w) {
         if (fd >= 0)
                 return declare(d, fd, version, w);
         if (r->hold)
-                return refuse(w, OUTCOME_WAIT_HOLD, "%s is on hold: rekindlectl unhold %s",
-                                device_id(d), device_id(d));
+                return refuse_held(d, w);
         if (!d->present)
                 return refuse(w, OUTCOME_WAIT_DEVICE, "%s does not answer", device_id(d));
         if (sha256_is_zero(&d->identity.digest) || d->identity.in_bootloader)

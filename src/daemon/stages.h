@@ -19,6 +19,16 @@ void waiting_start(Update *u);
 void reporting_start(Update *u);
 
 Download *download_free(Download *d); /* NULL does nothing; keeps the part file */
+bool download_reads_folder(const Download *d);
+/* It is after the file of its candidate: asks for it, or waits for the server to have it. */
+bool update_is_fetching(const Update *u);
+/* Such a one begins anew, with this folder (consumed), whatever it was doing. */
+void update_fetch(Update *u, int folder_fd);
+/* It reads from a folder, or is about to look for one. */
+bool update_wants_folder(const Update *u);
+
+/* Trial of the present role's image: of its release, within the policy. */
+unsigned update_trial_seconds(const Update *u);
 
 /* A stranded device is tried again now. */
 void stranded_wake(Update *u);

@@ -140,6 +140,8 @@ void update_enter(Update *u, UpdateState state) {
                 return;
         }
         leave(u);
+        if (state != UPDATE_DOWNLOADING)
+                u->folder_fd = close_fd(u->folder_fd);
         u->resumed = false;
         u->not_before_usec = 0;
         if (state != UPDATE_WAITING && u->state != UPDATE_WAITING)
@@ -203,6 +205,28 @@ void update_wake(Update *u) {
         update_enter(u, u->resume);
 }
 
+/* The state that it is in as soon as its journal says so. */
+static UpdateState state_soon(const Update *u) {
+        return u->have_next ? u->next : u->state;
+}
+
+bool update_is_fetching(const Update *u) {
+        UpdateState s = state_soon(u);
+
+        return s == UPDATE_DOWNLOADING || (s == UPDATE_WAITING && u->wait == OUTCOME_WAIT_SERVER);
+}
+
+void update_fetch(Update *u, int folder_fd) {
+        close_fd(u->folder_fd);
+        u->folder_fd = folder_fd;
+        update_enter(u, UPDATE_DOWNLOADING);
+}
+
+bool update_wants_folder(const Update *u) {
+        return state_soon(u) == UPDATE_DOWNLOADING &&
+               (!u->download || download_reads_folder(u->download));
+}
+
 void update_drop(Update *u, const char *format, ...) {
         va_list ap;
 
@@ -262,6 +286,7 @@ int update_new(Device *d, UpdateKind kind, UpdateState first, const Release *can
                 return -ENOMEM;
         u->manager = d->manager;
         u->device = d;
+        u->folder_fd = -1;
         u->id = random_u64();
         u->kind = kind;
         u->state = first;
@@ -288,6 +313,7 @@ Update *update_free(Update *u) {
                 return NULL;
         leave(u);
         update_give_port(u);
+        close_fd(u->folder_fd);
         if (u->device->update == u)
                 u->device->update = NULL;
         journal_free(u->journal);

@@ -85,6 +85,8 @@ struct Update {
         uint32_t units_right; /* the most of the image that a push which was cut found in flash */
         unsigned writes;      /* of its result, under way */
         bool storing;         /* the store has a callback of ours */
+        int folder_fd;        /* where a person says that the candidate's file is; -1: nowhere */
+        Why folder_text;      /* why the last folder did not give it; empty: none was asked */
         ManagerPort *wanted;  /* the line that is kept open for it; NULL: none */
         unsigned pauses;      /* waits in a row, for growing pauses */
         uint64_t not_before_usec; /* WAITING, STRANDED: an answer does not count earlier */
@@ -137,8 +139,6 @@ void update_new_push(Update *u, const DriverIdentity *id);
 /* The image of the present role: what its record or candidate says. */
 const Sha256 *update_digest(const Update *u);
 const char *update_version(const Update *u);
-/* Trial of the present role's image: of its release, within the policy. */
-unsigned update_trial_seconds(const Update *u);
 /* An on-demand line is wanted for it from now on, or given back. */
 void update_want_port(Update *u);
 void update_give_port(Update *u);

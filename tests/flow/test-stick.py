@@ -61,11 +61,6 @@ def said(w):
         return log.read()
 
 
-def update_fails(w, stick):
-    """From the folder; after unhold the gateway may be trying the server by itself, and minds the folder after that."""
-    return w.ctl('--timeout', '3', 'update', 'boiler', '--from', stick.path).status == 1
-
-
 def tell(w, stick):
     w.publisher.publish('1.0.0')
     device = w.add_device('boiler')
@@ -90,8 +85,10 @@ def tell(w, stick):
     w.say('it is pulled out: what was read once is still there, the rest is not')
     stick.pull_out()
     w.ctl('unhold', 'boiler', expect=0)
-    w.wait_for('the error', lambda: update_fails(w, stick) and 'in the folder: Input/output error' in said(w))
-    state = w.wait_device('the update waits', lambda d: d['Waiting'] == 'wait-server')
+    w.ctl('--timeout', '3', 'update', 'boiler', '--from', stick.path, expect=1)
+    w.wait_for('the error', lambda: 'in the folder: Input/output error' in said(w))
+    state = w.wait_device('the update waits and says why', lambda d: d['Waiting'] == 'wait-server' and
+                          'in the folder: Input/output error; the server: ' in d['StateText'])
     w.expect('the device is not touched', device.record() == record and state['RunningVersion'] == '1.0.0')
     w.expect('nothing is kept of the image', w.received() == 0 and len(w.images()) == 1)
 
