@@ -16,6 +16,7 @@
 #define FILE_MODE  0644
 #define READ_STEP  (64 * 1024)
 #define NAME_TRIES 100
+#define NAME_STEM  100 /* so much of a name has room in that of a temporary */
 
 struct Client {
         ClientOptions options; /* borrowed texts */
@@ -270,10 +271,13 @@ static int on_target(const void *bytes, size_t n, void *userdata) {
 
 /* Nameless where that is possible. */
 static int open_file(Download *d) {
+        char stem[NAME_STEM + 1];
+
         d->fd = openat(d->folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, FILE_MODE);
         if (d->fd >= 0)
                 return 0;
-        d->fd = file_open_temporary(d->folder, d->name, FILE_MODE, &d->temporary);
+        (void)snprintf(stem, sizeof(stem), "%s", d->name);
+        d->fd = file_open_temporary(d->folder, stem, FILE_MODE, &d->temporary);
         return d->fd < 0 ? d->fd : 0;
 }
 
@@ -285,7 +289,8 @@ static int give_name(Download *d) {
         for (unsigned try = 0; try < NAME_TRIES && !d->temporary; try++) {
                 _cleanup_free_ char *name = NULL;
 
-                if (asprintf(&name, ".%s.%06u.tmp", d->name, random_u32() % 1000000U) < 0) {
+                if (asprintf(&name, ".%.*s.%06u.tmp", NAME_STEM, d->name, random_u32() % 1000000U) <
+                                0) {
                         name = NULL;
                         return -ENOMEM;
                 }
@@ -349,11 +354,36 @@ static bool is_same_folder(const Client *c, const char *folder) {
                a.st_ino == b.st_ino;
 }
 
+/* Where it goes, and under what name: known to be possible before anybody is asked. */
+static int open_place(
+                const Client *c, const char *target, const char *folder, Download *d, Why *w) {
+        long max;
+
+        d->name = name_file(target);
+        if (!d->name)
+                return why_oom(w);
+        if (is_same_folder(c, folder))
+                return why(w, -EINVAL, "--target-dir has to be another folder than --metadata-dir");
+        d->folder = open_folder(folder, w);
+        if (d->folder < 0)
+                return d->folder;
+        max = fpathconf(d->folder, _PC_NAME_MAX);
+        if (max > 0 && strlen(d->name) > (size_t)max)
+                return why(w, -ENAMETOOLONG,
+                                "%.150s takes names of %ld bytes at most, and percent-encoded this "
+                                "target's has %zu: %.50s...",
+                                folder, max, strlen(d->name), target);
+        return 0;
+}
+
 int client_download(Client *c, const char *name, const char *folder, Why *w) {
         _cleanup_(download_done) Download d = { .folder = -1, .fd = -1 };
         TufTarget target;
         int r;
 
+        r = open_place(c, name, folder, &d, w);
+        if (r < 0)
+                return r;
         if (updater_look_up(c->updater, name) < 0)
                 return why_oom(w);
         r = run(c, w);
@@ -363,13 +393,5 @@ int client_download(Client *c, const char *name, const char *folder, Why *w) {
                 (void)updater_missing(c->updater, name, w);
                 return -ENOENT;
         }
-        d.name = name_file(name);
-        if (!d.name)
-                return why_oom(w);
-        if (is_same_folder(c, folder))
-                return why(w, -EINVAL, "--target-dir has to be another folder than --metadata-dir");
-        d.folder = open_folder(folder, w);
-        if (d.folder < 0)
-                return d.folder;
         return is_there(&d, &target) ? 0 : fetch_target(c, &d, &target, w);
 }

@@ -147,6 +147,23 @@ def target_name(b, name, file):
     b.expect(b.files() == {file: b'content'}, f'it lies under {file}')
 
 
+def name_as_long_as_can_be(b):
+    name = 'x' * 255
+    publish(b, **{name: b'content'})
+    b.download(name)
+    b.expect(b.files() == {name: b'content'}, 'the file is there')
+
+
+def name_that_no_file_can_have(b, name, length):
+    """Said before anything of the target is asked for, its delegations included."""
+    publish(b, **{name: b'content'})
+    b.good()
+    b.requests.clear()
+    b.download_refused(f"{b.targets} takes names of 255 bytes at most, and percent-encoded this target's has {length}: ", name)
+    b.expect(not any(r.startswith('targets/') for r in b.requests), f'the target is asked for: {b.requests}')
+    b.expect(b.files() == {}, 'nothing is there')
+
+
 def path_that_climbs(b, name):
     """What no server can keep is not asked for."""
     publish(b, **{name: b'content'})
@@ -220,6 +237,9 @@ if __name__ == '__main__':
         *[(target_name, f'"{name}"', name, file) for name, file in (
             ('.profile', '%2Eprofile'), ('a b?c#d', 'a%20b%3Fc%23d'), ('100%', '100%25'), ('é☃', '%C3%A9%E2%98%83'),
             ('..x/y', '%2E.x%2Fy'), ('.file.abc123.tmp', '%2Efile.abc123.tmp'), ('-x', '-x'))],
+        name_as_long_as_can_be,
+        *[(name_that_no_file_can_have, f'{len(name)} characters', name, length) for name, length in (
+            ('x' * 256, 256), ('a/' * 80 + 'x', 321), ('☃' * 50, 450), ('.' + 'x' * 254, 257))],
         *[(path_that_climbs, f'"{name}"', name) for name in ('../x', '/x', 'a//x', 'a/../x', '..')],
         download_after_a_refused_refresh, target_that_cannot_be_fetched, symbolic_link_is_replaced_and_not_followed,
         leftovers_of_a_killed_client_are_swept, folders_that_are_one, help_and_version,
