@@ -84,9 +84,19 @@ typedef struct KeyVerb {
         const char *old;    /* NULL: not named */
         uint64_t threshold; /* 0: stays */
         bool as_json;
+        const char *path, *role, *name; /* the arguments; NULL: left out */
         Repo *repo;
         RootEdit edit;
+        char what[80]; /* is staged */
 } KeyVerb;
+
+/* What one verb takes, and what it does then: an exit code, or < 0 with a text. */
+typedef struct Form {
+        const char *options; /* the letters of those it knows, 'K' for those of a new key */
+        int min, max;
+        const char *arguments;
+        int (*run)(KeyVerb *k, Why *w);
+} Form;
 
 static const struct option options[] = {
         NEW_KEY_OPTIONS,
@@ -98,7 +108,6 @@ static const struct option options[] = {
         {},
 };
 
-/* Each verb takes some of the options; allowed has their letters, 'K' those of a new key. */
 static int parse_option(KeyVerb *k, int c, const char *allowed, char *argv[]) {
         int r = strchr(allowed, 'K') ? option_new_key(&k->new_key, c, optarg) : -1;
 
@@ -124,80 +133,93 @@ static int parse_option(KeyVerb *k, int c, const char *allowed, char *argv[]) {
         }
 }
 
-static int parse(KeyVerb *k, const char *allowed, int argc, char *argv[]) {
+static int parse(KeyVerb *k, const Form *form, int argc, char *argv[]) {
         int c, r;
 
         k->now = clock_now(&clock_system);
         k->new_key.secrets = &k->secrets;
         while ((c = getopt_long(argc, argv, ":", options, NULL)) >= 0) {
-                r = parse_option(k, c, allowed, argv);
+                r = parse_option(k, c, form->options, argv);
                 if (r != 0)
                         return r;
         }
-        return 0;
+        argc -= optind;
+        k->path = argv[optind];
+        k->role = argc > 1 ? argv[optind + 1] : NULL;
+        k->name = argc > 2 ? argv[optind + 2] : NULL;
+        return option_arguments(argc, argv, form->min, form->max, form->arguments);
 }
 
-static int finish(KeyVerb *k, int r, const Why *w) {
-        root_edit_done(&k->edit);
-        (void)repo_free(k->repo);
-        secrets_done(&k->secrets);
-        return r < 0 ? failed(w) : EXIT_DONE;
-}
-
-static int begin(KeyVerb *k, const char *path, const char *role, Why *w) {
+static int run(const Form *form, int argc, char *argv[]) {
+        KeyVerb k = {};
+        Why w = {};
         int r;
 
-        r = repo_open(path, &k->repo, w);
-        if (r >= 0)
-                r = root_edit_begin(&k->edit, k->repo, role, k->now, w);
-        return r;
+        r = parse(&k, form, argc, argv);
+        if (r != 0)
+                return r;
+        r = form->run(&k, &w);
+        root_edit_done(&k.edit);
+        (void)repo_free(k.repo);
+        secrets_done(&k.secrets);
+        return r < 0 ? failed(&w) : r;
 }
 
-static int add_key(KeyVerb *k, const char *name, char ret_id[static TUF_KEYID_HEX], Why *w) {
+/* Stages a change of who signs for a role; it says in k->what what is staged. */
+static int edit(KeyVerb *k, int (*change)(KeyVerb *k, Why *w), Why *w) {
+        size_t n;
+        int r;
+
+        r = repo_open(k->path, &k->repo, w);
+        if (r >= 0)
+                r = root_edit_begin(&k->edit, k->repo, k->role, k->now, w);
+        if (r >= 0)
+                r = change(k, w);
+        if (r >= 0)
+                r = root_edit_save(&k->edit, w);
+        if (r < 0)
+                return r;
+        printf("%s for %s is staged\n", k->what, k->role);
+        n = k->edit.n_signatures;
+        if (n > 0)
+                printf("the staged root changed: its %zu signature%s of before no longer count%s\n",
+                                n, n == 1 ? "" : "s", n == 1 ? "s" : "");
+        return EXIT_DONE;
+}
+
+static const char *device_of(const KeyVerb *k) {
+        return startswith(k->role, DEVICE_PREFIX) ? k->role + strlen(DEVICE_PREFIX) : NULL;
+}
+
+static int put_key(KeyVerb *k, char ret_id[static TUF_KEYID_HEX], Why *w) {
         _cleanup_json_ json_t *key = NULL;
         int r;
 
-        r = new_key_for_role(&k->new_key, k->repo->fd, k->edit.role, name, &key, w);
+        r = new_key_for_role(&k->new_key, k->repo->fd, k->edit.role, k->name, &key, w);
         if (r >= 0)
                 r = tuf_key_id(key, ret_id, w);
         return r < 0 ? r : root_edit_add(&k->edit, key, ret_id, w);
 }
 
-static void say_staged(const KeyVerb *k, const char *what, const char *id) {
-        printf("%s%s%.16s for %s is staged\n", what, *what ? " " : "", id, k->edit.role);
-        if (k->edit.n_signatures > 0)
-                printf("the staged root changed: its %zu signature%s of before no longer count%s\n",
-                                k->edit.n_signatures, k->edit.n_signatures == 1 ? "" : "s",
-                                k->edit.n_signatures == 1 ? "s" : "");
+static int add(KeyVerb *k, Why *w) {
+        char id[TUF_KEYID_HEX];
+        int r;
+
+        r = put_key(k, id, w);
+        if (r < 0)
+                return r;
+        (void)snprintf(k->what, sizeof(k->what), "key %.16s", id);
+        return k->threshold > 0 ? root_edit_threshold(&k->edit, k->threshold, w) : 0;
+}
+
+static int run_add(KeyVerb *k, Why *w) {
+        const char *device = device_of(k);
+
+        return device ? device_key_make(k->path, device, k->name, &k->new_key) : edit(k, add, w);
 }
 
 static int key_add(int argc, char *argv[]) {
-        char id[TUF_KEYID_HEX];
-        const char *role, *name;
-        KeyVerb k = {};
-        Why w = {};
-        int r;
-
-        r = parse(&k, "KPtn", argc, argv);
-        if (r == 0)
-                r = option_arguments(argc - optind, argv, 2, 3, "DIR ROLE [KEY]");
-        if (r != 0)
-                return r;
-        role = argv[optind + 1];
-        name = argc - optind == 3 ? argv[optind + 2] : NULL;
-        if (startswith(role, DEVICE_PREFIX))
-                return device_key_make(
-                                argv[optind], role + strlen(DEVICE_PREFIX), name, &k.new_key);
-        r = begin(&k, argv[optind], role, &w);
-        if (r >= 0)
-                r = add_key(&k, name, id, &w);
-        if (r >= 0 && k.threshold > 0)
-                r = root_edit_threshold(&k.edit, k.threshold, &w);
-        if (r >= 0)
-                r = root_edit_save(&k.edit, &w);
-        if (r >= 0)
-                say_staged(&k, "key", id);
-        return finish(&k, r, &w);
+        return run(&(Form){ "KPtn", 2, 3, "DIR ROLE [KEY]", run_add }, argc, argv);
 }
 
 /* Which one a rotation takes away. */
@@ -213,107 +235,82 @@ static int find_old(const KeyVerb *k, char ret[static TUF_KEYID_HEX], Why *w) {
         return 0;
 }
 
-static int key_rotate(int argc, char *argv[]) {
+static int rotate(KeyVerb *k, Why *w) {
         char id[TUF_KEYID_HEX], old[TUF_KEYID_HEX];
-        const char *role, *name;
-        KeyVerb k = {};
-        Why w = {};
         int r;
 
-        r = parse(&k, "KPon", argc, argv);
-        if (r == 0)
-                r = option_arguments(argc - optind, argv, 2, 3, "DIR ROLE [KEY]");
-        if (r != 0)
+        r = find_old(k, old, w);
+        if (r >= 0)
+                r = put_key(k, id, w);
+        if (r < 0)
                 return r;
-        role = argv[optind + 1];
-        name = argc - optind == 3 ? argv[optind + 2] : NULL;
-        if (startswith(role, DEVICE_PREFIX))
-                return device_key_rotate(
-                                argv[optind], role + strlen(DEVICE_PREFIX), name, &k.new_key);
-        r = begin(&k, argv[optind], role, &w);
-        if (r >= 0)
-                r = find_old(&k, old, &w);
-        if (r >= 0)
-                r = add_key(&k, name, id, &w);
-        if (r >= 0)
-                r = root_edit_remove(&k.edit, old, &w);
-        if (r >= 0)
-                r = root_edit_save(&k.edit, &w);
-        if (r >= 0) {
-                char what[64];
-
-                (void)snprintf(what, sizeof(what), "key %.16s in the place of", id);
-                say_staged(&k, what, old);
-        }
-        return finish(&k, r, &w);
+        (void)snprintf(k->what, sizeof(k->what), "key %.16s in the place of %.16s", id, old);
+        return root_edit_remove(&k->edit, old, w);
 }
 
-static int key_remove(int argc, char *argv[]) {
+static int run_rotate(KeyVerb *k, Why *w) {
+        const char *device = device_of(k);
+
+        return device ? device_key_rotate(k->path, device, k->name, &k->new_key)
+                      : edit(k, rotate, w);
+}
+
+static int key_rotate(int argc, char *argv[]) {
+        return run(&(Form){ "KPon", 2, 3, "DIR ROLE [KEY]", run_rotate }, argc, argv);
+}
+
+static int drop(KeyVerb *k, Why *w) {
         char id[TUF_KEYID_HEX];
-        KeyVerb k = {};
-        Why w = {};
         int r;
 
-        r = parse(&k, "n", argc, argv);
-        if (r == 0)
-                r = option_arguments(argc - optind, argv, 3, 3, "DIR ROLE KEYID");
-        if (r != 0)
+        r = root_edit_resolve(&k->edit, k->name, id, w);
+        if (r < 0)
                 return r;
-        if (startswith(argv[optind + 1], DEVICE_PREFIX))
+        (void)snprintf(k->what, sizeof(k->what), "the end of key %.16s", id);
+        return root_edit_remove(&k->edit, id, w);
+}
+
+static int run_remove(KeyVerb *k, Why *w) {
+        if (device_of(k))
                 return wrong_usage(
                                 "no list names device keys; a device trusts what is built into it. "
                                 "Delete the key's files if nobody needs them");
-        r = begin(&k, argv[optind], argv[optind + 1], &w);
-        if (r >= 0)
-                r = root_edit_resolve(&k.edit, argv[optind + 2], id, &w);
-        if (r >= 0)
-                r = root_edit_remove(&k.edit, id, &w);
-        if (r >= 0)
-                r = root_edit_save(&k.edit, &w);
-        if (r >= 0)
-                say_staged(&k, "the end of key", id);
-        return finish(&k, r, &w);
+        return edit(k, drop, w);
+}
+
+static int key_remove(int argc, char *argv[]) {
+        return run(&(Form){ "n", 3, 3, "DIR ROLE KEYID", run_remove }, argc, argv);
+}
+
+static int set_threshold(KeyVerb *k, Why *w) {
+        (void)snprintf(k->what, sizeof(k->what), "threshold %s", k->name);
+        return root_edit_threshold(&k->edit, k->threshold, w);
+}
+
+static int run_threshold(KeyVerb *k, Why *w) {
+        int r = option_number("NUMBER", k->name, 1, KEYS_PER_ROLE_MAX, &k->threshold);
+
+        return r != 0 ? r : edit(k, set_threshold, w);
 }
 
 static int key_threshold(int argc, char *argv[]) {
-        KeyVerb k = {};
-        Why w = {};
+        return run(&(Form){ "n", 3, 3, "DIR ROLE NUMBER", run_threshold }, argc, argv);
+}
+
+static int run_list(KeyVerb *k, Why *w) {
+        _cleanup_json_ json_t *list = NULL;
         int r;
 
-        r = parse(&k, "n", argc, argv);
-        if (r == 0)
-                r = option_arguments(argc - optind, argv, 3, 3, "DIR ROLE NUMBER");
-        if (r == 0)
-                r = option_number("NUMBER", argv[optind + 2], 1, KEYS_PER_ROLE_MAX, &k.threshold);
-        if (r != 0)
+        r = repo_open(k->path, &k->repo, w);
+        if (r >= 0)
+                r = key_list_get(k->repo, &list, w);
+        if (r < 0)
                 return r;
-        r = begin(&k, argv[optind], argv[optind + 1], &w);
-        if (r >= 0)
-                r = root_edit_threshold(&k.edit, k.threshold, &w);
-        if (r >= 0)
-                r = root_edit_save(&k.edit, &w);
-        if (r >= 0)
-                say_staged(&k, "threshold", argv[optind + 2]);
-        return finish(&k, r, &w);
+        return k->as_json ? print_json(list, w) : key_list_print(list, w);
 }
 
 static int key_list(int argc, char *argv[]) {
-        _cleanup_json_ json_t *list = NULL;
-        KeyVerb k = {};
-        Why w = {};
-        int r;
-
-        r = parse(&k, "j", argc, argv);
-        if (r == 0)
-                r = option_arguments(argc - optind, argv, 1, 1, "DIR");
-        if (r != 0)
-                return r;
-        r = repo_open(argv[optind], &k.repo, &w);
-        if (r >= 0)
-                r = key_list_get(k.repo, &list, &w);
-        if (r >= 0)
-                r = k.as_json ? print_json(list, &w) : key_list_print(list, &w);
-        return finish(&k, r, &w);
+        return run(&(Form){ "j", 1, 1, "DIR", run_list }, argc, argv);
 }
 
 /* "bob.pem" → "bob.pub.pem". */
@@ -327,34 +324,24 @@ static char *public_name(const char *path) {
         return name;
 }
 
-static int make_new(KeyVerb *k, const char *path, Why *w) {
+static int run_new(KeyVerb *k, Why *w) {
         _cleanup_(private_key_freep) PrivateKey *key = NULL;
-        _cleanup_free_ char *public = public_name(path);
+        _cleanup_free_ char *public = public_name(k->path);
         char id[TUF_KEYID_HEX];
         int r;
 
         if (!public)
                 return why_oom(w);
-        r = new_key_pair(&k->new_key, AT_FDCWD, path, public, &key, w);
+        r = new_key_pair(&k->new_key, AT_FDCWD, k->path, public, &key, w);
         if (r >= 0)
                 r = private_key_id(key, id, w);
         if (r >= 0)
-                printf("%s\n%s\nkey %.16s\n", path, public, id);
+                printf("%s\n%s\nkey %.16s\n", k->path, public, id);
         return r;
 }
 
 static int key_new(int argc, char *argv[]) {
-        KeyVerb k = {};
-        Why w = {};
-        int r;
-
-        r = parse(&k, "KP", argc, argv);
-        if (r == 0)
-                r = option_arguments(argc - optind, argv, 1, 1, "FILE");
-        if (r != 0)
-                return r;
-        r = make_new(&k, argv[optind], &w);
-        return finish(&k, r, &w);
+        return run(&(Form){ "KP", 1, 1, "FILE", run_new }, argc, argv);
 }
 
 int verb_key(int argc, char *argv[]) {

@@ -47,6 +47,8 @@ typedef struct SignVerb {
         Keyring ring;
         Publish publish;
         Request request;
+        const char *path, *file; /* the arguments; file: NULL where there is one */
+        bool is_folder;          /* path is the publisher's folder, else a request */
 } SignVerb;
 
 static const struct option options[] = {
@@ -75,63 +77,71 @@ static int parse(SignVerb *v, int n, const char *names, int argc, char *argv[]) 
                 if (r != 0)
                         return r;
         }
+        v->path = argv[optind];
+        v->file = argc - optind > 1 ? argv[optind + 1] : NULL;
         return option_arguments(argc - optind, argv, n, n, names);
 }
 
-static int finish(SignVerb *v, int r, const Why *w) {
-        request_done(&v->request);
-        publish_done(&v->publish);
-        keyring_done(&v->ring);
-        return r < 0 ? failed(w) : EXIT_DONE;
-}
-
-static int open_repo(SignVerb *v, const char *path, Why *w) {
+static int run(int n, const char *names, int (*func)(SignVerb *v, Why *w), int argc, char *argv[]) {
+        SignVerb v = {};
+        Why w = {};
         int r;
 
-        r = repo_open(path, &v->publish.repo, w);
+        r = parse(&v, n, names, argc, argv);
+        if (r != 0)
+                return r;
+        r = func(&v, &w);
+        request_done(&v.request);
+        publish_done(&v.publish);
+        keyring_done(&v.ring);
+        return r < 0 ? failed(&w) : EXIT_DONE;
+}
+
+static int open_repo(SignVerb *v, Why *w) {
+        int r;
+
+        r = repo_open(v->path, &v->publish.repo, w);
         if (r >= 0)
                 v->ring.repo_fd = v->publish.repo->fd;
         return r;
 }
 
-static int load_staged(SignVerb *v, const char *path, Why *w) {
+static int load_staged(SignVerb *v, Why *w) {
         int r;
 
-        r = open_repo(v, path, w);
+        r = open_repo(v, w);
         return r < 0 ? r : request_from_repo(&v->request, &v->publish, v->role, w);
 }
 
 /* A folder is the publisher's, everything else a file. */
-static int load_either(SignVerb *v, const char *path, bool *ret_is_folder, Why *w) {
+static int load_either(SignVerb *v, Why *w) {
         struct stat st;
 
-        if (stat(path, &st) < 0)
-                return why(w, -errno, "%s: %s", path, strerror(errno));
-        *ret_is_folder = S_ISDIR(st.st_mode);
-        return *ret_is_folder ? load_staged(v, path, w) : request_from_file(&v->request, path, w);
+        if (stat(v->path, &st) < 0)
+                return why(w, -errno, "%s: %s", v->path, strerror(errno));
+        v->is_folder = S_ISDIR(st.st_mode);
+        return v->is_folder ? load_staged(v, w) : request_from_file(&v->request, v->path, w);
+}
+
+static int show(SignVerb *v, Why *w) {
+        int r;
+
+        r = load_either(v, w);
+        if (r >= 0)
+                request_print(&v->request, stdout);
+        return r;
 }
 
 static int sign_show(int argc, char *argv[]) {
-        SignVerb v = {};
-        bool is_folder;
-        Why w = {};
-        int r;
-
-        r = parse(&v, 1, "DIR or FILE", argc, argv);
-        if (r != 0)
-                return r;
-        r = load_either(&v, argv[optind], &is_folder, &w);
-        if (r >= 0)
-                request_print(&v.request, stdout);
-        return finish(&v, r, &w);
+        return run(1, "DIR or FILE", show, argc, argv);
 }
 
 /* Keys that were named sign in any case, others as long as signatures are missing. */
-static int sign(SignVerb *v, bool is_folder, Why *w) {
+static int add_signatures(SignVerb *v, Why *w) {
         size_t before = json_array_size(v->request.signing.signatures), n;
         int r;
 
-        if (!is_folder && v->ring.n_names + v->ring.n_folders == 0)
+        if (!v->is_folder && v->ring.n_names + v->ring.n_folders == 0)
                 return why(w, -EINVAL,
                                 "name the key with --key, or the folder that has it with --keys");
         r = signing_sign_named(&v->request.signing, &v->ring, w);
@@ -149,87 +159,81 @@ static int sign(SignVerb *v, bool is_folder, Why *w) {
         return 0;
 }
 
-static int sign_sign(int argc, char *argv[]) {
-        const char *path;
-        SignVerb v = {};
-        bool is_folder;
-        Why w = {};
+static int sign(SignVerb *v, Why *w) {
         int r;
 
-        r = parse(&v, 1, "DIR or FILE", argc, argv);
-        if (r != 0)
-                return r;
-        path = argv[optind];
-        r = load_either(&v, path, &is_folder, &w);
+        r = load_either(v, w);
         if (r >= 0)
-                r = sign(&v, is_folder, &w);
+                r = add_signatures(v, w);
         if (r >= 0)
-                r = is_folder ? request_save_to_repo(&v.request, v.publish.repo, &w)
-                              : request_save_to_file(&v.request, path, &w);
+                r = v->is_folder ? request_save_to_repo(&v->request, v->publish.repo, w)
+                                 : request_save_to_file(&v->request, v->path, w);
         if (r >= 0)
-                request_print(&v.request, stdout);
-        return finish(&v, r, &w);
+                request_print(&v->request, stdout);
+        return r;
+}
+
+static int sign_sign(int argc, char *argv[]) {
+        return run(1, "DIR or FILE", sign, argc, argv);
+}
+
+static int export(SignVerb *v, Why *w) {
+        int r;
+
+        r = load_staged(v, w);
+        if (r >= 0 && v->request.is_new) /* so that the signatures find the same bytes */
+                r = request_save_to_repo(&v->request, v->publish.repo, w);
+        if (r >= 0)
+                r = request_save_to_file(&v->request, v->file, w);
+        if (r >= 0)
+                request_print(&v->request, stdout);
+        return r;
 }
 
 static int sign_export(int argc, char *argv[]) {
-        SignVerb v = {};
-        Why w = {};
-        int r;
-
-        r = parse(&v, 2, "DIR FILE", argc, argv);
-        if (r != 0)
-                return r;
-        r = load_staged(&v, argv[optind], &w);
-        if (r >= 0 && v.request.is_new) /* so that the signatures find the same bytes */
-                r = request_save_to_repo(&v.request, v.publish.repo, &w);
-        if (r >= 0)
-                r = request_save_to_file(&v.request, argv[optind + 1], &w);
-        if (r >= 0)
-                request_print(&v.request, stdout);
-        return finish(&v, r, &w);
+        return run(2, "DIR FILE", export, argc, argv);
 }
 
-static int import(SignVerb *v, const char *path, Why *w) {
+static int take_signatures(SignVerb *v, Why *w) {
         Request file = {};
         int r;
 
-        r = request_from_file(&file, path, w);
+        r = request_from_file(&file, v->file, w);
         if (r >= 0 && !streq(file.role, v->role))
-                r = why(w, -EINVAL, "%s: is a request for %s, not for %s", path, file.role,
+                r = why(w, -EINVAL, "%s: is a request for %s, not for %s", v->file, file.role,
                                 v->role);
         if (r >= 0 && !json_equal(file.signing.content, v->request.signing.content))
                 r = why(w, -EBADMSG,
                                 "%s: is about another %s than the one that is staged, which changed "
                                 "since; export it again",
-                                path, v->role);
+                                v->file, v->role);
         if (r >= 0)
                 r = signing_take(&v->request.signing, file.signing.signatures, w);
         if (r == 0)
                 (void)fprintf(stderr, "rekindle-repo: warning: %s: brings no new signature\n",
-                                path);
+                                v->file);
         request_done(&file);
         return r;
 }
 
-static int sign_import(int argc, char *argv[]) {
-        SignVerb v = {};
-        Why w = {};
+static int import(SignVerb *v, Why *w) {
         int r;
 
-        r = parse(&v, 2, "DIR FILE", argc, argv);
-        if (r != 0)
-                return r;
-        r = load_staged(&v, argv[optind], &w);
+        r = load_staged(v, w);
         if (r >= 0)
-                r = import(&v, argv[optind + 1], &w);
+                r = take_signatures(v, w);
         if (r >= 0)
-                r = request_save_to_repo(&v.request, v.publish.repo, &w);
+                r = request_save_to_repo(&v->request, v->publish.repo, w);
         if (r >= 0)
-                request_print_state(&v.request, stdout);
-        return finish(&v, r, &w);
+                request_print_state(&v->request, stdout);
+        return r;
 }
 
-static int renew(SignVerb *v, Why *w) {
+static int sign_import(int argc, char *argv[]) {
+        return run(2, "DIR FILE", import, argc, argv);
+}
+
+static int stage_renewed(SignVerb *v, Why *w) {
         const Repo *repo = v->publish.repo;
         _cleanup_json_ json_t *content = NULL, *document = NULL;
         int r;
@@ -243,38 +247,35 @@ static int renew(SignVerb *v, Why *w) {
                                                         json_object_get(content, "version")),
                                         v->publish.now + (int64_t)repo->expires_in[TUF_ROOT]),
                         "signatures");
-        r = document ? stage_save_next(repo, "root", document, w) : why_oom(w);
-        return r < 0 ? r : request_from_repo(&v->request, &v->publish, "root", w);
+        return document ? stage_save_next(repo, "root", document, w) : why_oom(w);
+}
+
+static int renew(SignVerb *v, Why *w) {
+        int r;
+
+        r = open_repo(v, w);
+        if (r >= 0)
+                r = stage_renewed(v, w);
+        if (r >= 0)
+                r = request_from_repo(&v->request, &v->publish, "root", w);
+        if (r >= 0)
+                request_print(&v->request, stdout);
+        return r;
 }
 
 static int sign_renew(int argc, char *argv[]) {
-        SignVerb v = {};
-        Why w = {};
+        return run(1, "DIR", renew, argc, argv);
+}
+
+static int drop(SignVerb *v, Why *w) {
         int r;
 
-        r = parse(&v, 1, "DIR", argc, argv);
-        if (r != 0)
-                return r;
-        r = open_repo(&v, argv[optind], &w);
-        if (r >= 0)
-                r = renew(&v, &w);
-        if (r >= 0)
-                request_print(&v.request, stdout);
-        return finish(&v, r, &w);
+        r = open_repo(v, w);
+        return r < 0 ? r : stage_drop_next(v->publish.repo, v->role, w);
 }
 
 static int sign_drop(int argc, char *argv[]) {
-        SignVerb v = {};
-        Why w = {};
-        int r;
-
-        r = parse(&v, 1, "DIR", argc, argv);
-        if (r != 0)
-                return r;
-        r = open_repo(&v, argv[optind], &w);
-        if (r >= 0)
-                r = stage_drop_next(v.publish.repo, v.role, &w);
-        return finish(&v, r, &w);
+        return run(1, "DIR", drop, argc, argv);
 }
 
 int verb_root(int argc, char *argv[]) {
