@@ -8,8 +8,10 @@
 #include "basic/log.h"
 #include "daemon/ask.h"
 #include "daemon/stages.h"
+#include "proto/numbers.h"
 
 #define STALLS_MAX 3
+#define ANEW_MAX   2
 
 static void validated(Update *u, const Verdict *verdict, const DriverIdentity *id) {
         const OutcomeInfo *info = outcome_info(verdict->outcome);
@@ -123,6 +125,21 @@ static void push_broken(Update *u, const DriverResult *result) {
         update_wait(u, UPDATE_PUSHING, OUTCOME_WAIT_DEVICE, "%s", result->why.text);
 }
 
+/* What the device has noted of this push keeps it from going on, such as a mark that it read wrongly
+ * once. A push with an id of its own has nothing to do with that; a restore takes one anyway. */
+static bool push_anew(Update *u, const DriverResult *result) {
+        if (u->role != ROLE_CANDIDATE || result->code != DRIVER_E_STATE ||
+                        result->device_code != RKD_BAD_STATE || !result->has_identity ||
+                        u->tries[ROLE_CANDIDATE] >= ANEW_MAX)
+                return false;
+        u->tries[ROLE_CANDIDATE]++;
+        (void)log_full(LOG_WARNING, device_id(u->device), 0, "pushed with a new id: %s",
+                        result->why.text);
+        update_new_push(u, &result->identity);
+        update_enter(u, UPDATE_PUSHING);
+        return true;
+}
+
 static void on_pushed(Update *u, const DriverResult *result) {
         if (result->erased)
                 device_count_erase(u->device);
@@ -130,6 +147,8 @@ static void on_pushed(Update *u, const DriverResult *result) {
                 (void)update_parked(u, result);
                 return;
         }
+        if (push_anew(u, result))
+                return;
         switch (result->code) {
         case DRIVER_OK:
                 u->stalls = 0;

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "proto/numbers.h"
 #include "update-fixture.h"
 
 static void assert_runs(World *w, Program p) {
@@ -157,6 +158,45 @@ static void what_the_device_does_not_take_is_passed_over(void **state) {
         assert_runs(w, PROGRAM_CANDIDATE);
 }
 
+/* It has noted something of the push that keeps it from going on, such as a mark that it read
+ * wrongly: with another id it does. */
+static void a_push_that_the_device_cannot_go_on_with_is_begun_anew(void **state) {
+        const Script refuses = { .op = DRIVER_PUSH,
+                .code = DRIVER_E_STATE,
+                .device_code = RKD_BAD_STATE,
+                .heard = true };
+        World *w = *state;
+        uint64_t first;
+
+        world_turns(w, 20);
+        unit_script(&w->unit, &refuses);
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_state(w, UPDATE_PUSHING);
+        first = w->device->update->push_id;
+        world_until_over(w);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 2);
+        assert_true(w->unit.id.push_id != first);
+        assert_int_equal(w->device->record->push_id, w->unit.id.push_id);
+        assert_runs(w, PROGRAM_CANDIDATE);
+}
+
+static void a_device_that_refuses_every_push_is_left_alone(void **state) {
+        const Script refuses = { .op = DRIVER_PUSH,
+                .code = DRIVER_E_STATE,
+                .device_code = RKD_BAD_STATE,
+                .heard = true,
+                .times = 3 };
+        World *w = *state;
+
+        world_turns(w, 20);
+        unit_script(&w->unit, &refuses);
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_over(w);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 3);
+        assert_int_equal(world_results(w, OUTCOME_DEVICE_REFUSED), 1);
+        assert_runs(w, PROGRAM_BACKUP);
+}
+
 /* The record was lost, the image was not; neither server nor device can give it. */
 static void what_runs_is_adopted_from_the_store(void **state) {
         World *w = *state;
@@ -178,6 +218,8 @@ int main(void) {
                 TEST(a_stranded_device_takes_what_a_person_asks_for),
                 TEST(what_runs_is_adopted_from_the_store),
                 TEST(what_the_device_does_not_take_is_passed_over),
+                TEST(a_push_that_the_device_cannot_go_on_with_is_begun_anew),
+                TEST(a_device_that_refuses_every_push_is_left_alone),
                 TEST(a_device_that_forgets_its_push_is_not_pushed_to_for_ever),
         };
 

@@ -175,6 +175,7 @@ static int unit_start(Driver *d, const DriverRequest *request, uint64_t now_usec
                 u->result.heard = u->result.has_identity = false;
         } else if (take_script(u, request->op, &s)) {
                 u->result.code = s.code;
+                u->result.device_code = s.device_code;
                 u->result.heard = s.heard;
                 u->result.has_identity = !s.silent;
                 u->result.erased = s.erased;

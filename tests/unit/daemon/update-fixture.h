@@ -21,6 +21,7 @@ typedef enum Program {
 typedef struct Script {
         DriverOp op;
         DriverCode code;
+        uint8_t device_code;
         bool heard, erased, silent; /* silent: no identity comes with it */
         uint64_t stream_bytes;
         uint32_t units_right;

@@ -9,6 +9,11 @@
 
 #include "native-world.h"
 
+/* of the record page, see rekindle-link(7) */
+#define MARKS_AT       512
+#define MARK_BYTES     4
+#define MARK_CONFIRMED 1
+
 static NativeWorld *world;
 
 static void build(const VirtualConfig *config) {
@@ -212,6 +217,30 @@ static void foreign_push_is_refused_until_taken_over(void **state) {
         assert_code(world_push(world, 8), DRIVER_OK);
 }
 
+/* One slot of the marks was read wrongly while they were loaded. */
+static void spoil_mark(VirtualDevice *d) {
+        for (size_t i = 0; i < ELEMENTSOF(d->platform.record_pages); i++)
+                d->flash[d->platform.record_pages[i] + MARKS_AT + MARK_CONFIRMED * MARK_BYTES] = 0;
+        virtual_device_power_cycle(d);
+}
+
+static void a_push_that_the_device_cannot_go_on_with_gives_way_to_a_new_one(void **state) {
+        const DriverResult *r;
+
+        device_that_falls_silent_ends_the_push(state);
+        world->line.mute = false;
+        world->line.to_gateway.head = world->line.to_gateway.tail;
+        spoil_mark(world->device);
+        r = world_push(world, 7);
+        assert_code(r, DRIVER_E_STATE);
+        assert_int_equal(r->device_code, RKD_BAD_STATE);
+        assert_int_equal(r->identity.state, DEVICE_PUSHING);
+        assert_int_equal(r->identity.push_id, 7);
+        world->request.take_over = true;
+        assert_code(world_push(world, 8), DRIVER_OK);
+        assert_true(world_flash_is_image(world));
+}
+
 static void wrong_model_is_refused_by_the_device(void **state) {
         RkdHeader header = {
                 .length = 20000, .model = rkd_text("boiler"), .version = rkd_text("1")
@@ -411,6 +440,7 @@ int main(void) {
                 TEST(open_push_goes_on_in_a_new_exchange),
                 TEST(other_unit_gets_no_further_byte),
                 TEST(foreign_push_is_refused_until_taken_over),
+                TEST(a_push_that_the_device_cannot_go_on_with_gives_way_to_a_new_one),
                 TEST(wrong_model_is_refused_by_the_device),
                 TEST(image_beyond_the_program_space_is_refused),
                 TEST(failed_plan_is_told),
