@@ -125,8 +125,9 @@ static void push_broken(Update *u, const DriverResult *result) {
         update_wait(u, UPDATE_PUSHING, OUTCOME_WAIT_DEVICE, "%s", result->why.text);
 }
 
-/* What the device has noted of this push keeps it from going on, such as a mark that it read wrongly
- * once. A push with an id of its own has nothing to do with that; a restore takes one anyway. */
+/* What the device has noted of this push keeps it from going on, such as a mark that it read
+ * wrongly once. A push with an id of its own has nothing to do with that; a restore takes one
+ * anyway. */
 static bool push_anew(Update *u, const DriverResult *result) {
         if (u->role != ROLE_CANDIDATE || result->code != DRIVER_E_STATE ||
                         result->device_code != RKD_BAD_STATE || !result->has_identity ||
