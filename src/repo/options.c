@@ -110,6 +110,14 @@ int option_number(
                         (unsigned long long)min, (unsigned long long)max);
 }
 
+int option_name(const char *option, const char *value) {
+        if (name_is_valid(value))
+                return 0;
+        return wrong_usage("%s is \"%s\"; it has to be 1 to 64 of A-Z a-z 0-9 . _ - and not begin "
+                           "with a dot",
+                        option, value);
+}
+
 int option_type(const char *value, KeyType *ret) {
         if (key_type_from_string(value, ret) >= 0)
                 return 0;

@@ -415,19 +415,22 @@ const json_t *repo_find_target(const Repo *repo, const char *target, const char 
         return entry;
 }
 
+int repo_entry_digest(const char *target, const json_t *entry, Sha256 *ret, Why *w) {
+        json_t *hashes;
+        int r;
+
+        r = json_get_object(entry, target, "hashes", &hashes, w);
+        return r < 0 ? r : json_get_sha256(hashes, target, "sha256", ret, w);
+}
+
 static int parse_entry(const char *target, const json_t *entry, Release **ret, Why *w) {
         uint64_t length;
-        json_t *hashes;
         Sha256 digest;
         int r;
 
         r = json_get_uint(entry, target, "length", 0, INT64_MAX, &length, w);
-        if (r < 0)
-                return r;
-        r = json_get_object(entry, target, "hashes", &hashes, w);
-        if (r < 0)
-                return r;
-        r = json_get_sha256(hashes, target, "sha256", &digest, w);
+        if (r >= 0)
+                r = repo_entry_digest(target, entry, &digest, w);
         if (r < 0)
                 return r;
         r = release_parse(target, length, &digest, json_object_get(entry, "custom"), ret, w);
@@ -480,15 +483,11 @@ int repo_foreach_release(const Repo *repo, RepoReleaseFunc func, void *userdata,
 int repo_public_path(const char *target, const json_t *entry, char **ret, Why *w) {
         const char *slash = strrchr(target, '/');
         char hex[SHA256_HEX];
-        json_t *hashes;
         Sha256 digest;
         int r;
 
         assert(target && entry && ret);
-        r = json_get_object(entry, target, "hashes", &hashes, w);
-        if (r < 0)
-                return r;
-        r = json_get_sha256(hashes, target, "sha256", &digest, w);
+        r = repo_entry_digest(target, entry, &digest, w);
         if (r < 0)
                 return r;
         sha256_to_hex(&digest, hex);

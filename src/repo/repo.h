@@ -70,6 +70,8 @@ int repo_foreach_release(const Repo *repo, RepoReleaseFunc func, void *userdata,
 TufSigners root_signers(const json_t *root, TufRole role);
 TufSigners team_signers(const char *name, const json_t *entry);
 
+/* The SHA-256 that a target entry promises. */
+int repo_entry_digest(const char *target, const json_t *entry, Sha256 *ret, Why *w);
 /* "public/targets/MODEL/VERSION/SHA256.FILE" of a target entry. New string. */
 int repo_public_path(const char *target, const json_t *entry, char **ret, Why *w);
 

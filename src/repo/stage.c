@@ -105,14 +105,11 @@ int stage_save(const Repo *repo, Why *w) {
 int stage_path(const char *target, const json_t *entry, char **ret, Why *w) {
         const char *slash = strrchr(target, '/');
         char hex[SHA256_HEX];
-        json_t *hashes;
         Sha256 digest;
         int r;
 
         assert(target && entry && ret);
-        r = json_get_object(entry, target, "hashes", &hashes, w);
-        if (r >= 0)
-                r = json_get_sha256(hashes, target, "sha256", &digest, w);
+        r = repo_entry_digest(target, entry, &digest, w);
         if (r < 0)
                 return r;
         sha256_to_hex(&digest, hex);

@@ -75,14 +75,6 @@ static const struct option options[] = {
 };
 
 /* Of one option at a time; how they fit together is judged by release_parse(). */
-static int check_name(const char *option, const char *value) {
-        if (name_is_valid(value))
-                return 0;
-        return wrong_usage("%s is \"%s\"; it has to be 1 to 64 of A-Z a-z 0-9 . _ - and not begin "
-                           "with a dot",
-                        option, value);
-}
-
 static int check_version(const char *option, const char *value) {
         if (version_is_valid(value))
                 return 0;
@@ -94,7 +86,7 @@ static int check_version(const char *option, const char *value) {
 static int option_hardware(Add *a, char *value) {
         if (a->n_hardware == RELEASE_HARDWARE_MAX)
                 return wrong_usage("--hardware can be given %d times", RELEASE_HARDWARE_MAX);
-        if (check_name("--hardware", value) != 0)
+        if (option_name("--hardware", value) != 0)
                 return EXIT_USAGE;
         a->hardware[a->n_hardware++] = value;
         a->release.hardware = a->hardware;
@@ -109,7 +101,7 @@ static int option_requires(Add *a, char *value) {
         if (a->release.n_requires == RELEASE_REQUIRES_MAX)
                 return wrong_usage("--requires can be given %d times", RELEASE_REQUIRES_MAX);
         *sign = '\0';
-        if (check_name("--requires", value) != 0 || check_version("--requires", sign + 2) != 0)
+        if (option_name("--requires", value) != 0 || check_version("--requires", sign + 2) != 0)
                 return EXIT_USAGE;
         a->requires[a->release.n_requires++] =
                         (ReleaseRequire){ .model = value, .min_version = sign + 2 };
@@ -152,13 +144,13 @@ static int parse_option(Add *a, int c, char *argv[]) {
         switch (c) {
         case 'm':
                 a->release.model = optarg;
-                return check_name("--model", optarg);
+                return option_name("--model", optarg);
         case 'v':
                 a->release.version = optarg;
                 return check_version("--version", optarg);
         case 'f':
                 a->file_name = optarg;
-                return check_name("--file", optarg);
+                return option_name("--file", optarg);
         case 'w':
                 return option_hardware(a, optarg);
         case 'i':
@@ -169,7 +161,7 @@ static int parse_option(Add *a, int c, char *argv[]) {
                 return check_version("--floor", optarg);
         case 'c':
                 a->release.channel = optarg;
-                return check_name("--channel", optarg);
+                return option_name("--channel", optarg);
         case 'r':
                 return option_requires(a, optarg);
         case 'n':

@@ -50,12 +50,11 @@ static const struct option options[] = {
         {},
 };
 
-static int option_model(Delegate *d, const char *value) {
-        if (!name_is_valid(value))
-                return wrong_usage(
-                                "--model is \"%s\"; it has to be 1 to 64 of A-Z a-z 0-9 . _ - and not "
-                                "begin with a dot",
-                                value);
+static int take_model(Delegate *d, const char *value) {
+        int r = option_name("--model", value);
+
+        if (r != 0)
+                return r;
         if (d->n_models == TEAM_MODELS_MAX)
                 return wrong_usage("--model can be given %d times", TEAM_MODELS_MAX);
         d->models[d->n_models++] = value;
@@ -69,7 +68,7 @@ static int parse_option(Delegate *d, int c, char *argv[]) {
                 return r;
         switch (c) {
         case 'm':
-                return option_model(d, optarg);
+                return take_model(d, optarg);
         case 'k':
                 if (d->n_keys == KEYRING_NAMES_MAX)
                         return wrong_usage("--key can be given %d times", KEYRING_NAMES_MAX);
@@ -202,6 +201,14 @@ static int check_entry(const Delegate *d, Why *w) {
         return 0;
 }
 
+static int stage(const Delegate *d, const char *what, Why *w) {
+        int r = stage_save(d->repo, w);
+
+        if (r >= 0)
+                printf("%s to %s is staged\n", what, d->team);
+        return r;
+}
+
 static int extend(Delegate *d, Why *w) {
         int r;
 
@@ -222,8 +229,7 @@ static int extend(Delegate *d, Why *w) {
                 return r;
         if (json_object_set(d->repo->staged_teams, d->team, d->entry) < 0)
                 return why_oom(w);
-        printf("the delegation to %s is staged\n", d->team);
-        return stage_save(d->repo, w);
+        return stage(d, "the delegation", w);
 }
 
 static int end(Delegate *d, Why *w) {
@@ -243,8 +249,7 @@ static int end(Delegate *d, Why *w) {
                                 json_object_set(d->repo->staged, target, entry) < 0)
                         return why_oom(w);
         }
-        printf("the end of the delegation to %s is staged\n", d->team);
-        return stage_save(d->repo, w);
+        return stage(d, "the end of the delegation", w);
 }
 
 int verb_delegate(int argc, char *argv[]) {

@@ -8,14 +8,13 @@
 
 #include "basic/clock.h"
 #include "basic/file.h"
-#include "basic/names.h"
 #include "repo/exchange.h"
+#include "repo/models.h"
 #include "repo/verbs.h"
 #include "tuf/updater.h"
 
-#define MODELS_MAX 64
-#define METADATA   "metadata"
-#define FRESH      ".metadata.new"
+#define METADATA "metadata"
+#define FRESH    ".metadata.new"
 
 static const char help[] =
                 "rekindle-repo export DIR FOLDER [--model MODEL]...\n"
@@ -28,9 +27,7 @@ static const char help[] =
                 "  --help                  this text\n";
 
 typedef struct Export {
-        const char *models[MODELS_MAX];
-        size_t n_models;
-        bool is_found[MODELS_MAX];
+        Models models;
         int64_t now;
         Repo *repo;
         int fd; /* FOLDER */
@@ -50,14 +47,9 @@ static int parse(Export *e, int argc, char *argv[]) {
         while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
                 switch (c) {
                 case 'm':
-                        if (!name_is_valid(optarg))
-                                return wrong_usage(
-                                                "--model is \"%s\"; it has to be 1 to 64 of A-Z a-z "
-                                                "0-9 . _ - and not begin with a dot",
-                                                optarg);
-                        if (e->n_models == MODELS_MAX)
-                                return wrong_usage("--model can be given %d times", MODELS_MAX);
-                        e->models[e->n_models++] = optarg;
+                        r = option_model(&e->models, optarg);
+                        if (r != 0)
+                                return r;
                         break;
                 case 'n':
                         r = option_now(optarg, &e->now);
@@ -71,16 +63,6 @@ static int parse(Export *e, int argc, char *argv[]) {
                 }
         }
         return option_arguments(argc - optind, argv, 2, 2, "DIR FOLDER");
-}
-
-static bool is_wanted(Export *e, const char *target) {
-        for (size_t i = 0; i < e->n_models; i++) {
-                size_t n = strlen(e->models[i]);
-
-                if (startswith(target, e->models[i]) && target[n] == '/')
-                        return e->is_found[i] = true;
-        }
-        return e->n_models == 0;
 }
 
 /* Temporaries of an export that was cut. What cannot be removed does no harm. */
@@ -138,7 +120,7 @@ static int copy_targets(Export *e, const TufMetadata *m, Why *w) {
                 _cleanup_free_ char *path = NULL;
                 int r;
 
-                if (!is_wanted(e, target))
+                if (!models_want(&e->models, target))
                         continue;
                 r = repo_public_path(target, entry, &path, w);
                 if (r >= 0)
@@ -211,23 +193,17 @@ static int place_metadata(const Export *e, Why *w) {
         return r < 0 ? why(w, r, METADATA ": %s", strerror(-r)) : 0;
 }
 
-static int check_models(const Export *e, Why *w) {
-        for (size_t i = 0; i < e->n_models; i++)
-                if (!e->is_found[i])
-                        return why(w, -ENOENT,
-                                        "%s: has no published release; \"show\" lists what there is",
-                                        e->models[i]);
-        return 0;
-}
-
 static int copy_all(Export *e, Why *w) {
+        const char *missing;
         int r;
 
         r = copy_targets(e, e->repo->current[TUF_TARGETS], w);
         for (size_t i = 0; r >= 0 && i < e->repo->n_teams; i++)
                 r = copy_targets(e, e->repo->teams[i].current, w);
-        if (r >= 0)
-                r = check_models(e, w);
+        missing = models_missing(&e->models);
+        if (r >= 0 && missing)
+                r = why(w, -ENOENT, "%s: has no published release; \"show\" lists what there is",
+                                missing);
         if (r >= 0)
                 r = place_metadata(e, w);
         if (r < 0)

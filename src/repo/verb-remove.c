@@ -82,12 +82,7 @@ static int parse_option(Change *c, int option, const char *allowed, char *argv[]
         default:
                 exit(print_help(*allowed == 'm' ? remove_help : promote_help));
         }
-        if (name_is_valid(optarg))
-                return 0;
-        return wrong_usage(
-                        "\"%s\" cannot be the name of a %s; it has to be 1 to 64 of A-Z a-z 0-9 . _ - "
-                        "and not begin with a dot",
-                        optarg, option == 'm' ? "model" : "channel");
+        return option_name(option == 'm' ? "--model" : "--channel", optarg);
 }
 
 static int parse(Change *c, const char *allowed, int argc, char *argv[]) {

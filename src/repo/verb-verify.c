@@ -7,14 +7,13 @@
 
 #include "basic/clock.h"
 #include "basic/file.h"
-#include "basic/names.h"
 #include "image/decompress.h"
 #include "image/image.h"
+#include "repo/models.h"
 #include "repo/verbs.h"
 #include "tuf/updater.h"
 
-#define FILE_MAX   (RELEASE_IMAGE_MAX + 1024 * 1024)
-#define MODELS_MAX 64
+#define FILE_MAX (RELEASE_IMAGE_MAX + 1024 * 1024)
 
 static const char help[] =
                 "rekindle-repo verify DIR [OPTIONS]\n"
@@ -31,9 +30,7 @@ static const char help[] =
 
 typedef struct Verify {
         const char *root;
-        const char *models[MODELS_MAX];
-        size_t n_models;
-        bool is_found[MODELS_MAX];
+        Models models;
         bool as_json;
         int64_t now;
         int fd;           /* with metadata/ and targets/ */
@@ -192,16 +189,6 @@ static int check_file(const Verify *v, const TufTarget *target, const Release *r
         return check_image(release, bytes, n, w);
 }
 
-static bool is_wanted(Verify *v, const char *target) {
-        for (size_t i = 0; i < v->n_models; i++) {
-                size_t n = strlen(v->models[i]);
-
-                if (startswith(target, v->models[i]) && target[n] == '/')
-                        return v->is_found[i] = true;
-        }
-        return v->n_models == 0;
-}
-
 static int check_target(const TufTarget *target, void *userdata) {
         _cleanup_(release_freep) Release *release = NULL;
         Verify *v = userdata;
@@ -209,7 +196,7 @@ static int check_target(const TufTarget *target, void *userdata) {
         Why w = {};
         int r;
 
-        if (!is_wanted(v, target->name))
+        if (!models_want(&v->models, target->name))
                 return 0;
         r = release_parse(target->name, target->length, &target->digest, target->custom, &release,
                         &w);
@@ -256,6 +243,7 @@ static int open_folder(Verify *v, const char *path, Why *w) {
 
 static int run(Verify *v, const char *path, Why *w) {
         _cleanup_free_ char *root = NULL;
+        const char *missing;
         int r;
 
         v->releases = json_array();
@@ -275,10 +263,8 @@ static int run(Verify *v, const char *path, Why *w) {
                 return why_prefix(w, r, "%s", path);
         if (updater_foreach_target(v->updater, check_target, v) < 0)
                 return why_oom(w);
-        for (size_t i = 0; i < v->n_models; i++)
-                if (!v->is_found[i])
-                        return why(w, -ENOENT, "%s: %s: has no release here", path, v->models[i]);
-        return 0;
+        missing = models_missing(&v->models);
+        return missing ? why(w, -ENOENT, "%s: %s: has no release here", path, missing) : 0;
 }
 
 static const char *get(const json_t *o, const char *key) {
@@ -311,14 +297,9 @@ static int parse(Verify *v, int argc, char *argv[]) {
                         v->root = optarg;
                         break;
                 case 'm':
-                        if (!name_is_valid(optarg))
-                                return wrong_usage(
-                                                "--model is \"%s\"; it has to be 1 to 64 of A-Z a-z "
-                                                "0-9 . _ - and not begin with a dot",
-                                                optarg);
-                        if (v->n_models == MODELS_MAX)
-                                return wrong_usage("--model can be given %d times", MODELS_MAX);
-                        v->models[v->n_models++] = optarg;
+                        r = option_model(&v->models, optarg);
+                        if (r != 0)
+                                return r;
                         break;
                 case 'j':
                         v->as_json = true;

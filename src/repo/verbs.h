@@ -53,6 +53,8 @@ int option_now(const char *value, int64_t *ret);
 /* "ROLE=TIME" into seconds[ROLE]. */
 int option_expires_in(const char *value, uint64_t seconds[static _TUF_ROLE_MAX]);
 int option_number(const char *option, const char *value, uint64_t min, uint64_t max, uint64_t *ret);
+/* Models, channels, files: see name_is_valid(). */
+int option_name(const char *option, const char *value);
 int option_type(const char *value, KeyType *ret);
 /* Between min and max arguments from argv[optind] on. */
 int option_arguments(int argc, char *argv[], int min, int max, const char *names);
