@@ -80,6 +80,17 @@ int option_now(const char *value, int64_t *ret) {
         return 0;
 }
 
+int option_common(int c, const char *help, int64_t *now, char *argv[]) {
+        switch (c) {
+        case 'n':
+                return option_now(optarg, now);
+        case 'h':
+                exit(print_help(help));
+        default:
+                return wrong_option(c, argv);
+        }
+}
+
 int option_expires_in(const char *value, uint64_t seconds[static _TUF_ROLE_MAX]) {
         const char *equal = strchr(value, '=');
         uint64_t usec;

@@ -29,31 +29,31 @@ static const struct option options[] = {
         {},
 };
 
-static int parse(Check *check, int argc, char *argv[]) {
+static int option_within(const char *value, uint64_t *ret_seconds) {
         uint64_t usec;
+
+        if (parse_usec(value, &usec) < 0 || usec < USEC_PER_SEC ||
+                        usec / USEC_PER_SEC > UINT64_C(3153600000))
+                return wrong_usage(
+                                "--within is \"%s\"; it has to be a time like 14d, at most 100 years",
+                                value);
+        *ret_seconds = usec / USEC_PER_SEC;
+        return 0;
+}
+
+static int parse_option(Check *check, int c, char *argv[]) {
+        if (c == 'w')
+                return option_within(optarg, &check->within);
+        return option_common(c, help, &check->now, argv);
+}
+
+static int parse(Check *check, int argc, char *argv[]) {
         int c, r;
 
         while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
-                switch (c) {
-                case 'w':
-                        if (parse_usec(optarg, &usec) < 0 || usec < USEC_PER_SEC ||
-                                        usec / USEC_PER_SEC > UINT64_C(3153600000))
-                                return wrong_usage(
-                                                "--within is \"%s\"; it has to be a time like 14d, at "
-                                                "most 100 years",
-                                                optarg);
-                        check->within = usec / USEC_PER_SEC;
-                        break;
-                case 'n':
-                        r = option_now(optarg, &check->now);
-                        if (r != 0)
-                                return r;
-                        break;
-                case 'h':
-                        exit(print_help(help));
-                default:
-                        return wrong_option(c, argv);
-                }
+                r = parse_option(check, c, argv);
+                if (r != 0)
+                        return r;
         }
         return option_arguments(argc - optind, argv, 1, 1, "DIR");
 }

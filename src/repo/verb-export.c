@@ -41,26 +41,19 @@ static const struct option options[] = {
         {},
 };
 
+static int parse_option(Export *e, int c, char *argv[]) {
+        if (c == 'm')
+                return option_model(&e->models, optarg);
+        return option_common(c, help, &e->now, argv);
+}
+
 static int parse(Export *e, int argc, char *argv[]) {
         int c, r;
 
         while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
-                switch (c) {
-                case 'm':
-                        r = option_model(&e->models, optarg);
-                        if (r != 0)
-                                return r;
-                        break;
-                case 'n':
-                        r = option_now(optarg, &e->now);
-                        if (r != 0)
-                                return r;
-                        break;
-                case 'h':
-                        exit(print_help(help));
-                default:
-                        return wrong_option(c, argv);
-                }
+                r = parse_option(e, c, argv);
+                if (r != 0)
+                        return r;
         }
         return option_arguments(argc - optind, argv, 2, 2, "DIR FOLDER");
 }

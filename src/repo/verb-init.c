@@ -234,12 +234,8 @@ static int parse_option(Init *init, int c, char *argv[]) {
                 return option_number("--keep-for", optarg, 0, 36500, &init->repo.keep_days);
         case 'e':
                 return option_expires_in(optarg, init->repo.expires_in);
-        case 'n':
-                return option_now(optarg, &init->now);
-        case 'h':
-                exit(print_help(help));
         default:
-                return wrong_option(c, argv);
+                return option_common(c, help, &init->now, argv);
         }
 }
 

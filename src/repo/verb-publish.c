@@ -36,24 +36,21 @@ static const struct option options[] = {
         {},
 };
 
+static int parse_option(Publish *p, int c, char *argv[]) {
+        int r = option_keyring(p->ring, c, optarg);
+
+        if (r >= 0)
+                return r;
+        if (c == 'e')
+                return option_expires_in(optarg, p->expires_in);
+        return option_common(c, p->only_online ? refresh_help : publish_help, &p->now, argv);
+}
+
 static int parse(Publish *p, int argc, char *argv[]) {
         int c, r;
 
         while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
-                r = option_keyring(p->ring, c, optarg);
-                if (r < 0)
-                        switch (c) {
-                        case 'e':
-                                r = option_expires_in(optarg, p->expires_in);
-                                break;
-                        case 'n':
-                                r = option_now(optarg, &p->now);
-                                break;
-                        case 'h':
-                                exit(print_help(p->only_online ? refresh_help : publish_help));
-                        default:
-                                return wrong_option(c, argv);
-                        }
+                r = parse_option(p, c, argv);
                 if (r != 0)
                         return r;
         }

@@ -288,32 +288,28 @@ static void print(const Verify *v) {
         printf("%zu releases, %zu wrong\n", json_array_size(v->releases), v->n_bad);
 }
 
+static int parse_option(Verify *v, int c, char *argv[]) {
+        switch (c) {
+        case 'r':
+                v->root = optarg;
+                return 0;
+        case 'm':
+                return option_model(&v->models, optarg);
+        case 'j':
+                v->as_json = true;
+                return 0;
+        default:
+                return option_common(c, help, &v->now, argv);
+        }
+}
+
 static int parse(Verify *v, int argc, char *argv[]) {
         int c, r;
 
         while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
-                switch (c) {
-                case 'r':
-                        v->root = optarg;
-                        break;
-                case 'm':
-                        r = option_model(&v->models, optarg);
-                        if (r != 0)
-                                return r;
-                        break;
-                case 'j':
-                        v->as_json = true;
-                        break;
-                case 'n':
-                        r = option_now(optarg, &v->now);
-                        if (r != 0)
-                                return r;
-                        break;
-                case 'h':
-                        exit(print_help(help));
-                default:
-                        return wrong_option(c, argv);
-                }
+                r = parse_option(v, c, argv);
+                if (r != 0)
+                        return r;
         }
         return option_arguments(argc - optind, argv, 1, 1, "DIR");
 }

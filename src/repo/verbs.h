@@ -50,6 +50,9 @@ int print_json(const json_t *value, Why *w);
 
 /* Option values. 0, or EXIT_USAGE after saying what would be right. */
 int option_now(const char *value, int64_t *ret);
+/* The options of nearly every verb, when the option was none of its own: --now ('n') and --help
+ * ('h'), which ends the program. */
+int option_common(int c, const char *help, int64_t *now, char *argv[]);
 /* "ROLE=TIME" into seconds[ROLE]. */
 int option_expires_in(const char *value, uint64_t seconds[static _TUF_ROLE_MAX]);
 int option_number(const char *option, const char *value, uint64_t min, uint64_t max, uint64_t *ret);
