@@ -3,7 +3,6 @@
  * it. A verb has one word or two. */
 #include <ctype.h>
 #include <getopt.h>
-#include <stdarg.h>
 
 #include "basic/names.h"
 #include "build-config.h"
@@ -18,17 +17,6 @@ enum {
         OPTION_VERSION,
         OPTION_FROM,
 };
-
-int ctl_usage(const char *format, ...) {
-        va_list ap;
-
-        (void)fputs("rekindlectl: ", stderr);
-        va_start(ap, format);
-        (void)vfprintf(stderr, format, ap);
-        va_end(ap);
-        (void)fputs("\n", stderr);
-        return STATUS_USAGE;
-}
 
 static int take_option(int option, char *argv[], Ctl *c) {
         uint64_t n;

@@ -5,14 +5,27 @@
 #include "basic/names.h"
 #include "ctl/ctl.h"
 
+static void complain(const char *format, va_list ap) {
+        (void)fputs("rekindlectl: ", stderr);
+        (void)vfprintf(stderr, format, ap);
+        (void)fputs("\n", stderr);
+}
+
+int ctl_usage(const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        complain(format, ap);
+        va_end(ap);
+        return STATUS_USAGE;
+}
+
 int ctl_failed(const char *format, ...) {
         va_list ap;
 
-        (void)fputs("rekindlectl: ", stderr);
         va_start(ap, format);
-        (void)vfprintf(stderr, format, ap);
+        complain(format, ap);
         va_end(ap);
-        (void)fputs("\n", stderr);
         return STATUS_FAILED;
 }
 
