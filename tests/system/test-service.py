@@ -5,12 +5,14 @@
 import fcntl
 import glob
 import grp
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import termios
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import world as worlds  # noqa: E402  pylint: disable=wrong-import-position
@@ -23,6 +25,15 @@ DROP_IN = '''[Service]
 Environment=LD_PRELOAD=/usr/lib/rekindle-test/ptyshim.so
 DeviceAllow=char-pts rw
 '''
+
+
+# logind has no PAM module in here
+USER_MANAGER = '''[Service]
+Environment=XDG_RUNTIME_DIR=/run/user/%i
+'''
+
+PUBLISHER = 1000
+HOME = '/home/publisher'
 
 
 def install(container):
@@ -45,6 +56,7 @@ def configure(w, container, device):
     shim = glob.glob(os.path.join(worlds.BUILD, 'tests', 'lib', '*ptyshim.so'))
     container.copy(shim[0], '/usr/lib/rekindle-test/ptyshim.so')
     container.write('/etc/systemd/system/rekindled.service.d/test.conf', DROP_IN)
+    container.write('/etc/systemd/system/user@.service.d/test.conf', USER_MANAGER)
     subprocess.run(['systemctl', f'--root={container.root}', '--quiet', 'enable', 'rekindle-fetch.socket',
                     'rekindled.service'], check=True)
 
@@ -134,6 +146,59 @@ def survives(w, container, device):
     w.expect('its socket still listens', property_of(container, 'rekindle-fetch.socket', 'ActiveState') == 'active')
 
 
+class Publisher:
+    """Somebody without rights, whose own service manager renews the signatures of his folders."""
+
+    def __init__(self, container):
+        self.container = container
+        self.words = ['setpriv', f'--reuid={PUBLISHER}', f'--regid={PUBLISHER}', '--clear-groups', 'env', f'HOME={HOME}',
+                      f'XDG_RUNTIME_DIR=/run/user/{PUBLISHER}']
+        container.check('useradd', '--create-home', f'--uid={PUBLISHER}', 'publisher')
+        container.check('systemctl', 'start', f'user@{PUBLISHER}.service')
+
+    def check(self, *command):
+        return self.container.check(*self.words, *command)
+
+    def make(self, name):
+        """A repository whose timestamp has more than half of its time behind it."""
+        long_ago = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() - 30 * 3600))
+        self.check('rekindle-repo', 'init', f'{HOME}/{name}', '--expires-in', 'timestamp=2d')
+        self.check('rekindle-repo', 'publish', f'{HOME}/{name}', '--now', long_ago)
+        return f'{HOME}/{name}'
+
+    def refresh(self, path):
+        """What the timer starts; and how that ended."""
+        unit = f'rekindle-repo-refresh@{self.check("systemd-escape", "--path", path)}.service'
+        done = self.container.call(*self.words, 'systemctl', '--user', 'start', unit)
+        state = set(self.check('systemctl', '--user', 'show', '--value', '-p', 'ActiveState', '-p', 'Result', unit).split())
+        lines = self.container.check('journalctl', '-b', '--no-pager', '-o', 'cat', f'_UID={PUBLISHER}', '-t', 'rekindle-repo')
+        return done.returncode, state, lines.split('\n')[-1]
+
+
+def renews(w, container):
+    """The timer's service, started once each for a folder that is due, one whose key is away, and none."""
+    publisher = Publisher(container)
+    path = publisher.make('boilers')
+    timestamp = f'{path}/public/metadata/timestamp.json'
+    before = container.check('cat', timestamp)
+    status, state, said = publisher.refresh(path)
+    w.expect(f'it says "{said}"', (status, state, said) == (0, {'inactive', 'success'}, 'nothing expires soon'))
+    after = json.loads(container.check('cat', timestamp))['signed']
+    w.expect('the timestamp is renewed', after['version'] == json.loads(before)['signed']['version'] + 1 and
+             after['expires'] > json.loads(before)['signed']['expires'])
+    w.expect('it is the publisher\'s, and anybody can read it',
+             container.check('stat', '-c', '%a %U %G', timestamp) == '644 publisher publisher')
+    w.expect('the key is still his alone', container.check('stat', '-c', '%a %U', f'{path}/keys/timestamp.pem') == '600 publisher')
+    w.expect('gateways take it', 'boilers' not in publisher.check('rekindle-repo', 'verify', path))
+
+    path = publisher.make('locked-away')
+    publisher.check('mv', f'{path}/keys/timestamp.pem', HOME)
+    for what, folder, text in (('a key', path, 'keys/timestamp.pem: is not there'), ('the folder', f'{HOME}/nothing', 'is not there')):
+        status, state, said = publisher.refresh(folder)
+        w.expect(f'without {what} it fails: {said}', status != 0 and state == {'exit-code', 'failed'} and
+                 folder in said and text in said)
+
+
 def service(w):
     """Installed and booted in a container, 1.0.0 is provisioned and 1.1.0 confirmed by the service."""
     container = Container()
@@ -153,10 +218,11 @@ def service(w):
             main_job(w, container, device)
             asks_as_anybody(w, container)
             survives(w, container, device)
+            renews(w, container)
         except Exception:
             print(w.ctl('ports').text)
             print(container.call('journalctl', '-b', '--no-pager', '-n', '120', '-u', 'rekindled', '-u', 'rekindle-fetch*',
-                                 '-u', 'dbus').stdout)
+                                 '-u', 'dbus', '-u', 'user@*').stdout)
             raise
         status = container.call('systemctl', 'stop', 'rekindled.service')
         w.expect('the service stops cleanly', status.returncode == 0 and
