@@ -231,10 +231,11 @@ void ctl_help(const Ctl *c, FILE *f) {
                     "Shows and steers the updates of the devices behind this gateway.\n\n",
                         f);
         for (const Verb *v = verbs; v->name; v++)
-                (void)fprintf(f, "  %-14s %-24s %s\n", v->name, v->usage, v->meaning);
+                (void)fprintf(f, "  %-14s %-22s %s\n", v->name, v->usage, v->meaning);
         (void)fputs("\n"
                     "  --json              for programs: JSON instead of text\n"
                     "  --no-wait           update, restore: do not wait for the end\n"
+                    "  --from DIR          update, verify: a folder instead of the server\n"
                     "  --timeout SECONDS   give up waiting after this time\n"
                     "  --no-color          no colours\n"
                     "  --help, --version\n\n"

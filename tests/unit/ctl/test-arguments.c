@@ -141,6 +141,23 @@ static void every_verb_is_in_the_help(void **state) {
         free(text);
 }
 
+static void help_fits_a_terminal_of_80_columns(void **state) {
+        char *text = NULL, *rest;
+        size_t n = 0;
+        FILE *f = open_memstream(&text, &n);
+
+        assert_non_null(f);
+        ctl_help(&(Ctl){}, f);
+        for (const Verb *v = verbs; v->name; v++)
+                ctl_help(&(Ctl){ .verb = v }, f);
+        (void)fclose(f);
+        rest = text;
+        for (char *line; (line = strsep(&rest, "\n"));)
+                if (strlen(line) > 80)
+                        fail_msg("%s", line);
+        free(text);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(good_lines_find_their_verb),
@@ -149,6 +166,7 @@ int main(void) {
                 cmocka_unit_test(version_has_two_meanings),
                 cmocka_unit_test(help_needs_no_arguments),
                 cmocka_unit_test(every_verb_is_in_the_help),
+                cmocka_unit_test(help_fits_a_terminal_of_80_columns),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
