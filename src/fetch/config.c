@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "basic/file.h"
 #include "basic/ini.h"
@@ -16,6 +17,7 @@
 #define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[]:"
 #define KEYS_MAX        20
 #define SECRET_MAX      1024
+#define STAMP_PRIME     UINT64_C(1099511628211)
 #define PIN_LENGTH      52 /* sha256// and 32 bytes in base64 */
 #define NO_PROXY_MAX    64
 
@@ -414,11 +416,6 @@ static bool is_set(FetchConfig *config, const char *name) {
         return *(char **)member(config, key_find(name)) != NULL;
 }
 
-static bool has_token(const FetchConfig *c) {
-        return (c->client_key && fetch_config_is_token(c->client_key)) ||
-               (c->client_certificate && fetch_config_is_token(c->client_certificate));
-}
-
 /* What goes together. */
 static int check_pairs(const Reader *reader, const char *file, Why *w) {
         FetchConfig *c = reader->config;
@@ -431,7 +428,7 @@ static int check_pairs(const Reader *reader, const char *file, Why *w) {
                 if (is_set(c, pairs[i][0]) && !is_set(c, pairs[i][1]))
                         return why(w, -EINVAL, "%s:%u: %s= needs %s= beside it", file,
                                         line_of(reader, pairs[i][0]), pairs[i][0], pairs[i][1]);
-        if (c->pkcs11_module && !has_token(c))
+        if (c->pkcs11_module && !fetch_config_has_token(c))
                 return why(w, -EINVAL, "%s:%u: Pkcs11Module= needs ClientKey=pkcs11:... beside it",
                                 file, line_of(reader, "Pkcs11Module"));
         return 0;
@@ -499,6 +496,33 @@ bool fetch_config_is_token(const char *value) {
         return startswith(value, "pkcs11:");
 }
 
+bool fetch_config_has_token(const FetchConfig *config) {
+        return (config->client_key && fetch_config_is_token(config->client_key)) ||
+               (config->client_certificate && fetch_config_is_token(config->client_certificate));
+}
+
+/* Another number when a file was changed or replaced. */
+static uint64_t stamp(const FetchConfig *config) {
+        const char *const paths[] = { config->path, config->client_key_passphrase_file };
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                struct stat st = { 0 };
+
+                if (paths[i])
+                        (void)stat(paths[i], &st);
+                sum = sum * STAMP_PRIME + st.st_ino;
+                sum = sum * STAMP_PRIME + (uint64_t)st.st_size;
+                sum = sum * STAMP_PRIME + (uint64_t)st.st_mtim.tv_sec;
+                sum = sum * STAMP_PRIME + (uint64_t)st.st_mtim.tv_nsec;
+        }
+        return sum;
+}
+
+bool fetch_config_is_changed(const FetchConfig *config) {
+        return stamp(config) != config->stamp;
+}
+
 /* Secrets do not stay in memory that is given back. */
 static char *free_secret(char *secret) {
         if (secret)
@@ -531,6 +555,7 @@ void fetch_config_done(FetchConfig *config) {
         free(config->proxy_credentials_file);
         (void)free_secret(config->proxy_credentials);
         free(config->no_proxy);
+        free(config->path);
         *config = (FetchConfig){ 0 };
 }
 
@@ -561,7 +586,12 @@ int fetch_config_load(FetchConfig *config, const char *path, const FetchConfigWa
                 return why(w, r, "%s cannot be read: %s", path, strerror(-r));
         reader_init(&reader, config, warn);
         r = ini_parse(path, bytes, n, on_line, &reader, w);
-        return r < 0 ? r : check_whole(&reader, path, w);
+        if (r >= 0)
+                r = check_whole(&reader, path, w);
+        if (r >= 0 && free_and_strdup(&config->path, path) < 0)
+                r = why_oom(w);
+        config->stamp = stamp(config);
+        return r;
 }
 
 void fetch_config_describe(FILE *out) {

@@ -30,6 +30,8 @@ typedef struct FetchConfig {
         char *proxy_credentials; /* what that file holds: USER:PASSWORD; NULL: none */
         char *no_proxy;          /* as libcurl takes it: with commas between */
         uint64_t connect_usec, low_speed_usec, low_speed_bytes, idle_usec;
+        char *path;     /* where it was loaded from; NULL: nowhere */
+        uint64_t stamp; /* of that file and the one with the passphrase, at that time */
 } FetchConfig;
 
 /* Gets the sentences about keys and sections that nobody knows. */
@@ -49,8 +51,13 @@ int fetch_config_parse(FetchConfig *config, const char *file, const char *bytes,
  * takes in the secrets that have files of their own. -ENOENT: no file. */
 int fetch_config_load(FetchConfig *config, const char *path, const FetchConfigWarn *warn, Why *w);
 
+/* Other files lie now where it came from. */
+bool fetch_config_is_changed(const FetchConfig *config);
+
 /* True for the PKCS#11 URI of a key or certificate in a token, false for a path. */
 bool fetch_config_is_token(const char *value);
+/* The client's key or certificate is in one. */
+bool fetch_config_has_token(const FetchConfig *config);
 
 /* Every key: name, type, default, meaning. */
 void fetch_config_describe(FILE *out);

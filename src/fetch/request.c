@@ -264,9 +264,15 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
 
 /* --- exchanges -------------------------------------------------------------------------------- */
 
+static bool needs_token(const Request *r, const FetchTarget *target) {
+        return target->is_origin && fetch_config_has_token(r->context->config);
+}
+
 static int hop_start(Request *r, FetchTarget *target, Why *w) {
         int e, c = 0;
 
+        if (r->context->token->given_up && needs_token(r, target))
+                return why(w, -EACCES, "%s", r->context->token->text.text);
         r->redirecting = false;
         r->redirect_bytes = r->heads_bytes = 0;
         fetch_response_reset(&r->response);
@@ -325,8 +331,12 @@ void request_on_finished(CURL *easy, CURLcode code, void *userdata) {
         if (r->stopped) {
                 finish(r);
         } else if (code != CURLE_OK) {
-                e = fetch_failure(&r->hop, r->context->config, code, &w);
+                e = token_judge(r->context->token, r->context->config, code, &w);
+                if (e == 0)
+                        e = fetch_failure(&r->hop, r->context->config, code, &w);
                 fail(r, e, w.text);
+                if (r->context->token->given_up)
+                        r->context->on_token_given_up(r->context->userdata);
         } else if (r->redirecting) {
                 e = follow(r, &w);
                 if (e < 0)
@@ -338,6 +348,11 @@ void request_on_finished(CURL *easy, CURLcode code, void *userdata) {
         } else {
                 finish(r);
         }
+}
+
+void request_give_up_token(Request *r) {
+        if (r->state == REQUEST_RUNNING && !r->head_sent && needs_token(r, &r->hop.target))
+                fail(r, -EACCES, r->context->token->text.text);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */

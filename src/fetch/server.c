@@ -21,6 +21,7 @@ struct FetchServer {
         Slot slots[FETCH_CONNECTIONS_MAX];
         unsigned used;
         bool origin_asks;
+        Token token;
         sd_event_source *listener, *sweeper, *idle;
         FetchServerNoteFunc on_note;
         void *userdata;
@@ -51,6 +52,14 @@ static void on_request_end(Request *request, const char *text, void *userdata) {
                 s->on_note(text, s->userdata);
 }
 
+static void on_token_given_up(void *userdata) {
+        FetchServer *s = userdata;
+
+        for (size_t i = 0; i < ELEMENTSOF(s->slots); i++)
+                if (s->slots[i].request && !s->slots[i].ended)
+                        request_give_up_token(s->slots[i].request);
+}
+
 static int on_sweep(sd_event_source *source, void *userdata) {
         FetchServer *s = userdata;
 
@@ -64,6 +73,10 @@ static int on_sweep(sd_event_source *source, void *userdata) {
 }
 
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
+        FetchServer *s = userdata;
+
+        if (token_is_hopeless(&s->token, s->config))
+                return adjust(s);
         return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
@@ -129,7 +142,9 @@ int fetch_server_new(sd_event *event, const FetchConfig *config, int listen_fd, 
         s->context.event = event;
         s->context.config = config;
         s->context.origin_asks = &s->origin_asks;
+        s->context.token = &s->token;
         s->context.on_end = on_request_end;
+        s->context.on_token_given_up = on_token_given_up;
         s->context.userdata = s;
         r = add_sources(s, idle);
         if (r < 0)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tls-world.h"
 
@@ -106,10 +107,137 @@ static void token_that_does_not_give_its_key_is_said_so(void **state) {
                                         "Pkcs11Module="));
         tls_configure(*state, CRT "ClientKey=" TOKEN
                                   ";type=private\nClientKeyPassphraseFile=~/passphrase\n" MODULE);
-        tls_expect_failure(*state, -EACCES, TLS_TEXTS("PIN in ClientKeyPassphraseFile="));
+        tls_expect_failure(*state, -EACCES, TLS_TEXTS("PIN of ClientKeyPassphraseFile="));
         tls_configure(*state,
                         CRT "ClientKey=" TOKEN ";type=private\n" PIN "Pkcs11Module=~/ca.crt\n");
         tls_expect_failure(*state, -EACCES, TLS_TEXTS("Pkcs11Module="));
+}
+
+/* ---- a wrong PIN ---- */
+
+static char logins[120]; /* the file in which the spy counts */
+
+static unsigned count_logins(const char *answer) {
+        char line[100];
+        unsigned n = 0;
+        FILE *f = fopen(logins, "re");
+
+        while (f && fgets(line, sizeof line, f))
+                n += strstr(line, answer) != NULL;
+        if (f)
+                (void)fclose(f);
+        return n;
+}
+
+static void write_pin(const char *pin) {
+        char path[120];
+        FILE *f;
+
+        (void)snprintf(path, sizeof path, "%s/new-pin", tls_keys());
+        (void)unlink(path);
+        f = fopen(path, "we");
+        assert_non_null(f);
+        (void)fprintf(f, "%s\n", pin);
+        assert_int_equal(fclose(f), 0);
+}
+
+static void configure_spied(FetchWorld *world, const char *more) {
+        char lines[600];
+
+        (void)unlink(logins);
+        write_pin("1174");
+        (void)snprintf(lines, sizeof lines,
+                        CRT "ClientKey=" TOKEN ";type=private\nClientKeyPassphraseFile=~/new-pin\n"
+                            "Pkcs11Module=" TOKEN_SPY "\n%s",
+                        more);
+        tls_configure(world, lines);
+}
+
+static void expect_given_up(FetchWorld *world) {
+        tls_expect_failure(world, -EACCES,
+                        TLS_TEXTS("the token refuses the PIN of ClientKeyPassphraseFile=",
+                                        "/new-pin for ClientKey=pkcs11:token=rk", "PIN incorrect",
+                                        "it is not tried again"));
+}
+
+static void wrong_pin_is_tried_once(void **state) {
+        FetchWorld *world = *state;
+        FetchRequest request = {
+                .kind = FETCH_TRANSFER, .method = "GET", .url = "/who", .byte_limit = 1024
+        };
+        static Got several[4];
+
+        configure_spied(world, "");
+        for (unsigned i = 0; i < 3; i++)
+                expect_given_up(world);
+        for (size_t i = 0; i < ELEMENTSOF(several); i++)
+                (void)world_start(world, &request, several + i);
+        for (size_t i = 0; i < ELEMENTSOF(several); i++) {
+                world_run_until(world, &several[i].done);
+                assert_int_equal(several[i].error, -EACCES);
+        }
+        assert_int_equal(count_logins(""), 1);
+}
+
+static void wrong_pin_is_tried_once_by_requests_at_the_same_time(void **state) {
+        FetchWorld *world = *state;
+        FetchRequest request = {
+                .kind = FETCH_TRANSFER, .method = "GET", .url = "/who", .byte_limit = 1024
+        };
+        static Got several[4];
+
+        configure_spied(world, "");
+        for (size_t i = 0; i < ELEMENTSOF(several); i++)
+                (void)world_start(world, &request, several + i);
+        for (size_t i = 0; i < ELEMENTSOF(several); i++)
+                world_run_until(world, &several[i].done);
+        assert_int_equal(count_logins(""), 1);
+}
+
+static int on_later(sd_event_source *source, uint64_t usec, void *userdata) {
+        *(bool *)userdata = true;
+        return 0;
+}
+
+static void run_for(FetchWorld *world, uint64_t usec) {
+        bool over = false;
+
+        assert_true(sd_event_add_time_relative(world->event, NULL, CLOCK_MONOTONIC, usec, 1,
+                                    on_later, &over) >= 0);
+        world_run_until(world, &over);
+}
+
+/* Another fetcher would try the PIN again. */
+static void fetcher_that_gave_up_stays_until_its_files_change(void **state) {
+        FetchWorld *world = *state;
+
+        configure_spied(world, "IdleSec=100ms\n");
+        for (unsigned i = 0; i < 3; i++) {
+                expect_given_up(world);
+                run_for(world, 400 * USEC_PER_MSEC);
+        }
+        assert_int_equal(count_logins(""), 1);
+        write_pin("4711");
+        do {
+                run_for(world, 400 * USEC_PER_MSEC);
+                world_get(world, "/who", &got);
+        } while (got.error == -EACCES && strstr(got.text, "the token refuses"));
+        assert_int_equal(got.error, 0);
+        assert_memory_equal(got.body, "SUCCESS|", 8);
+        assert_int_equal(count_logins("login 0xa0"), 1);
+}
+
+static void token_that_is_away_is_asked_again(void **state) {
+        FetchWorld *world = *state;
+        char conf[120];
+
+        (void)snprintf(conf, sizeof conf, "%s/softhsm.conf", tls_keys());
+        assert_int_equal(setenv("SOFTHSM2_CONF", "/nonexistent", 1), 0);
+        configure_spied(world, "");
+        tls_expect_failure(world, -EACCES, TLS_TEXTS("the token does not give ClientKey="));
+        tls_expect_failure(world, -EACCES, TLS_TEXTS("the token does not give ClientKey="));
+        assert_int_equal(setenv("SOFTHSM2_CONF", conf, 1), 0);
+        assert_int_equal(count_logins(""), 0);
 }
 
 static int keys_setup(void **state) {
@@ -120,6 +248,9 @@ static int keys_setup(void **state) {
         (void)snprintf(command, sizeof command, "%s/nginx-keys.sh %s token", TESTS_LIB_DIR,
                         tls_keys());
         (void)snprintf(path, sizeof path, "%s/softhsm.conf", tls_keys());
+        (void)snprintf(logins, sizeof logins, "%s/logins", tls_keys());
+        if (setenv("TOKEN_SPY_LOG", logins, 1) < 0)
+                return -1;
         return system(command) == 0 && setenv("SOFTHSM2_CONF", path, 1) == 0 ? 0 : -1;
 }
 
@@ -134,6 +265,10 @@ int main(void) {
                 WITH_TLS(files_that_do_not_fit_are_said_so),
                 WITH_TLS(key_in_a_token_is_used),
                 WITH_TLS(token_that_does_not_give_its_key_is_said_so),
+                WITH_TLS(wrong_pin_is_tried_once),
+                WITH_TLS(wrong_pin_is_tried_once_by_requests_at_the_same_time),
+                WITH_TLS(fetcher_that_gave_up_stays_until_its_files_change),
+                WITH_TLS(token_that_is_away_is_asked_again),
         };
 
         return cmocka_run_group_tests(tests, keys_setup, tls_keys_teardown);
