@@ -309,7 +309,7 @@ class Verbs(Tests):
             self.error(self.ctl(*words, expect=2), sentence)
 
     def test_help_of_a_verb_has_its_options(self):
-        self.has(self.ctl('update', '--help').stdout, 'rekindlectl update [DEV[@VERSION]]', 'Bring one device', '--no-wait')
+        self.has(self.ctl('update', '--help').stdout, 'rekindlectl update [DEV[@VERSION]]', 'Install the newest', '--no-wait')
         self.has(self.ctl('history', '--help').stdout, '-n N')
         if '--no-wait' in self.ctl('list', '--help').stdout:
             raise Failure('list has no --no-wait')
