@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 
-from publisher import expect, tell
+from publisher import BUILD, expect, tell
 
 MODULE = '/usr/lib/softhsm/libsofthsm2.so'
 PASSPHRASE = 'correct horse'
@@ -109,10 +109,44 @@ def wrong_pin_and_unknown_key_are_told(desk):
     p256, _ = token(desk)
     desk.write('bad', b'99999999\n')
     desk.repo('init', 'boilers')
-    desk.repo('key', 'add', 'boilers', 'root', p256, '--passphrase-file', 'bad', code=1, says='no such private key can be used')
+    desk.repo('key', 'add', 'boilers', 'root', p256, '--passphrase-file', 'bad', code=1, says='the token refuses the PIN (PIN incorrect)')
     desk.repo('key', 'add', 'boilers', 'root', p256.replace('p256', 'none'), '--passphrase-file', 'pin', code=1, says='PKCS11_MODULE_PATH')
     desk.repo('key', 'add', 'boilers', 'root', p256 + '?pin-value=12345678', says='is staged')
     expect(not desk.has('boilers/stage/index.json'), 'something else was staged')
+
+
+def wrong_pin_is_tried_once(desk):
+    """Tokens lock themselves: each run tries a PIN once, whatever it has to sign and however many keys there are."""
+    p256, rsa = token(desk)
+    desk.env['PKCS11_MODULE_PATH'] = os.path.join(BUILD, 'tests', 'lib', 'token-spy.so')
+    desk.env['TOKEN_SPY_LOG'] = desk.path('logins')
+
+    def logins():
+        lines = desk.read('logins').decode().splitlines() if desk.has('logins') else []
+        desk.write('logins', b'')
+        return lines
+
+    desk.repo('init', 'boilers')
+    for name in ('bad', 'both'):
+        desk.write(name, b'99999999\n')
+    for role, uri in (('targets', rsa), ('snapshot', p256), ('timestamp', p256)):
+        desk.repo('key', 'rotate', 'boilers', role, uri, '--passphrase-file', 'pin')
+    desk.add('1.0.0')
+    logins()
+
+    def refused(*verb):
+        desk.repo(*verb, '--passphrase-file', 'bad', '--passphrase-file', 'both', code=1,
+                  says='the token refuses the PIN (PIN incorrect); it is not tried again')
+        expect(logins() == ['login 0xa0'], f'{verb}: more than one login')
+
+    keys = [word for uri in (p256, rsa) for word in ('--key', uri)]
+    refused('publish', 'boilers')
+    refused('publish', 'boilers', *keys)
+    refused('root', 'sign', 'boilers', *keys)
+    desk.publish('--passphrase-file', 'pin')
+    logins()
+    desk.now = '2030-01-20T00:00:00Z'
+    refused('refresh', 'boilers')
 
 
 def device_key_signs_from_a_token(desk):
@@ -227,6 +261,6 @@ def offline_keys_lie_apart_from_the_start(desk):
 
 
 tell(encrypted_keys_open_with_a_file_or_the_variable, passphrase_is_typed_on_the_terminal, short_passphrase_is_refused,
-     keys_in_a_token_sign, key_files_that_are_there_are_taken, wrong_pin_and_unknown_key_are_told, device_key_signs_from_a_token, device_key_is_rotated,
+     keys_in_a_token_sign, key_files_that_are_there_are_taken, wrong_pin_and_unknown_key_are_told, wrong_pin_is_tried_once, device_key_signs_from_a_token, device_key_is_rotated,
      cut_rotation_of_a_device_key_is_ended, encrypted_device_key_signs, p256_files_sign_metadata,
      other_kinds_of_keys_are_refused, folder_of_keys_may_have_any_name, offline_keys_lie_apart_from_the_start)
