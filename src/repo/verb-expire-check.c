@@ -59,7 +59,8 @@ static int parse(Check *check, int argc, char *argv[]) {
 }
 
 static void check_one(Check *check, const char *name, const TufMetadata *m, uint64_t lasts) {
-        int64_t left = m->expires - check->now;
+        long long left = m->expires - check->now, hours = left / 3600;
+        bool is_days = hours >= 48;
         char text[RFC3339_MAX];
 
         if (left > (int64_t)(check->within > 0 ? check->within : lasts / 4))
@@ -68,9 +69,9 @@ static void check_one(Check *check, const char *name, const TufMetadata *m, uint
         if (left <= 0)
                 printf("%s %llu expired at %s\n", name, (unsigned long long)m->version, text);
         else
-                printf("%s %llu expires at %s, in %lld days\n", name,
-                                (unsigned long long)m->version, text,
-                                (long long)left / (long long)REPO_DAY);
+                printf("%s %llu expires at %s, in %lld %s%s\n", name,
+                                (unsigned long long)m->version, text, is_days ? hours / 24 : hours,
+                                is_days ? "day" : "hour", hours == 1 ? "" : "s");
         check->n++;
 }
 

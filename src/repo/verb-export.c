@@ -251,7 +251,8 @@ int verb_export(int argc, char *argv[]) {
                 char text[RFC3339_MAX];
 
                 rfc3339_format(end, text);
-                printf("%zu files; gateways take them until %s%s\n", e.n_files, text,
+                printf("%zu file%s; gateways take them until %s%s\n", e.n_files,
+                                e.n_files == 1 ? "" : "s", text,
                                 end <= e.now ? ", which is over: publish first" : "");
         }
         (void)repo_free(e.repo);

@@ -272,8 +272,10 @@ static const char *get(const json_t *o, const char *key) {
 }
 
 static void print(const Verify *v) {
+        size_t n = json_array_size(v->releases);
+
         printf("%-16s %-16s %-10s %-10s %s\n", "MODEL", "VERSION", "CHANNEL", "ROLE", "VERDICT");
-        for (size_t i = 0; i < json_array_size(v->releases); i++) {
+        for (size_t i = 0; i < n; i++) {
                 const json_t *o = json_array_get(v->releases, i);
                 const char *error = json_string_value(json_object_get(o, "error"));
 
@@ -285,7 +287,7 @@ static void print(const Verify *v) {
 
                 printf("delegation to %s: %s\n", get(o, "role"), get(o, "error"));
         }
-        printf("%zu releases, %zu wrong\n", json_array_size(v->releases), v->n_bad);
+        printf("%zu release%s, %zu wrong\n", n, n == 1 ? "" : "s", v->n_bad);
 }
 
 static int parse_option(Verify *v, int c, char *argv[]) {

@@ -106,7 +106,7 @@ def what_expires_soon_is_told(desk):
     begin(desk)
     desk.repo('expire-check', 'boilers', says='nothing expires soon')
     desk.now = '2030-01-02T13:00:00Z'
-    desk.repo('expire-check', 'boilers', code=1, says='timestamp 1 expires at 2030-01-03T00:00:00Z, in 0 days')
+    desk.repo('expire-check', 'boilers', code=1, says='timestamp 1 expires at 2030-01-03T00:00:00Z, in 11 hours')
     desk.repo('expire-check', 'boilers', '--within', '1h', says='nothing expires soon')
     said = desk.repo('expire-check', 'boilers', '--within', '1095d', code=1)
     expect(all(role in said for role in ('root 1', 'targets 1', 'snapshot 1')), said)
