@@ -38,6 +38,7 @@ void stream_answer(Native *n, const RkdAnswer *a) {
                                         .latency_bytes = native_link_latency_bytes(&n->link),
                                         .bursts = n->link.half_duplex,
                                         .whole = n->link.blocks && !n->link.half_duplex,
+                                        .blocks = n->link.blocks,
                         });
         n->window.credit = MIN(a->credit, n->window.length);
         n->progress_usec = n->now_usec;

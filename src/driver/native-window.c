@@ -73,7 +73,7 @@ void native_window_init(NativeWindow *w, const void *stream, uint32_t length,
                 .bursts = limits->bursts,
                 .whole = limits->whole,
                 .latency_bytes = limits->latency_bytes,
-                .least_bytes = MAX(limits->window_bytes / 4, PIECE_MIN),
+                .least_bytes = limits->blocks ? 1 : MAX(limits->window_bytes / 4, PIECE_MIN),
         };
 }
 

@@ -41,6 +41,7 @@ typedef struct NativeWindowLimits {
         uint32_t latency_bytes; /* that the line carries while an answer is late */
         bool bursts;            /* half duplex */
         bool whole;             /* full duplex, and flash stops the device's core */
+        bool blocks;            /* it does; then a grant does not grow while nothing is sent */
 } NativeWindowLimits;
 
 void native_window_init(NativeWindow *w, const void *stream, uint32_t length,

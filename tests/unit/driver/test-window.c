@@ -105,6 +105,25 @@ static void burst_takes_all_credit_and_ends_with_a_short_piece(void **state) {
         assert_false(native_window_may_send(&w, true)); /* not worth two turnarounds */
 }
 
+/* It grants what its page takes, and not a byte more while nothing comes. */
+static void device_whose_flash_blocks_it_gets_the_smallest_grant_at_once(void **state) {
+        for (unsigned bursts = 0; bursts < 2; bursts++) {
+                NativeWindowLimits limits = { .window_bytes = BUFFER_BYTES, .max_payload = 4096 };
+                RkdStatus s = status(BUFFER_BYTES, BUFFER_BYTES + 1);
+                NativeWindow w;
+
+                limits.bursts = bursts;
+                limits.whole = !bursts;
+                limits.blocks = true;
+                native_window_init(&w, stream, STREAM_BYTES, &limits);
+                w.credit = BUFFER_BYTES;
+                (void)drain(&w);
+                (void)native_window_status(&w, &s, false, true, 0, 0);
+                assert_int_equal(drain(&w), 1);
+                assert_int_equal(w.next, BUFFER_BYTES + 1);
+        }
+}
+
 static void sends_a_short_piece_when_nothing_else_is_out(void **state) {
         NativeWindow w = make(2048);
 
@@ -227,6 +246,7 @@ int main(void) {
                 cmocka_unit_test(sends_a_quarter_when_the_line_runs_dry),
                 cmocka_unit_test(late_answers_make_pieces_shorter),
                 cmocka_unit_test(burst_takes_all_credit_and_ends_with_a_short_piece),
+                cmocka_unit_test(device_whose_flash_blocks_it_gets_the_smallest_grant_at_once),
                 cmocka_unit_test(sends_a_short_piece_when_nothing_else_is_out),
                 cmocka_unit_test(acknowledgement_moves_the_window),
                 cmocka_unit_test(credit_is_never_taken_back),
