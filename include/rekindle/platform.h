@@ -29,8 +29,13 @@
 #ifndef RKD_WRITE_SIZE_MAX
 #define RKD_WRITE_SIZE_MAX 32u /* of the record */
 #endif
-#define RKD_RX_BYTES(n) ((n) + 8u)  /* of a frame with n bytes of payload, in rx */
-#define RKD_TX_BYTES(n) ((n) + 14u) /* the same in tx */
+/* Of a frame with n bytes of payload, in rx and in tx. */
+#if RKD_SMALL
+#define RKD_RX_BYTES(n) ((n) + 10u + (n) / 254u)
+#else
+#define RKD_RX_BYTES(n) ((n) + 8u)
+#endif
+#define RKD_TX_BYTES(n) ((n) + 14u)
 
 typedef struct RkdStart {
         uint32_t program_base;
@@ -48,17 +53,24 @@ typedef struct RkdPlatform {
          * not 0 the device is in half duplex, whatever `capabilities` says. */
         uint8_t (*find_address)(void *user);
 
-        uint8_t address;            /* 0: point to point, 1..254: on a bus */
-        uint8_t instruction_set;    /* RkdInstructionSet */
-        uint8_t start_attempts;     /* 0: RKD_ATTEMPTS; at most 8 */
-        uint8_t n_speeds;           /* 1..RKD_SPEEDS_MAX */
-        uint8_t n_regions;          /* 1..RKD_REGIONS_MAX */
-        uint8_t patch_profile;      /* with `patch`: RkdPatchProfile, of those that were built */
-        uint16_t record_write_size; /* 1..RKD_WRITE_SIZE_MAX, a power of 2 */
-        uint16_t max_payload;       /* 64..RKD_PAYLOAD_MAX, in the bootloader at most ring_bytes */
+        uint8_t address;   /* 0: point to point, 1..254: on a bus */
+        uint8_t n_regions; /* 1..RKD_REGIONS_MAX */
+        uint8_t n_speeds;  /* 1..RKD_SPEEDS_MAX */
+        uint8_t reserved[1];
+
+        /* From here to ram_size in the order of the identity. */
+        uint8_t start_attempts;  /* 0: RKD_ATTEMPTS; at most 8 */
+        uint8_t instruction_set; /* RkdInstructionSet */
+        uint8_t reserved2[1];
+        uint8_t patch_profile; /* with `patch`: RkdPatchProfile, of those that were built */
         /* of READ, TRIAL_TIMER, FULL_DUPLEX, FLASH_BLOCKS_CPU; in the program also SIGNED and FLOOR
          * where its bootloader has the hooks for them; the library adds the others */
         uint32_t capabilities;
+        uint16_t max_payload;       /* 64..RKD_PAYLOAD_MAX, in the bootloader at most ring_bytes */
+        uint16_t record_write_size; /* 1..RKD_WRITE_SIZE_MAX, a power of 2 */
+        uint32_t ring_bytes;        /* of `ring`; without one: of what a gateway may send ahead */
+        uint32_t unit_size, program_base, program_space;
+        uint32_t ram_base, ram_size;
 
         /* Flash. erase: n bytes from `address` on, whole erase units: one flash unit or one record
          * page; write: address and n are multiples of the write size, the data stays untouched
@@ -84,7 +96,6 @@ typedef struct RkdPlatform {
          * in, and what is erased at a time; a power of 2, a multiple of every erase size inside the
          * program space, and of every write size; program_space is a multiple of it. */
         const RkdRegion *regions;
-        uint32_t unit_size, program_base, program_space;
 
         /* Two pieces of flash outside the program space, erased one at a time. Each write unit is
          * written at most once between two erases. */
@@ -101,7 +112,6 @@ typedef struct RkdPlatform {
         uint8_t *page; /* bootloader */
         uint32_t page_bytes;
         uint8_t *ring; /* bootloader */
-        uint32_t ring_bytes;
         uint8_t *rx;
         uint8_t *tx;
         uint32_t tx_bytes;
@@ -116,7 +126,6 @@ typedef struct RkdPlatform {
 
         /* the bootloader listens so long before it starts a program by itself */
         uint32_t listen_ms;
-        uint32_t ram_base, ram_size;
         const uint32_t *speeds; /* first: the speed after a reset */
         const char *model;      /* each string: 0..63 printable ASCII characters, NULL: empty */
         const char *hardware;

@@ -46,6 +46,10 @@ static bool is_bootloader_valid(const RkdPlatform *p) {
 }
 #endif
 
+void rkd_boot_receive(RkdBoot *d, const uint8_t *data, size_t n) {
+        rkd_link_receive(d, data, n);
+}
+
 int rkd_boot_init(RkdBoot *d, const RkdPlatform *platform, uint8_t cause) {
 #if RKD_WITH_CHECKS
         if (!rkd_platform_is_valid(platform) || !is_bootloader_valid(platform))

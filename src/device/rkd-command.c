@@ -252,7 +252,7 @@ static const uint8_t lengths[] = {
 uint8_t rkd_boot_handle(RkdDevice *d) {
         const uint8_t *in = RKD_PLATFORM(d)->rx;
         unsigned type = in[RKD_IN_TYPE];
-        uint32_t n = d->n_in - RKD_RX_BYTES(0);
+        uint32_t n = d->n_in - RKD_FRAME_MIN;
 
         in += RKD_IN_PAYLOAD;
         if (type >= sizeof(lengths))

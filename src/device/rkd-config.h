@@ -52,3 +52,9 @@
 #ifndef RKD_WITH_CHECKS
 #define RKD_WITH_CHECKS 1
 #endif
+
+/* small.c in place of the bootloader's half: as small as can be. Wants RKD_FLASH_BLOCKS and a
+ * little-endian machine. */
+#ifndef RKD_SMALL
+#define RKD_SMALL 0
+#endif

@@ -9,50 +9,10 @@
  * of a struct in one instruction. Each group belongs to the file named there.
  */
 
+#include "device/rkd-body.h"
 #include "device/rkd-patch-state.h"
+#include "device/small-context.h"
 #include "rekindle/platform.h"
-
-/* Both as they lie in flash and on the line, little-endian. */
-typedef struct RkdHead {
-        uint8_t magic[4]; /* "RKH1" */
-        uint8_t format, algorithm;
-        uint16_t reserved;
-        uint32_t length; /* of the image */
-        uint8_t sha256[RKD_SHA256_BYTES];
-        /* texts follow */
-} RkdHead;
-
-typedef struct RkdBody {
-        uint32_t crc; /* of all behind it, up to RKD_BODY_BYTES */
-        uint32_t sequence;
-        uint16_t boots; /* starts that were counted on an earlier page */
-        uint16_t reserved;
-        /* the begin area as it was received */
-        uint8_t format, flags;
-        uint16_t trial_seconds;
-        uint32_t push_id[2];
-        uint32_t replaces[2];
-        uint16_t n_header, n_signature;
-        RkdHead header;
-        /* texts of the header, signature; from RKD_BODY_FLOOR on the floor in force, a text */
-} RkdBody;
-
-/* rkd-sha256.c */
-typedef struct RkdSha256 {
-        uint32_t n_bytes;
-        uint32_t h[8];
-        uint32_t block[16];
-} RkdSha256;
-
-/* What survives a reset; rkd-record.c. */
-typedef struct RkdRetained {
-        uint8_t intent;
-        uint8_t cause;   /* RkdCause */
-        uint8_t retries; /* of a program that used up its starts */
-        uint8_t reserved;
-        uint16_t boots; /* starts that flash does not count */
-        uint16_t reserved2;
-} RkdRetained;
 
 typedef struct RkdDevice {
         /* rkd-link.c */
@@ -132,7 +92,11 @@ typedef struct RkdDevice {
 #endif
 } RkdDevice;
 
+#if RKD_SMALL
+typedef RkdSmall RkdBoot;
+#else
 typedef RkdDevice RkdBoot;
+#endif
 
 /* rkd-program.c */
 typedef struct RkdProgram {

@@ -7,22 +7,9 @@
  */
 
 #include "device/rkd-flash.h"
+#include "device/rkd-local.h"
 #include "device/rkd-numbers.h"
 #include "proto/bytes.h"
-#include "rekindle/device.h"
-
-#ifdef RKD_ALL
-#define RKD_LOCAL static __attribute__((unused))
-#else
-#define RKD_LOCAL
-#endif
-
-#ifdef RKD_PLATFORM_H
-#include RKD_PLATFORM_H
-#define RKD_PLATFORM(d) (&rkd_platform)
-#else
-#define RKD_PLATFORM(d) ((d)->platform)
-#endif
 
 /* --- rkd-flash.c --- */
 
@@ -62,6 +49,7 @@ void rkd_flash_poll(RkdDevice *d);
 
 /* Address, speed; the rest of *d is zero. */
 RKD_LOCAL void rkd_link_init(RkdDevice *d, const RkdPlatform *platform);
+RKD_LOCAL void rkd_link_receive(RkdDevice *d, const uint8_t *data, size_t n);
 RKD_LOCAL uint32_t rkd_now_ms(const RkdDevice *d);
 /* Sends what waits, changes speeds. */
 RKD_LOCAL void rkd_link_poll(RkdDevice *d);

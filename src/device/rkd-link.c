@@ -96,7 +96,7 @@ static void end_frame(RkdDevice *d) {
 
         if (n == 0)
                 return;
-        if (d->code != 0 || d->crc != RKD_CRC32_GOOD || n < RKD_RX_BYTES(0)) {
+        if (d->code != 0 || d->crc != RKD_CRC32_GOOD || n < RKD_FRAME_MIN) {
                 note_gap(d);
                 return;
         }
@@ -104,7 +104,7 @@ static void end_frame(RkdDevice *d) {
                 return;
         d->heard_ms = d->hello_ms = rkd_now_ms(d);
         if (in[RKD_IN_TYPE] == RKD_DATA) {
-                take_data(d, in + RKD_IN_PAYLOAD, n - RKD_RX_BYTES(0));
+                take_data(d, in + RKD_IN_PAYLOAD, n - RKD_FRAME_MIN);
                 d->poll_due |= in[RKD_IN_FLAGS];
         } else
                 d->command = RKD_COMMAND_DUE;
@@ -117,7 +117,7 @@ static void append(RkdDevice *d, unsigned byte) {
         const RkdPlatform *p = RKD_PLATFORM(d);
 
         d->crc = rkd_crc32_byte(d->crc, byte);
-        if (d->n_in < RKD_RX_BYTES(p->max_payload))
+        if (d->n_in < RKD_FRAME_MIN + (uint32_t)p->max_payload)
                 p->rx[d->n_in++] = (uint8_t)byte;
 }
 
@@ -150,7 +150,7 @@ static void receive_byte(RkdDevice *d, unsigned byte) {
         }
 }
 
-void rkd_boot_receive(RkdBoot *d, const uint8_t *data, size_t n) {
+void rkd_link_receive(RkdDevice *d, const uint8_t *data, size_t n) {
         while (n-- > 0)
                 receive_byte(d, *data++);
 }

@@ -12,6 +12,7 @@
 #define RKD_BODY_FLOOR   420u /* of the floor in force */
 #define RKD_RECORD_MARKS 512u
 #define RKD_MARKS_MAX    32u
+#define RKD_FRAME_MIN    8u /* header and CRC */
 #define RKD_TX_RAW       6u /* where a frame begins in tx before it is stuffed */
 #define RKD_BAUD_BACK_MS 500u
 

@@ -28,7 +28,7 @@ int rkd_program_init(RkdProgram *g, const RkdPlatform *p, const RkdDescriptor *d
 }
 
 void rkd_program_receive(RkdProgram *g, const uint8_t *data, size_t n) {
-        rkd_boot_receive(&g->device, data, n);
+        rkd_link_receive(&g->device, data, n);
 }
 
 static unsigned find_state(const RkdDevice *d) {
@@ -139,7 +139,7 @@ static uint8_t handle(RkdDevice *d) {
         RkdProgram *g = (RkdProgram *)(void *)d;
         const uint8_t *rx = RKD_PLATFORM(d)->rx, *in = rx + RKD_IN_PAYLOAD;
 
-        if (!is_length_right(rx[RKD_IN_TYPE], d->n_in - RKD_RX_BYTES(0)))
+        if (!is_length_right(rx[RKD_IN_TYPE], d->n_in - RKD_FRAME_MIN))
                 return RKD_BAD_LENGTH;
         switch (rx[RKD_IN_TYPE]) {
         case RKD_IDENTIFY:

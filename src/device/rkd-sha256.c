@@ -80,6 +80,13 @@ static const uint32_t sha256_k[64] = {
 static const uint32_t sha256_start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
 
+/* Byte n of a block in its words, of which the last comes first. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define PLACE_OF(n) (63 - (n))
+#else
+#define PLACE_OF(n) (60 - (n) / 4 * 4 + (n) % 4)
+#endif
+
 static uint32_t rotate(uint32_t x, unsigned n) {
         return x >> n | x << (32 - n);
 }
@@ -90,22 +97,22 @@ static uint32_t from_big(uint32_t x) {
         return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* s: the state, and behind it the words of the schedule, the next one last. Each round moves all of
+ * them on by one: the word that was used makes room for that of sixteen rounds later. */
 static void compress(RkdSha256 *sha) {
-        uint32_t *w = sha->block, s[8];
+        uint32_t s[8 + 16];
 
-        for (unsigned i = 0; i < 16; i++)
-                w[i] = from_big(w[i]);
-        memcpy(s, sha->h, sizeof(s));
+        memcpy(s, sha->h, sizeof(sha->h));
+        memcpy(s + 8, sha->block, sizeof(sha->block));
         for (unsigned i = 0; i < 64; i++) {
-                uint32_t e = s[4], a = s[0], t = w[0], x = w[1], y = w[14];
+                uint32_t e = s[4], a = s[0], t = s[23], x = s[22], y = s[9];
+                uint32_t w = t + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + s[14] +
+                             (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
 
-                /* The word that is used now makes room for that of sixteen rounds later. */
-                memmove(w, w + 1, 15 * sizeof(*w));
-                w[15] = t + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[8] +
-                        (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
                 t += s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
                      ((e & s[5]) ^ (~e & s[6])) + sha256_k[i];
-                memmove(s + 1, s, 7 * sizeof(*s));
+                memmove(s + 1, s, 23 * sizeof(*s));
+                s[8] = w;
                 s[4] += t;
                 s[0] = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
                        ((a & s[2]) ^ (a & s[3]) ^ (s[2] & s[3]));
@@ -123,21 +130,23 @@ void rkd_sha256_add(RkdSha256 *sha, const void *data, size_t n) {
         const uint8_t *p = data;
 
         for (; n > 0; n--) {
-                ((uint8_t *)sha->block)[sha->n_bytes++ % 64] = *p++;
+                ((uint8_t *)sha->block)[PLACE_OF(sha->n_bytes++ % 64)] = *p++;
                 if (sha->n_bytes % 64 == 0)
                         compress(sha);
         }
 }
 
 void rkd_sha256_finish(RkdSha256 *sha, uint8_t *ret_digest) {
-        const uint32_t bits[2] = { 0, from_big(sha->n_bytes << 3) };
+        uint32_t bits = sha->n_bytes << 3;
         uint8_t end = 0x80;
 
         do {
                 rkd_sha256_add(sha, &end, 1);
                 end = 0;
         } while (sha->n_bytes % 64 != 56);
-        rkd_sha256_add(sha, bits, sizeof(bits));
+        sha->block[1] = 0;
+        sha->block[0] = bits;
+        compress(sha);
         for (unsigned i = 0; i < 8; i++)
                 sha->block[i] = from_big(sha->h[i]);
         memmove(ret_digest, sha->block, RKD_SHA256_BYTES);

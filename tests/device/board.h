@@ -5,8 +5,7 @@
  * A board in memory for tests of the device library: flash (board-flash.h), power that can fail
  * inside any of its operations, a line, and a program that runs the program side.
  *
- * Whatever the library does against the rules is counted in `violations`, with the first one
- * named.
+ * What the library does against the rules is counted in `violations`; the first one is named.
  */
 
 #include "rekindle/device.h"
@@ -121,7 +120,8 @@ typedef struct Board {
         uint32_t baud;
 
         _Alignas(4) uint8_t page[BOARD_PAGE_MAX], rx[RKD_RX_BYTES(1024)];
-        uint8_t ring[4096], tx[RKD_TX_BYTES(256)], retained[RKD_RETAINED_BYTES];
+        uint8_t ring[4096];
+        _Alignas(4) uint8_t tx[RKD_TX_BYTES(256)], retained[RKD_RETAINED_BYTES];
         uint32_t speeds[2];
         RkdRegion regions[2];
         RkdPatch patch;

@@ -79,6 +79,8 @@ static void tell(const char *what, const CutCount *sum) {
 }
 
 static CutSetup setup_of(unsigned geometry, unsigned flow, unsigned profile) {
+        if (RKD_SMALL && geometries[geometry].page < geometries[geometry].unit)
+                profile = 0; /* whole units only */
         return (CutSetup){ .geometry = geometries[geometry],
                 .flow = (CutFlow)flow,
                 .profile = profiles[profile % ELEMENTSOF(profiles)],

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "proto/bytes.h"
 #include "proto/frame.h"
 
 #define BOARD_RING 64u /* a power of 2 */
@@ -162,7 +161,10 @@ int board_flash_write(void *user, uint32_t address, const void *data, size_t n) 
         board_drain();
         board_flash_mode(NRF_NVMC_WRITE);
         for (size_t at = 0; at < n; at += 4) {
-                NRF_REGISTER(address + at) = rkd_load_u32(from + at);
+                uint32_t word;
+
+                memcpy(&word, from + at, 4);
+                NRF_REGISTER(address + at) = word;
                 while (NRF_NVMC_READY == 0)
                         ;
         }

@@ -16,7 +16,9 @@
 #define BOOT_ERASE_MS  23u /* data sheet: 22.3 ms a page */
 #define BOOT_WRITE_MS  13u /* 46.3 us a word, 256 words */
 #define BOOT_PAYLOAD   132u
-#define BOOT_ANSWER    64u
+#ifndef BOOT_ANSWER
+#define BOOT_ANSWER 64u
+#endif
 
 #ifndef BOOT_RING
 #define BOOT_RING 512u
@@ -48,9 +50,11 @@ typedef union BootCodec {
 extern BootCodec boot_codec;
 #endif
 extern uint32_t boot_page[BOOT_PAGE / 4];
-extern uint32_t boot_rx[RKD_RX_BYTES(BOOT_PAYLOAD) / 4];
+extern uint32_t boot_rx[(RKD_RX_BYTES(BOOT_PAYLOAD) + 3) / 4];
+#if BOOT_RING > 0
 extern uint8_t boot_ring[BOOT_RING];
-extern uint8_t boot_tx[RKD_TX_BYTES(BOOT_ANSWER)];
+#endif
+extern uint32_t boot_tx[(RKD_TX_BYTES(BOOT_ANSWER) + 3) / 4];
 extern char boot_serial[BOARD_SERIAL_BYTES];
 
 void boot_start_program(void *user, const RkdStart *how);
@@ -82,11 +86,15 @@ static const RkdPlatform rkd_platform = {
         .n_speeds = 1,
         .page = (uint8_t *)boot_page,
         .page_bytes = sizeof(boot_page),
+#if BOOT_RING > 0
         .ring = boot_ring,
         .ring_bytes = sizeof(boot_ring),
+#else
+        .ring_bytes = sizeof(boot_page) + 8,
+#endif
         .max_payload = BOOT_PAYLOAD,
         .rx = (uint8_t *)boot_rx,
-        .tx = boot_tx,
+        .tx = (uint8_t *)boot_tx,
         .tx_bytes = sizeof(boot_tx),
         .retained = (uint8_t *)(BOARD_SHARED + offsetof(BoardShared, retained)),
 #if RKD_PATCH_IS_BUILT && defined(RKD_PATCH_PROFILE)

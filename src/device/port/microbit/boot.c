@@ -21,9 +21,11 @@ static RkdBoot boot;
 BootCodec boot_codec;
 #endif
 uint32_t boot_page[BOOT_PAGE / 4];
-uint32_t boot_rx[RKD_RX_BYTES(BOOT_PAYLOAD) / 4];
+uint32_t boot_rx[(RKD_RX_BYTES(BOOT_PAYLOAD) + 3) / 4];
+#if BOOT_RING > 0
 uint8_t boot_ring[BOOT_RING];
-uint8_t boot_tx[RKD_TX_BYTES(BOOT_ANSWER)];
+#endif
+uint32_t boot_tx[(RKD_TX_BYTES(BOOT_ANSWER) + 3) / 4];
 char boot_serial[BOARD_SERIAL_BYTES];
 
 /* Each exception lands here and goes on in the table of who runs; r0 to r3 are free. */
