@@ -97,25 +97,33 @@ static uint32_t from_big(uint32_t x) {
         return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* s: the state, and behind it the words of the schedule, the next one last. Each round moves all of
- * them on by one: the word that was used makes room for that of sixteen rounds later. */
+/* s: the state, and behind it the words of the schedule, the next one last. Each round goes down by
+ * one word: what was h makes room for the word of sixteen rounds later. Nothing is moved but where
+ * the window has no room left; FIPS 180-4, 6.2.2. */
 static void compress(RkdSha256 *sha) {
-        uint32_t s[8 + 16];
+        uint32_t window[RKD_SHA256_SLIDE + 24], *s = window + RKD_SHA256_SLIDE;
 
         memcpy(s, sha->h, sizeof(sha->h));
         memcpy(s + 8, sha->block, sizeof(sha->block));
         for (unsigned i = 0; i < 64; i++) {
-                uint32_t e = s[4], a = s[0], t = s[23], x = s[22], y = s[9];
-                uint32_t w = t + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + s[14] +
-                             (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
+                uint32_t e, a, t, x, y, w;
 
-                t += s[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                     ((e & s[5]) ^ (~e & s[6])) + sha256_k[i];
-                memmove(s + 1, s, 23 * sizeof(*s));
-                s[8] = w;
-                s[4] += t;
-                s[0] = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-                       ((a & s[2]) ^ (a & s[3]) ^ (s[2] & s[3]));
+                if (RKD_SHA256_SLIDE < 64 && s == window)
+                        s = memmove(s + RKD_SHA256_SLIDE, s, 24 * sizeof(*s));
+                a = s[0];
+                e = s[4];
+                y = s[9];
+                x = s[22];
+                t = s[23];
+                w = t + (rotate(x ^ rotate(x, 11), 7) ^ x >> 3) + s[14] +
+                    (rotate(y ^ rotate(y, 2), 17) ^ y >> 10);
+                t += s[7] + rotate(e ^ rotate(e ^ rotate(e, 14), 5), 6) +
+                     (s[6] ^ (e & (s[5] ^ s[6]))) + sha256_k[i];
+                s[7] = w;
+                s[3] += t;
+                t += rotate(a ^ rotate(a ^ rotate(a, 9), 11), 2) +
+                     ((a & s[1]) | (s[2] & (a | s[1])));
+                *--s = t;
         }
         for (unsigned i = 0; i < 8; i++)
                 sha->h[i] += s[i];
