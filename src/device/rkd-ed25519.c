@@ -185,22 +185,22 @@ static uint64_t mix(uint64_t x, uint32_t by) {
         return (uint64_t)high << 32 | low;
 }
 
-static void sha_compress(uint64_t *state, uint64_t *w) {
-        uint64_t s[8];
+/* The state, and behind it the words of the schedule, the next one last, as in rkd-sha256.c. */
+static void sha_compress(uint64_t *state, uint64_t *window) {
+        uint64_t *s = window + RKD_ED25519_SLIDE;
 
-        memcpy(s, state, sizeof(s));
+        memcpy(s, state, 8 * sizeof(*s));
         for (unsigned i = 0; i < 80; i++) {
-                uint64_t t = w[0] + s[7] + sha_k[i];
+                uint64_t t;
 
-                /* The word that is used now makes room for that of sixteen rounds later. */
-                w[0] += mix(w[1], 0x870801) + w[9] + mix(w[14], 0x863d13);
-                t += mix(s[4], 0x29120e) + ((s[4] & s[5]) ^ (~s[4] & s[6]));
-                s[7] = w[0];
-                memmove(w, w + 1, 15 * sizeof(*w));
-                w[15] = s[7];
-                memmove(s + 1, s, 7 * sizeof(*s));
-                s[4] += t;
-                s[0] = t + mix(s[1], 0x27221c) + ((s[1] & s[2]) ^ (s[1] & s[3]) ^ (s[2] & s[3]));
+                if (s == window)
+                        s = memmove(s + RKD_ED25519_SLIDE, s, 24 * sizeof(*s));
+                t = s[23] + s[7] + sha_k[i] + mix(s[4], 0x29120e) +
+                    ((s[4] & s[5]) ^ (~s[4] & s[6]));
+                s[7] = s[23] + mix(s[22], 0x870801) + s[14] + mix(s[9], 0x863d13);
+                s[3] += t;
+                t += mix(s[0], 0x27221c) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+                *--s = t;
         }
         for (unsigned i = 0; i < 8; i++)
                 state[i] += s[i];
@@ -213,9 +213,9 @@ static bool hash_block(RkdEd25519 *v) {
 
         for (unsigned i = 0; i < 128; i++) {
                 word = word << 8 | padded_byte(v, at + i, total);
-                v->u.sha.block[i / 8] = word;
+                v->u.sha.window[RKD_ED25519_SLIDE + 23 - i / 8] = word;
         }
-        sha_compress(v->u.sha.state, v->u.sha.block);
+        sha_compress(v->u.sha.state, v->u.sha.window);
         return at + 128 == total;
 }
 

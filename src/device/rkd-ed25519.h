@@ -6,7 +6,7 @@
  * needs it, and it needs nothing of them. It fits under `verify_signature` of the platform.
  *
  * The caller owns the memory, which may be that of the patch decoder: the two never work at once.
- * The work is done in steps of 2 to 11 milliseconds on a Cortex-M0 at 16 MHz, less than 800 in all,
+ * The work is done in steps of 2 to 7 milliseconds on a Cortex-M0 at 16 MHz, less than 800 in all,
  * so that a device answers in between. Everything in it is public: the time depends on the
  * signature.
  *
@@ -21,6 +21,7 @@
 #define RKD_ED25519_KEY_BYTES       32u
 #define RKD_ED25519_SIGNATURE_BYTES 64u
 #define RKD_ED25519_AGAIN           1
+#define RKD_ED25519_SLIDE           56u /* what the points leave room for */
 
 /* A number below 2^256, the lowest 16 bits first. */
 typedef uint16_t RkdEdNumber[16];
@@ -39,7 +40,7 @@ typedef struct RkdEd25519 {
         RkdEdNumber s, h; /* the scalars */
         union {
                 struct {
-                        uint64_t state[8], block[16];
+                        uint64_t state[8], window[RKD_ED25519_SLIDE + 24];
                 } sha;
                 struct {
                         RkdEdNumber work[6];
