@@ -290,12 +290,14 @@ static bool is_page_good(const uint8_t *page) {
 
 /* The newest good page; NULL: none. */
 static const uint8_t *find_record(const Board *b) {
-        const uint8_t *one = b->flash + board_space(b), *other = one + b->geometry.record;
+        const uint32_t *pages = b->platform.record_pages;
+        const uint8_t *one = b->flash + place_of(b, pages[0], PAGE_MARKS);
+        const uint8_t *other = b->flash + place_of(b, pages[1], PAGE_MARKS);
         bool first = is_page_good(one), second = is_page_good(other);
 
         if (first && second)
                 return (int32_t)(rkd_load_u32(other + PAGE_SEQUENCE) -
-                                       rkd_load_u32(one + PAGE_SEQUENCE)) > 0
+                                       rkd_load_u32(one + PAGE_SEQUENCE)) >= 0
                                        ? other
                                        : one;
         return first ? one : second ? other : NULL;

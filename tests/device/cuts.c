@@ -383,10 +383,10 @@ int cuts_prepare(const CutSetup *setup) {
 #endif
         if (make_programs(setup) < 0)
                 return -1;
+        l.board.fault = setup->fault;
         board_power_on(&l.board);
         if (make_start(setup->flow) != DONE || l.trouble || l.board.violations > 0)
                 return -1;
-        l.board.fault = setup->fault;
         for (unsigned i = 0; i < 2; i++)
                 l.pushes[i] = l.programs[i].pushes;
         board_copy(&l.start, &l.board);
