@@ -93,11 +93,17 @@ static size_t map_held(Store *store, const PlanInput *in, PlanImage held[HELD_MA
         return n;
 }
 
-static void run_child(PlanJob *job, PlanInput *in) {
+/* Also what was there before is read by the child: it is checked as a whole each time. present
+ * NULL: nobody knows. */
+static void run_child(PlanJob *job, PlanInput *in, const Sha256 *present) {
         PlanImage held[HELD_MAX];
         PlanOutput out = {};
         Why w;
 
+        /* Not in the store: then nothing is known, and everything is sent. */
+        if (present)
+                (void)store_map(job->owner->store, present, &in->present, &in->present_length, NULL,
+                                NULL);
         in->held = held;
         in->n_held = in->sums ? map_held(job->owner->store, in, held) : 0;
 
@@ -136,7 +142,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
         return 0;
 }
 
-static int fork_job(PlanJob *job, PlanInput *in) {
+static int fork_job(PlanJob *job, PlanInput *in, const Sha256 *present) {
         sigset_t block, old;
         int r;
 
@@ -146,7 +152,7 @@ static int fork_job(PlanJob *job, PlanInput *in) {
         (void)sigprocmask(SIG_BLOCK, &block, &old);
         job->pid = fork();
         if (job->pid == 0)
-                run_child(job, in);
+                run_child(job, in, present);
         (void)sigprocmask(SIG_SETMASK, &old, NULL);
         if (job->pid < 0)
                 return -errno;
@@ -191,13 +197,7 @@ static int plan_start(void *userdata, const DriverPlanRequest *request, const ui
                 free(job);
                 return r;
         }
-        if (request->present_is_known)
-                /* Not in the store: then nothing is known, and everything is sent. */
-                (void)store_map(p->store, &request->present, &in.present, &in.present_length, NULL,
-                                NULL);
-        r = fork_job(job, &in);
-        if (in.present)
-                store_unmap(in.present, in.present_length);
+        r = fork_job(job, &in, request->present_is_known ? &request->present : NULL);
         if (r < 0) {
                 job_free(job);
                 return r;

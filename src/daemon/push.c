@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "daemon/ask.h"
 #include "daemon/stages.h"
+#include "daemon/update-read.h"
 #include "proto/numbers.h"
 
 #define STALLS_MAX 3
@@ -25,21 +26,6 @@ static void validated(Update *u, const Verdict *verdict, const DriverIdentity *i
         } else {
                 update_failure(u, verdict->outcome, "%s", verdict->why.text);
         }
-}
-
-/* The last moment to find out that there is no way back. */
-static bool backup_passes(Device *d) {
-        const uint8_t *bytes;
-        size_t n;
-        Why w;
-
-        if (store_map(d->manager->store, &d->record->backup.digest, &bytes, &n, NULL, &w) < 0) {
-                (void)log_full(LOG_WARNING, device_id(d), 0, "the backup %s cannot be read: %s",
-                                d->record->backup.version, w.text);
-                return false;
-        }
-        store_unmap(bytes, n);
-        return true;
 }
 
 static void on_live_identity(Update *u, const DriverResult *result) {
@@ -69,7 +55,7 @@ static void on_live_identity(Update *u, const DriverResult *result) {
         in.release = u->candidate;
         in.by_name = u->by_name;
         in.live = true;
-        in.backup_ok = in.backup_ok && (in.blank || backup_passes(d));
+        in.backup_ok = in.backup_ok && (in.blank || u->image);
         validate(&in, &verdict);
         validated(u, &verdict, &result->identity);
 }
@@ -93,13 +79,28 @@ static bool has_to_wait(Update *u) {
         return true;
 }
 
+/* The last moment to find out that there is no way back. */
+static void on_backup_read(Update *u, int error, const char *text) {
+        const Device *d = u->device;
+
+        if (error < 0)
+                (void)log_full(LOG_WARNING, device_id(d), 0, "the backup %s cannot be read: %s",
+                                d->record->backup.version, text);
+        update_ask(u, DRIVER_IDENTIFY, on_live_identity);
+}
+
 void validating_start(Update *u) {
-        if (u->device->record->hold) {
-                update_wait(u, UPDATE_VALIDATING, OUTCOME_WAIT_HOLD, "%s is on hold",
-                                device_id(u->device));
+        const Device *d = u->device;
+
+        if (d->record->hold) {
+                update_wait(u, UPDATE_VALIDATING, OUTCOME_WAIT_HOLD, "%s is on hold", device_id(d));
                 return;
         }
-        if (!has_to_wait(u))
+        if (has_to_wait(u))
+                return;
+        if (d->record->backup.known && u->kind == UPDATE_UPGRADE)
+                update_read_image(u, &d->record->backup.digest, on_backup_read);
+        else
                 update_ask(u, DRIVER_IDENTIFY, on_live_identity);
 }
 
@@ -229,19 +230,18 @@ static void on_asked(Update *u, const DriverResult *result) {
         update_ask_push(u, update_is_ours(u, id), on_pushed);
 }
 
-void pushing_start(Update *u) {
-        Why w;
-        int r;
-
-        r = store_map(u->manager->store, update_digest(u), &u->image, &u->image_length,
-                        &u->image_release, &w);
-        if (r < 0) {
+static void on_image_read(Update *u, int error, const char *text) {
+        if (error < 0) {
                 update_failure(u, OUTCOME_STORE_FAILED, "the %s %s cannot be read: %s",
-                                update_role_to_string(u->role), update_version(u), w.text);
+                                update_role_to_string(u->role), update_version(u), text);
                 return;
         }
         u->trial_seconds = u->image_release->trial_seconds;
         update_ask(u, DRIVER_IDENTIFY, on_asked);
+}
+
+void pushing_start(Update *u) {
+        update_read_image(u, update_digest(u), on_image_read);
 }
 
 unsigned update_trial_seconds(const Update *u) {

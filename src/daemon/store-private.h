@@ -9,6 +9,7 @@
 
 #define STORE_FORMAT   1
 #define STORE_JSON_MAX (256 * 1024)
+#define STORE_SLICE    (512 * 1024) /* is hashed at a time */
 #define STORE_NAME_MAX (SHA256_HEX + sizeof(".json.damaged"))
 
 /* An image that is being made durable. Ends by itself, even when nobody waits for it any more. */
@@ -40,7 +41,8 @@ struct StoreWriter {
         bool resumed;
         int fd;
         uint64_t offset;
-        Hash *hash; /* over what was received */
+        Hash *hash;      /* over what was received */
+        uint64_t hashed; /* so much of it; less than `offset` where a part was there before */
         char *etag;
         UnpackStage stage;
         Decoder *decoder;

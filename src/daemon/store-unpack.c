@@ -10,7 +10,6 @@
 #include "image/image.h"
 
 #define DECODE_SLICE (64 * 1024) /* of the file; the image has some times as much */
-#define CHECK_SLICE  (512 * 1024)
 
 /* What was received is no good: away with it, and with everything that would be resumed. */
 static int discard(StoreWriter *writer, int r) {
@@ -54,6 +53,24 @@ static int check_file(StoreWriter *writer, Why *w) {
         return why(w, discard(writer, -EBADMSG),
                         "%s is not the file that was signed: its digest is another",
                         release->target);
+}
+
+/* What was there before this writer was not hashed as it came. */
+static int hash_slice(StoreWriter *writer, Why *w) {
+        _cleanup_free_ uint8_t *block = malloc(STORE_SLICE);
+        size_t n;
+        int r;
+
+        if (!block)
+                return why_oom(w);
+        r = read_at(writer->fd, block, MIN(STORE_SLICE, writer->offset - writer->hashed),
+                        writer->hashed, &n);
+        if (r == 0)
+                r = hash_update(writer->hash, block, n);
+        if (r < 0)
+                return why(w, r, "%s cannot be read: %s", writer->part, strerror(-r));
+        writer->hashed += n;
+        return 1;
 }
 
 static int begin_decoding(StoreWriter *writer, Why *w) {
@@ -111,11 +128,11 @@ static int check_slice(StoreWriter *writer, Why *w) {
         if (release->n_parts > 0)
                 return image_check_fd(writer->image_fd, release, w);
         if (writer->unpacked < release->image_length) {
-                block = malloc(CHECK_SLICE);
+                block = malloc(STORE_SLICE);
                 if (!block)
                         return why_oom(w);
                 r = read_at(writer->image_fd, block,
-                                MIN(CHECK_SLICE, release->image_length - writer->unpacked),
+                                MIN(STORE_SLICE, release->image_length - writer->unpacked),
                                 writer->unpacked, &n);
                 if (r == 0)
                         r = hash_update(writer->hash, block, n);
@@ -137,6 +154,8 @@ static int run_stage(StoreWriter *writer, Why *w) {
 
         switch (writer->stage) {
         case UNPACK_RECEIVED:
+                if (writer->hashed < writer->offset)
+                        return hash_slice(writer, w);
                 r = check_file(writer, w);
                 return r < 0 ? r : begin_decoding(writer, w);
         case UNPACK_DECODING:

@@ -13,8 +13,7 @@
 #include "daemon/store-private.h"
 #include "image/image.h"
 
-#define ETAG_MAX   256
-#define BLOCK_SIZE (64 * 1024)
+#define ETAG_MAX 256
 
 uint64_t store_bytes_needed(const Release *release) {
         return release->file_length + release->image_length;
@@ -151,29 +150,6 @@ int store_place(Store *s, const Release *release, const StoreTemporary *temporar
         return 0;
 }
 
-static int hash_part(StoreWriter *writer) {
-        _cleanup_free_ uint8_t *block = malloc(BLOCK_SIZE);
-        uint64_t at = 0;
-        int r;
-
-        if (!block)
-                return -ENOMEM;
-        while (at < writer->offset) {
-                ssize_t k = pread(
-                                writer->fd, block, MIN(BLOCK_SIZE, writer->offset - at), (off_t)at);
-
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k <= 0)
-                        return k < 0 ? -errno : -EIO;
-                r = hash_update(writer->hash, block, (size_t)k);
-                if (r < 0)
-                        return r;
-                at += (uint64_t)k;
-        }
-        return 0;
-}
-
 static int hash_restart(StoreWriter *writer) {
         writer->hash = hash_free(writer->hash);
         return hash_new(&writer->hash);
@@ -216,7 +192,7 @@ static int open_part(StoreWriter *writer) {
                 read_etag(writer);
         /* In use: the garbage rule counts from now. */
         (void)futimens(writer->fd, NULL);
-        return hash_part(writer);
+        return 0;
 }
 
 static int open_private(StoreWriter *writer) {
@@ -331,6 +307,7 @@ int store_writer_restart(StoreWriter *writer, const char *etag) {
         if (ftruncate(writer->fd, 0) < 0)
                 return -errno;
         writer->offset = 0;
+        writer->hashed = 0;
         writer->resumed = false;
         r = hash_restart(writer);
         if (r < 0)
@@ -386,8 +363,10 @@ int store_writer_write(StoreWriter *writer, const void *bytes, size_t n, Why *w)
                 return why(w, -EFBIG, "%s has %llu bytes, more arrive", writer->release->target,
                                 (unsigned long long)writer->release->file_length);
         r = write_at(writer->fd, bytes, n, writer->offset);
-        if (r == 0)
+        if (r == 0 && writer->hashed == writer->offset) {
                 r = hash_update(writer->hash, bytes, n);
+                writer->hashed += n;
+        }
         if (r < 0) {
                 /* The file goes on to say how much of it is good. */
                 (void)ftruncate(writer->fd, (off_t)writer->offset);

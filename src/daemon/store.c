@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Store: what is there. An image counts from the moment at which its .json is there too; that
- * comes last and is durable after the image. Nothing that is read is believed: release and image
- * are checked against the digest that was asked for, each time, and what does not pass is
- * renamed to *.damaged, so that it can be fetched anew and people can look at it. */
+ * comes last and is durable after the image. What is read of it is in store-read.c. */
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "basic/file.h"
 #include "daemon/store-private.h"
-#include "image/image.h"
-
-static const uint8_t nothing[1];
 
 void store_name(const Sha256 *digest, const char *suffix, char ret[static STORE_NAME_MAX]) {
         char hex[SHA256_HEX];
@@ -130,103 +123,5 @@ int store_release(Store *s, const Sha256 *digest, Release **ret, Why *w) {
         if (!sha256_equal(&release->image_digest, digest))
                 return why(w, -EBADMSG, "%s: it tells of an image with another digest", name);
         *ret = TAKE_PTR(release);
-        return 0;
-}
-
-/* Maps a file of exactly n bytes. */
-static int map_file(Store *s, const char *name, uint64_t n, const uint8_t **ret, Why *w) {
-        _cleanup_close_ int fd = openat(s->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        struct stat st;
-        void *p;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return why(w, -errno, "%.12s: %s", name, strerror(errno));
-        if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != n)
-                return why(w, -EBADMSG, "%.12s: the image has %llu bytes where %llu are right",
-                                name, (unsigned long long)st.st_size, (unsigned long long)n);
-        if (n == 0) {
-                *ret = nothing;
-                return 0;
-        }
-        p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED)
-                return why(w, -errno, "%.12s: %s", name, strerror(errno));
-        *ret = p;
-        return 0;
-}
-
-static int map_checked(Store *s, const Sha256 *digest, const uint8_t **ret_bytes, size_t *ret_n,
-                Release **ret_release, Why *w) {
-        _cleanup_(release_freep) Release *release = NULL;
-        const uint8_t *bytes = NULL;
-        char name[STORE_NAME_MAX];
-        int r;
-
-        r = store_release(s, digest, &release, w);
-        if (r < 0)
-                return r;
-        store_name(digest, "", name);
-        r = map_file(s, name, release->image_length, &bytes, w);
-        if (r < 0)
-                return r;
-        r = image_check(bytes, release->image_length, release, w);
-        if (r < 0) {
-                store_unmap(bytes, release->image_length);
-                return why_prefix(w, r, "%.12s", name);
-        }
-        *ret_bytes = bytes;
-        *ret_n = release->image_length;
-        *ret_release = TAKE_PTR(release);
-        return 0;
-}
-
-static void set_aside(Store *s, const Sha256 *digest) {
-        static const char *const suffixes[] = { ".json", "" };
-
-        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
-                char name[STORE_NAME_MAX], aside[STORE_NAME_MAX];
-
-                store_name(digest, suffixes[i], name);
-                store_name(digest, i == 0 ? ".json.damaged" : ".damaged", aside);
-                (void)renameat(s->dirfd, name, s->dirfd, aside);
-        }
-}
-
-int store_map(Store *s, const Sha256 *digest, const uint8_t **ret_bytes, size_t *ret_n,
-                Release **ret_release, Why *w) {
-        _cleanup_(release_freep) Release *release = NULL;
-        char name[STORE_NAME_MAX];
-        int r;
-
-        r = map_checked(s, digest, ret_bytes, ret_n, &release, w);
-        if (r == -EBADMSG) {
-                set_aside(s, digest);
-                return why_prefix(w, r, "set aside as damaged");
-        }
-        if (r < 0)
-                return r;
-        /* The time of the last use: the garbage rule reads it. */
-        store_name(digest, ".json", name);
-        (void)utimensat(s->dirfd, name, NULL, 0);
-        if (ret_release)
-                *ret_release = TAKE_PTR(release);
-        return 0;
-}
-
-void store_unmap(const uint8_t *bytes, size_t n) {
-        if (bytes && bytes != nothing)
-                (void)munmap((void *)bytes, n);
-}
-
-int store_check(Store *s, const Sha256 *digest, Why *w) {
-        _cleanup_(release_freep) Release *release = NULL;
-        const uint8_t *bytes;
-        size_t n;
-        int r;
-
-        r = map_checked(s, digest, &bytes, &n, &release, w);
-        if (r < 0)
-                return r;
-        store_unmap(bytes, n);
         return 0;
 }

@@ -14,6 +14,7 @@
 
 typedef struct Store Store;
 typedef struct StoreWriter StoreWriter;
+typedef struct StoreReader StoreReader;
 
 /* Room that the file of a release and its image take together while they are received. */
 uint64_t store_bytes_needed(const Release *release);
@@ -38,6 +39,14 @@ bool store_has(Store *s, const Sha256 *digest);
 int store_map(Store *s, const Sha256 *digest, const uint8_t **ret_bytes, size_t *ret_n,
                 Release **ret_release, Why *w);
 void store_unmap(const uint8_t *bytes, size_t n);
+/* The same, a slice of some milliseconds with each step. 1: there is more to do; 0: it is as it
+ * has to be, and can be taken, once. */
+int store_reader_new(Store *s, const Sha256 *digest, StoreReader **ret, Why *w);
+StoreReader *store_reader_free(StoreReader *reader);
+DEFINE_TRIVIAL_CLEANUP_FUNC(StoreReader *, store_reader_free);
+int store_reader_step(StoreReader *reader, Why *w);
+void store_reader_take(StoreReader *reader, const uint8_t **ret_bytes, size_t *ret_n,
+                Release **ret_release);
 int store_release(Store *s, const Sha256 *digest, Release **ret, Why *w);
 
 /* Receives the served file of a release: resumable part file, space for it and for the image

@@ -24,6 +24,7 @@
 #include "daemon/event.h"
 #include "daemon/stages.h"
 #include "daemon/update-journal.h"
+#include "daemon/update-read.h"
 
 typedef struct UpdateStage {
         const char *name;
@@ -88,6 +89,7 @@ static void leave(Update *u) {
         u->exchange = exchange_cancel(u->exchange);
         u->download = download_free(u->download);
         u->timer = sd_event_source_disable_unref(u->timer);
+        u->reading = update_read_free(u->reading);
         if (u->image)
                 store_unmap(u->image, u->image_length);
         u->image = NULL;

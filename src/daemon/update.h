@@ -56,8 +56,7 @@ struct Update {
         uint64_t last_push_id; /* of the push before it in this update; 0: none */
         bool touched;          /* this update may have erased something: too late to cancel */
         bool by_name, provision, by_request;
-        /* by_name: what is newer and was not wanted; "": nothing */
-        char instead_of[VERSION_MAX + 1];
+        char instead_of[VERSION_MAX + 1]; /* by_name: newer and not wanted; "": nothing */
         unsigned tries[_ROLE_MAX];
         unsigned trial_seconds;  /* as the release of the pushed image says; 0: it says nothing */
         unsigned trial_restarts; /* of this push, weighed */
@@ -79,6 +78,7 @@ struct Update {
         Exchange *exchange;
         Download *download;
         sd_event_source *timer;
+        struct UpdateRead *reading; /* an image is being checked */
         const uint8_t *image;
         size_t image_length;
         Release *image_release;

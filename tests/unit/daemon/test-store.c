@@ -246,6 +246,68 @@ static void cut_download_goes_on_where_it_stopped(void **state) {
         served_done(&x);
 }
 
+/* Nothing of the work on a large part that was there waits for one call. */
+static void resumed_part_is_hashed_in_slices(void **state) {
+        StateFixture *f = *state;
+        Store *s = open_store(f, UINT64_MAX);
+        Served x = serve(3 * MB, 9, RELEASE_IDENTITY);
+        StoreWriter *writer;
+        unsigned slices = 0;
+        Why w;
+        int r;
+
+        assert_int_equal(store_writer_new(s, x.release, &writer, &w), 0);
+        assert_int_equal(store_writer_write(writer, x.file, x.file_n / 2, &w), 0);
+        store_writer_free(writer);
+        assert_int_equal(store_writer_new(s, x.release, &writer, &w), 0);
+        assert_true(store_writer_offset(writer) == x.file_n / 2);
+        assert_int_equal(store_writer_write(writer, x.file + x.file_n / 2, x.file_n - x.file_n / 2,
+                                         &w),
+                        0);
+        while ((r = store_writer_unpack(writer, &w)) > 0)
+                slices++;
+        assert_int_equal(r, 0);
+        assert_true(slices > 3 * 6); /* file, its image, and that again */
+        store_writer_free(writer);
+        served_done(&x);
+        store_free(s);
+}
+
+static void image_is_read_in_slices(void **state) {
+        StateFixture *f = *state;
+        Store *s = open_store(f, UINT64_MAX);
+        Served x = serve(3 * MB, 10, RELEASE_IDENTITY);
+        StoreReader *reader;
+        const uint8_t *bytes;
+        unsigned slices = 0;
+        size_t n;
+        Why w;
+        int r;
+
+        add(f, s, &x);
+        assert_int_equal(store_reader_new(s, &x.release->image_digest, &reader, &w), 0);
+        while ((r = store_reader_step(reader, &w)) > 0)
+                slices++;
+        assert_int_equal(r, 0);
+        assert_true(slices >= 5);
+        store_reader_take(reader, &bytes, &n, NULL);
+        assert_int_equal(n, 3 * MB);
+        assert_memory_equal(bytes, x.image, n);
+        store_reader_free(reader);
+        store_unmap(bytes, n);
+        /* its last slice */
+        flip(f, &x.release->image_digest, "", 3 * MB - 1);
+        assert_int_equal(store_reader_new(s, &x.release->image_digest, &reader, &w), 0);
+        while ((r = store_reader_step(reader, &w)) > 0)
+                ;
+        assert_int_equal(r, -EBADMSG);
+        assert_non_null(strstr(w.text, "set aside as damaged"));
+        assert_false(store_has(s, &x.release->image_digest));
+        store_reader_free(reader);
+        served_done(&x);
+        store_free(s);
+}
+
 static void server_that_begins_anew_is_followed(void **state) {
         Served x = serve(IMAGE_SIZE, 1, RELEASE_ZSTD);
         Store *s = open_store(*state, MB);
@@ -782,6 +844,8 @@ int main(void) {
                 TEST(received_file_is_decoded_into_the_store),
                 TEST(unpacking_is_done_in_slices),
                 TEST(cut_download_goes_on_where_it_stopped),
+                TEST(resumed_part_is_hashed_in_slices),
+                TEST(image_is_read_in_slices),
                 TEST(server_that_begins_anew_is_followed),
                 TEST(more_than_was_signed_is_refused),
                 TEST(incomplete_file_is_not_committed),
