@@ -36,8 +36,8 @@ int token_judge(Token *token, const FetchConfig *config, CURLcode code, Why *w) 
         token->given_up = true;
         (void)why(&token->text, 0,
                         "the token refuses the PIN of ClientKeyPassphraseFile=%.100s for "
-                        "ClientKey=%.100s (%s); wrong ones lock a token, so it is not tried again before that file "
-                        "or fetch.conf changes or rekindle-fetch is started again",
+                        "ClientKey=%.100s (%s); wrong ones lock a token, so it is not tried again "
+                        "before that file or fetch.conf changes or rekindle-fetch is started again",
                         config->client_key_passphrase_file ? config->client_key_passphrase_file
                                                            : "",
                         config->client_key ? config->client_key : "", reason);
