@@ -34,13 +34,26 @@ static bool has_slot(const RkdDevice *d, unsigned mark) {
         return mark < RKD_MARKS_MAX && mark_offset(d, mark + 1) <= RKD_PLATFORM(d)->record_size;
 }
 
-static bool is_set(const RkdDevice *d, unsigned mark) {
-        return !rkd_flash_is_blank(d, rkd_record_address(d, mark_offset(d, mark)),
-                        slot_bytes(RKD_PLATFORM(d)));
-}
-
 uint32_t rkd_record_address(const RkdDevice *d, uint32_t offset) {
         return RKD_PLATFORM(d)->record_pages[d->page] + offset;
+}
+
+/* 1 or 0; -1: it cannot be read. */
+static int is_set(const RkdDevice *d, unsigned mark) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+        uint32_t address = rkd_record_address(d, mark_offset(d, mark)), n = slot_bytes(p);
+#if RKD_FLASH_MAPPED
+        return !rkd_flash_is_blank(d, address, n);
+#else
+        uint8_t slot[RKD_WRITE_SIZE_MAX];
+
+        if (rkd_flash_read(p, address, slot, n) < 0)
+                return -1;
+        while (n > 0)
+                if (slot[--n] != 0xff)
+                        return 1;
+        return 0;
+#endif
 }
 
 static const RkdBody *view_body(RkdDevice *d, unsigned page) {
@@ -53,9 +66,17 @@ static const RkdBody *view_body(RkdDevice *d, unsigned page) {
 #endif
 }
 
+/* A page whose marks cannot be read is that of a push which nobody knows. */
 static void load_marks(RkdDevice *d) {
         for (unsigned mark = 0; has_slot(d, mark); mark++) {
-                if (!is_set(d, mark))
+                int set = is_set(d, mark);
+
+                if (set < 0) {
+                        memset(d->push_id, 0, sizeof(d->push_id));
+                        d->marks = d->starts = d->healthy = 0;
+                        return;
+                }
+                if (set == 0)
                         continue;
                 if (mark < RKD_MARK_PAIRS)
                         d->marks |= (uint8_t)(1u << mark);
@@ -181,7 +202,7 @@ static void work(RkdDevice *d) {
         /* What counts is what can be read now, whatever the writing said. */
         rkd_record_load(d);
         d->failed = d->status != RKD_RECORD_GOOD || d->page != d->target ||
-                    (!whole && !is_set(d, d->mark - 1u));
+                    (!whole && is_set(d, d->mark - 1u) <= 0);
 }
 
 #if !RKD_FLASH_BLOCKS

@@ -67,7 +67,7 @@ static int on_read(void *user, uint32_t address, void *out, size_t n) {
                 return -1;
         if (is_busy(b))
                 board_violate(b, "read while flash is busy");
-        if (++b->reads == b->fail_read_at)
+        if (++b->reads == b->fail_read_at || (b->dead > 0 && b->dead - at < n))
                 return -1;
         memcpy(out, b->flash + at, n);
         return 0;

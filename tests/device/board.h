@@ -110,6 +110,7 @@ typedef struct Board {
         unsigned fail_at;             /* the operation that fails; 0: none */
         bool fails_torn;              /* and does what `cut` says; else the whole of it */
         unsigned reads, fail_read_at; /* so far; the one that fails; 0: none */
+        uint32_t dead;                /* the byte that cannot be read, from the first on; 0: none */
         BoardWear wear;
         bool verifies; /* answer of verify_signature */
 

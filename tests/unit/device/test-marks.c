@@ -223,6 +223,25 @@ static void a_damaged_record_counts_as_an_open_push(void **state) {
         assert_int_equal(gateway_ask_id(&gateway, RKD_START, push.push_id), 0);
 }
 
+/* What may have been a mark is none: a program without a mark that says so is not verified. */
+static void a_mark_that_cannot_be_read_is_not_believed(void **state) {
+        Push again = push;
+
+        board_power_on(&board);
+        assert_int_equal(gateway_begin(&gateway, &push), 0);
+        assert_int_equal(gateway_stream(&gateway, &push), 0);
+        assert_int_equal(identify().state, RKD_PUSHING);
+        board.dead = BOARD_SPACE + RKD_RECORD_MARKS + RKD_MARK_VERIFIED * 4;
+        board_reset(&board, RKD_CAUSE_POWER);
+        board_run(&board, 100);
+        assert_int_equal(identify().state, RKD_PUSHING);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_START, 0), RKD_NOT_RUNNABLE);
+        board_run(&board, 20000);
+        assert_int_equal(board.starts, 0);
+        again.push_id = 0x2222;
+        assert_int_equal(gateway_install(&gateway, again), 0);
+}
+
 static void enter_keeps_the_device_in_its_bootloader_for_a_while(void **state) {
         install_and_start();
         run_until_healthy();
@@ -342,6 +361,7 @@ int main(void) {
                 TEST(seldom_crashes_of_a_confirmed_program_do_no_harm),
                 TEST(a_damaged_program_is_not_started),
                 TEST(a_damaged_record_counts_as_an_open_push),
+                TEST(a_mark_that_cannot_be_read_is_not_believed),
                 TEST(enter_keeps_the_device_in_its_bootloader_for_a_while),
                 TEST(polling_alone_does_not_keep_it_there),
                 TEST(a_program_reports_that_it_is_sick),
