@@ -56,6 +56,15 @@ void show_state(const json_t *device, char ret[static FORMAT_MAX]) {
                 (void)snprintf(ret, FORMAT_MAX, "%s", state);
 }
 
+/* A release that waits for a person is more than that all is well. */
+static const char *what_of(const json_t *device) {
+        const char *state = member_string(device, "state");
+        bool waits = (streq(state, "idle") || streq(state, "blank")) &&
+                     streq(member_string(device, "verdict"), "wait-approval");
+
+        return member_string(device, waits ? "verdict-text" : "state-text");
+}
+
 int show_devices(Table *t, const json_t *devices) {
         const json_t *d;
         size_t i;
@@ -79,7 +88,7 @@ int show_devices(Table *t, const json_t *devices) {
                 if (r >= 0)
                         r = table_add(t, member_true(d, "hold") ? "hold" : "", COLOR_YELLOW);
                 if (r >= 0)
-                        r = table_add(t, member_string(d, "state-text"), COLOR_NONE);
+                        r = table_add(t, what_of(d), COLOR_NONE);
         }
         return r;
 }
