@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Token: libcurl says only that the key could not be had. Why, OpenSSL's engine has put into the
- * queue of errors: there the module's answer stands, by its number (PKCS#11 2.40, section 5.1.6). */
+ * queue of errors: there the module's answer stands, by its number (PKCS#11 2.40, section
+ * 5.1.6). */
 #include "fetch/token.h"
 
 #include <openssl/err.h>
