@@ -21,6 +21,7 @@ static const char help[] = "rekindle-repo VERB ...\n"
                            "From a timer:\n"
                            "  refresh DIR         renew timestamp and snapshot\n"
                            "  expire-check DIR    say what expires soon\n"
+                           "  prune DIR           remove metadata that nobody can ask for\n"
                            "\n"
                            "For gateways:\n"
                            "  verify DIR          say what a gateway would\n"
@@ -53,6 +54,7 @@ static const struct {
         { "init", verb_init },
         { "key", verb_key },
         { "promote", verb_promote },
+        { "prune", verb_prune },
         { "publish", verb_publish },
         { "refresh", verb_refresh },
         { "remove", verb_remove },

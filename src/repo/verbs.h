@@ -21,6 +21,7 @@ int verb_export(int argc, char *argv[]);
 int verb_init(int argc, char *argv[]);
 int verb_key(int argc, char *argv[]);
 int verb_promote(int argc, char *argv[]);
+int verb_prune(int argc, char *argv[]);
 int verb_publish(int argc, char *argv[]);
 int verb_refresh(int argc, char *argv[]);
 int verb_remove(int argc, char *argv[]);

@@ -156,6 +156,14 @@ def refresh(desk):
     return Cut(desk, 'refresh', ['refresh', 'boilers'])
 
 
+def prune(desk):
+    begin(desk)
+    for version in ('2.0.0', '3.0.0'):
+        desk.add(version, 'three.bin')
+        desk.publish()
+    return Cut(desk, 'prune', ['prune', 'boilers', '--keep-for', '0'])
+
+
 def add(desk):
     begin(desk)
     return Cut(desk, 'add', ['add', 'boilers', '--model', 'boiler', '--version', '2.0.0', 'three.bin'])
@@ -196,5 +204,5 @@ def export(desk):
     return Cut(desk, 'export', ['export', 'boilers', 'stick'], shown='stick')
 
 
-SITUATIONS = (publish, publish_on_a_simple_file_system, publish_keys_on_a_simple_file_system, refresh, add, remove, init, rotate,
+SITUATIONS = (publish, publish_on_a_simple_file_system, publish_keys_on_a_simple_file_system, refresh, prune, add, remove, init, rotate,
               rotate_device_key, sign, export)

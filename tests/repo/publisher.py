@@ -29,7 +29,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get('REKINDLE_BUILD', os.path.join(SOURCE, 'tests', '.out', 'build'))
 PROGRAM = os.path.join(BUILD, 'src', 'repo', 'rekindle-repo')
 NOW = '2030-01-01T00:00:00Z'
-DATED = {'init', 'publish', 'refresh', 'verify', 'expire-check', 'export', 'remove',
+DATED = {'init', 'publish', 'refresh', 'verify', 'expire-check', 'export', 'remove', 'prune',
          'key add', 'key remove', 'key rotate', 'key threshold',
          'root renew', 'root sign', 'root show', 'root export', 'root import', 'root drop',
          'targets sign', 'targets show', 'targets export', 'targets import', 'targets drop'}
