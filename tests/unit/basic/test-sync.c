@@ -341,6 +341,40 @@ static void after_a_failure_nothing_more_is_done(void **state) {
         assert_true(exists(f->dirfd, "kept"));
 }
 
+static void a_file_gets_its_name_only_once_it_is_synced(void **state) {
+        Fixture *f = *state;
+        int pair[2];
+
+        make(f->dirfd, "new", "x");
+        assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+        /* A pipe cannot be synced. */
+        assert_int_equal(sync_replace(f->sync, pair[1], f->dirfd, "new", "a", on_end, &f->jobs[0],
+                                         NULL),
+                        0);
+        run_until_idle(f);
+        (void)close(pair[0]);
+        (void)close(pair[1]);
+        assert_ends(f, 1, -EINVAL);
+        assert_true(exists(f->dirfd, "new"));
+        assert_false(exists(f->dirfd, "a"));
+}
+
+static void a_name_counts_only_once_its_folder_is_synced(void **state) {
+        Fixture *f = *state;
+        /* Through such a descriptor names can be changed, but nothing can be synced (EBADF). */
+        int dirfd = openat(f->dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        assert_true(dirfd >= 0);
+        make(f->dirfd, "new", "x");
+        assert_int_equal(sync_replace(f->sync, f->dirfd, dirfd, "new", "a", on_end, &f->jobs[0],
+                                         NULL),
+                        0);
+        run_until_idle(f);
+        (void)close(dirfd);
+        assert_ends(f, 1, -EBADF);
+        assert_true(exists(f->dirfd, "a"));
+}
+
 static void a_failed_rename_is_told(void **state) {
         Fixture *f = *state;
 
@@ -489,6 +523,8 @@ int main(void) {
                 TEST(a_callback_may_forget_the_next_job),
                 TEST(names_in_other_folders_are_refused),
                 TEST(after_a_failure_nothing_more_is_done),
+                TEST(a_file_gets_its_name_only_once_it_is_synced),
+                TEST(a_name_counts_only_once_its_folder_is_synced),
                 TEST(a_failed_rename_is_told),
                 TEST(a_dead_child_ends_every_job_with_an_error),
                 TEST(a_child_that_dies_idle_is_noticed_at_the_next_job),
