@@ -308,6 +308,25 @@ static void image_is_read_in_slices(void **state) {
         store_free(s);
 }
 
+static void what_was_received_stays_until_its_image_is_durable(void **state) {
+        Served x = serve(IMAGE_SIZE, 1, RELEASE_ZSTD);
+        Store *s = open_store(*state, MB);
+        StateFixture *f = *state;
+        int pair[2];
+        Why w;
+
+        assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+        /* A pipe cannot be synced, and after a failure nothing more is. */
+        assert_int_equal(sync_file(f->sync, pair[1], NULL, NULL, NULL), 0);
+        assert_int_equal(receive(f, s, &x, &w), -EIO);
+        assert_false(store_has(s, &x.release->image_digest));
+        assert_true(has_file(f, &x.release->file_digest, ".part"));
+        (void)close(pair[0]);
+        (void)close(pair[1]);
+        store_free(s);
+        served_done(&x);
+}
+
 static void server_that_begins_anew_is_followed(void **state) {
         Served x = serve(IMAGE_SIZE, 1, RELEASE_ZSTD);
         Store *s = open_store(*state, MB);
@@ -844,6 +863,7 @@ int main(void) {
                 TEST(received_file_is_decoded_into_the_store),
                 TEST(unpacking_is_done_in_slices),
                 TEST(cut_download_goes_on_where_it_stopped),
+                TEST(what_was_received_stays_until_its_image_is_durable),
                 TEST(resumed_part_is_hashed_in_slices),
                 TEST(image_is_read_in_slices),
                 TEST(server_that_begins_anew_is_followed),
