@@ -170,8 +170,28 @@ static bool is_address(const RkdPatch *p, uint32_t value) {
                value - platform->ram_base < platform->ram_size;
 }
 
+/* The base of a low part: some words before it. */
+static bool find_base(RkdPatch *p, uint32_t from, uint32_t word, RkdCodeOrigin *ret) {
+        for (uint32_t back = 2; back <= 2 * RKD_CODE_REACH; back += 2) {
+                uint32_t base;
+                RkdCodeBase found = rkd_code_base(word, read_source(p, from - back, 4), &base);
+
+                if (found == RKD_CODE_NO_BASE)
+                        return false;
+                if (found == RKD_CODE_NOT_YET)
+                        continue;
+                ret->here = ret->there = base - back;
+                if (found == RKD_CODE_FIXED) {
+                        ret->here = base - RKD_PLATFORM(p)->program_base - from;
+                        ret->there = base - RKD_PLATFORM(p)->program_base - p->at;
+                }
+                return true;
+        }
+        return false;
+}
+
 /* What the four bytes at this source are. */
-static RkdPatchWord find_word(const RkdPatch *p, uint32_t from, uint32_t word) {
+static RkdPatchWord find_word(RkdPatch *p, uint32_t from, uint32_t word, RkdCodeOrigin *ret) {
         uint8_t isa = RKD_PLATFORM(p)->instruction_set;
         uint32_t both = from | p->at;
 
@@ -179,7 +199,10 @@ static RkdPatchWord find_word(const RkdPatch *p, uint32_t from, uint32_t word) {
                 return RKD_PATCH_NO_WORD;
         if (rkd_code_is_branch(isa, word))
                 return RKD_PATCH_BRANCH;
-        if (both % 4 == 0 && isa != RKD_ISA_AVR && is_address(p, word))
+        if (RKD_CODE_HAS_LOW_PARTS(isa) && rkd_code_is_low_part(word) &&
+                        find_base(p, from, word, ret))
+                return RKD_PATCH_BRANCH;
+        if (both % 4 == 0 && RKD_CODE_ISA(isa) != RKD_ISA_AVR && is_address(p, word))
                 return RKD_PATCH_POINTER;
         return RKD_PATCH_NO_WORD;
 }
@@ -206,7 +229,8 @@ static bool decode_move(RkdPatch *p, RkdPatchWord what, RkdMapGuess *guess) {
 /* True when the position was a word that was predicted, or nearly so. */
 static bool decode_word(RkdPatch *p, uint32_t from, uint32_t word) {
         const RkdPlatform *platform = RKD_PLATFORM(p);
-        RkdPatchWord what = find_word(p, from, word);
+        RkdCodeOrigin origin = { 0, 0 };
+        RkdPatchWord what = find_word(p, from, word, &origin);
         uint32_t target = word;
         RkdMapGuess guess;
         unsigned wrong;
@@ -214,8 +238,8 @@ static bool decode_word(RkdPatch *p, uint32_t from, uint32_t word) {
         if (what == RKD_PATCH_NO_WORD)
                 return false;
         if (what == RKD_PATCH_BRANCH)
-                target = rkd_code_target(
-                                platform->instruction_set, word, platform->program_base + from);
+                target = rkd_code_target(platform->instruction_set, word,
+                                platform->program_base + from + origin.here);
         guess = guess_move(p, from, target);
         wrong = decode(p, rkd_patch_wrong(&p->trail, what, guess.class));
         p->trail.was_wrong = (uint8_t)wrong;
@@ -226,7 +250,7 @@ static bool decode_word(RkdPatch *p, uint32_t from, uint32_t word) {
         target += guess.move;
         if (what == RKD_PATCH_BRANCH)
                 target = rkd_code_retarget(platform->instruction_set, word,
-                                platform->program_base + p->at, target);
+                                platform->program_base + p->at + origin.there, target);
         put(p, target, 4);
         rkd_patch_trail_copy(&p->trail, 4);
         return true;
@@ -268,12 +292,14 @@ static void decode_literal(RkdPatch *p, uint32_t byte) {
 static void decode_position(RkdPatch *p) {
         uint32_t from = p->at - distance_of(p);
         uint32_t bytes = read_source(p, from, (from | p->at) % 2 == 0 ? 4 : 1);
+        uint8_t isa = RKD_PLATFORM(p)->instruction_set, low = (uint8_t)bytes;
         unsigned class;
 
         if (decode_word(p, from, bytes))
                 return;
-        class = rkd_code_class(RKD_PLATFORM(p)->instruction_set, from, p->at, (uint8_t)bytes,
-                        (uint8_t)(bytes >> 8));
+        if (RKD_CODE_HAS_LOW_PARTS(isa) && from % 2 != 0 && p->at % 2 != 0)
+                low = RKD_PLATFORM(p)->page[p->at - 1 - p->piece];
+        class = rkd_code_class(isa, from, p->at, low, (uint8_t)(bytes >> 8));
         if (!decode(p, rkd_patch_miss(&p->trail, class))) {
                 put(p, bytes, 1);
                 rkd_patch_trail_copy(&p->trail, 1);

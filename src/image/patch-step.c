@@ -6,6 +6,7 @@
 
 typedef struct Word {
         uint32_t value, target;
+        RkdCodeOrigin origin;
         uint32_t wanted_move;
         RkdMapGuess guess;
         RkdPatchWord what;
@@ -110,7 +111,40 @@ static uint32_t word_with(const Patch *e, const Word *w, uint32_t at, uint32_t m
 
         if (w->what == RKD_PATCH_POINTER)
                 return target;
-        return rkd_code_retarget(e->isa, w->value, e->in->program_base + at, target);
+        return rkd_code_retarget(
+                        e->isa, w->value, e->in->program_base + at + w->origin.there, target);
+}
+
+/* A word of the path's source, or (NULL) of the image. */
+static uint32_t text_word(const Patch *e, const PatchPath *x, uint32_t from, uint32_t at) {
+        if (x)
+                return source_word(e, from, patch_kind(x->sources[0]), at);
+        return from < e->length ? patch_load_u32(e->wanted + from) : UINT32_MAX;
+}
+
+/* What a branch or low part at `from` counts from; false: it is neither. */
+static bool find_origin(const Patch *e, const PatchPath *x, uint32_t from, uint32_t word,
+                RkdCodeOrigin *ret, uint32_t at) {
+        *ret = (RkdCodeOrigin){ 0, 0 };
+        if (rkd_code_is_branch(e->isa, word))
+                return true;
+        if (!RKD_CODE_HAS_LOW_PARTS(e->isa) || !rkd_code_is_low_part(word))
+                return false;
+        for (uint32_t back = 2; back <= 2 * RKD_CODE_REACH; back += 2) {
+                uint32_t base;
+                RkdCodeBase found = rkd_code_base(word, text_word(e, x, from - back, at), &base);
+
+                if (found == RKD_CODE_NO_BASE)
+                        return false;
+                if (found == RKD_CODE_FIXED)
+                        *ret = (RkdCodeOrigin){ base - e->in->program_base - from,
+                                base - e->in->program_base - at };
+                if (found == RKD_CODE_RELATIVE)
+                        *ret = (RkdCodeOrigin){ base - back, base - back };
+                if (found != RKD_CODE_NOT_YET)
+                        return true;
+        }
+        return false;
 }
 
 static bool look_at_source(const Patch *e, const PatchPath *x, uint32_t at, Word *w) {
@@ -119,9 +153,10 @@ static bool look_at_source(const Patch *e, const PatchPath *x, uint32_t at, Word
         if (((from | at) & 1) != 0 || e->unit_end - at < 4)
                 return false;
         w->value = source_word(e, from, patch_kind(x->sources[0]), at);
-        if (rkd_code_is_branch(e->isa, w->value)) {
+        if (find_origin(e, x, from, w->value, &w->origin, at)) {
                 w->what = RKD_PATCH_BRANCH;
-                w->target = rkd_code_target(e->isa, w->value, e->in->program_base + from);
+                w->target = rkd_code_target(
+                                e->isa, w->value, e->in->program_base + from + w->origin.here);
                 return true;
         }
         w->what = RKD_PATCH_POINTER;
@@ -136,6 +171,7 @@ static bool is_rewritten(const Patch *e, uint32_t from) {
 /* False: no word begins in the source here. */
 static bool find_word(const Patch *e, const PatchPath *x, uint32_t at, Word *w) {
         uint32_t wanted, target;
+        RkdCodeOrigin origin;
 
         if (!look_at_source(e, x, at, w))
                 return false;
@@ -145,8 +181,8 @@ static bool find_word(const Patch *e, const PatchPath *x, uint32_t at, Word *w) 
                 w->guess = rkd_map_look_up(&e->model.map, w->target);
         wanted = target = patch_load_u32(e->wanted + at);
         w->right = word_with(e, w, at, w->guess.move) == wanted;
-        if (w->what == RKD_PATCH_BRANCH && rkd_code_is_branch(e->isa, wanted))
-                target = rkd_code_target(e->isa, wanted, e->in->program_base + at);
+        if (w->what == RKD_PATCH_BRANCH && find_origin(e, NULL, at, wanted, &origin, at))
+                target = rkd_code_target(e->isa, wanted, e->in->program_base + at + origin.here);
         w->wanted_move = target - w->target;
         w->correctable = w->wanted_move - w->guess.move != NUMBER_TOO_LONG &&
                          (w->what == RKD_PATCH_BRANCH || patch_is_address(e, wanted)) &&
@@ -195,6 +231,8 @@ static unsigned miss(Patch *e, const PatchPath *x, uint32_t at, uint8_t byte) {
 
         if (((from | at) & 1) == 0)
                 high = patch_source_byte(e, from + 1, kind, at);
+        if (RKD_CODE_HAS_LOW_PARTS(e->isa) && (from & at & 1) != 0)
+                byte = e->wanted[at - 1];
         class = rkd_code_class(e->isa, from, at, byte, high);
         return rkd_patch_miss(&x->trail, class);
 }

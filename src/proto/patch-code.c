@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Branches of Thumb, RISC-V and AVR, see patch-code.h. */
+/* Addresses in the code of Thumb, RISC-V and AVR, see patch-code.h. */
 
 #include "proto/patch-code.h"
 
@@ -12,6 +12,22 @@
 #define RISCV_MASK   UINT32_C(0x7f)
 #define RISCV_BRANCH UINT32_C(0x6f)
 #define RISCV_KEPT   UINT32_C(0xfff)
+
+/* Low parts: loads and stores of integers and floats, ADDI, JALR. Bases: LUI, AUIPC, C.LUI. */
+#define RISCV_ACCESS_MASK UINT32_C(0x5b)
+#define RISCV_ACCESS      UINT32_C(0x03)
+#define RISCV_STORE_MASK  UINT32_C(0x7b)
+#define RISCV_STORE       UINT32_C(0x23)
+#define RISCV_OTHER_MASK  UINT32_C(0x707f)
+#define RISCV_ADDI        UINT32_C(0x13)
+#define RISCV_JALR        UINT32_C(0x67)
+#define RISCV_LUI         UINT32_C(0x37)
+#define RISCV_AUIPC       UINT32_C(0x17)
+#define RISCV_UPPER       UINT32_C(0xfffff000)
+#define RISCV_BRANCH_IF   UINT32_C(0x63)
+#define RISCV_SHORT_MASK  UINT32_C(0xe003)
+#define RISCV_SHORT_LUI   UINT32_C(0x6001)
+#define RISCV_STACK       2u
 
 /* CALL and JMP, a code address in words; LDS and STS, a data address */
 #define AVR_MASK      UINT32_C(0xfe0c)
@@ -36,9 +52,33 @@ static uint32_t thumb_retarget(uint32_t word, uint32_t at, uint32_t target) {
                ((bytes >> 1) & 0x7ff) << 16;
 }
 
+static bool riscv_is_jump(uint32_t word) {
+        return (word & RISCV_MASK) == RISCV_BRANCH;
+}
+
+static bool riscv_is_store(uint32_t word) {
+        return (word & RISCV_STORE_MASK) == RISCV_STORE;
+}
+
+static uint32_t riscv_low_part(uint32_t word) {
+        uint32_t low = word >> 20;
+
+        if (riscv_is_store(word))
+                low = (low & 0xfe0) | (word >> 7 & 0x1f);
+        return (low ^ 0x800) - 0x800;
+}
+
+static uint32_t riscv_with_low_part(uint32_t word, uint32_t low) {
+        if (riscv_is_store(word))
+                return (word & UINT32_C(0x1fff07f)) | (low & 0xfe0) << 20 | (low & 0x1f) << 7;
+        return (word & UINT32_C(0xfffff)) | low << 20;
+}
+
 static uint32_t riscv_target(uint32_t word, uint32_t at) {
         uint32_t bytes = (word & 0xff000) | (word >> 20 & 1) << 11 | (word >> 21 & 0x3ff) << 1;
 
+        if (!riscv_is_jump(word))
+                return at + riscv_low_part(word);
         if (word >> 31)
                 bytes |= UINT32_C(0xfff00000);
         return at + bytes;
@@ -47,6 +87,8 @@ static uint32_t riscv_target(uint32_t word, uint32_t at) {
 static uint32_t riscv_retarget(uint32_t word, uint32_t at, uint32_t target) {
         uint32_t bytes = target - at;
 
+        if (!riscv_is_jump(word))
+                return riscv_with_low_part(word, bytes);
         return (word & RISCV_KEPT) | (bytes & 0xff000) | (bytes >> 11 & 1) << 20 |
                (bytes >> 1 & 0x3ff) << 21 | (bytes >> 20 & 1) << 31;
 }
@@ -74,7 +116,7 @@ bool rkd_code_is_branch(uint8_t isa, uint32_t word) {
         case RKD_ISA_THUMB:
                 return (word & THUMB_MASK) == THUMB_BRANCH;
         case RKD_ISA_RISCV:
-                return (word & RISCV_MASK) == RISCV_BRANCH;
+                return riscv_is_jump(word);
         case RKD_ISA_AVR:
                 return (word & AVR_MASK) == AVR_BRANCH || avr_is_data(word);
         default:
@@ -82,23 +124,55 @@ bool rkd_code_is_branch(uint8_t isa, uint32_t word) {
         }
 }
 
-uint32_t rkd_code_target(uint8_t isa, uint32_t word, uint32_t at) {
+bool rkd_code_is_low_part(uint32_t word) {
+        unsigned from = word >> 15 & 31; /* a register */
+
+        if (from == 0 || from == RISCV_STACK)
+                return false;
+        return (word & RISCV_ACCESS_MASK) == RISCV_ACCESS ||
+               (word & RISCV_OTHER_MASK) == RISCV_ADDI || (word & RISCV_OTHER_MASK) == RISCV_JALR;
+}
+
+/* Whether the instruction gives its register a value. */
+static bool riscv_writes(uint32_t word) {
+        if ((word & 3) == 3)
+                return !riscv_is_store(word) && (word & RISCV_MASK) != RISCV_BRANCH_IF;
+        return (word & 3) != 0 && (word & 0xe000) <= 0x8000 && (word & RISCV_SHORT_MASK) != 0x8001;
+}
+
+RkdCodeBase rkd_code_base(uint32_t low_part, uint32_t before, uint32_t *ret_base) {
+        if ((before >> 7 & 31) != (low_part >> 15 & 31))
+                return RKD_CODE_NOT_YET;
+        *ret_base = before & RISCV_UPPER;
+        if ((before & RISCV_MASK) == RISCV_LUI)
+                return RKD_CODE_FIXED;
+        if ((before & RISCV_MASK) == RISCV_AUIPC)
+                return RKD_CODE_RELATIVE;
+        if ((before & RISCV_SHORT_MASK) != RISCV_SHORT_LUI)
+                return riscv_writes(before) ? RKD_CODE_NO_BASE : RKD_CODE_NOT_YET;
+        *ret_base = (before & 0x7c) << 10;
+        if (before & 0x1000)
+                *ret_base |= UINT32_C(0xfffe0000);
+        return RKD_CODE_FIXED;
+}
+
+uint32_t rkd_code_target(uint8_t isa, uint32_t word, uint32_t origin) {
         switch (RKD_CODE_ISA(isa)) {
         case RKD_ISA_THUMB:
-                return thumb_target(word, at);
+                return thumb_target(word, origin);
         case RKD_ISA_RISCV:
-                return riscv_target(word, at);
+                return riscv_target(word, origin);
         default:
                 return avr_target(word);
         }
 }
 
-uint32_t rkd_code_retarget(uint8_t isa, uint32_t word, uint32_t at, uint32_t target) {
+uint32_t rkd_code_retarget(uint8_t isa, uint32_t word, uint32_t origin, uint32_t target) {
         switch (RKD_CODE_ISA(isa)) {
         case RKD_ISA_THUMB:
-                return thumb_retarget(word, at, target);
+                return thumb_retarget(word, origin, target);
         case RKD_ISA_RISCV:
-                return riscv_retarget(word, at, target);
+                return riscv_retarget(word, origin, target);
         default:
                 return avr_retarget(word, target);
         }
@@ -129,7 +203,7 @@ static unsigned avr_class(uint8_t high) {
 
 unsigned rkd_code_class(uint8_t isa, uint32_t from, uint32_t to, uint8_t low, uint8_t high) {
         if (from & to & 1)
-                return 0;
+                return RKD_CODE_HAS_LOW_PARTS(isa) && (low & 3) != 3;
         if ((from | to) & 1)
                 return 1 + (to & 1);
         switch (RKD_CODE_ISA(isa)) {

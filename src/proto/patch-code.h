@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The instructions that the patch codec knows: branches with a far target inside one 32-bit word
- * (rekindle-patch(7), "Branches"). Words are little-endian as they lie in flash; `at` is the
- * device address of the word.
+ * The instructions that the patch codec knows: those with an address, or the low part of one,
+ * inside one 32-bit word (rekindle-patch(7), "Machines"). Words are little-endian as they lie in
+ * flash. A branch counts from its origin, which is where it lies; a low part from its base, which
+ * an instruction before it has made.
  *
  * A build for one profile knows its own machine only: the one that it is compiled for, unless
  * RKD_PATCH_ISA (an RkdInstructionSet, as a number) says another.
@@ -33,11 +34,32 @@
 #define RKD_CODE_KNOWS(isa) ((isa) <= RKD_ISA_AVR)
 #endif
 
+/* Machines whose addresses are made in two parts, each in a word of its own. */
+#define RKD_CODE_HAS_LOW_PARTS(isa) (RKD_CODE_ISA(isa) == RKD_ISA_RISCV)
+#define RKD_CODE_REACH              16u /* halfwords before a low part, where its base is sought */
+
+/* What a word counts from, as a distance from where it lies: in the source, and at its new place.
+ * None for a branch. */
+typedef struct RkdCodeOrigin {
+        uint32_t here, there;
+} RkdCodeOrigin;
+
+typedef enum RkdCodeBase {
+        RKD_CODE_NOT_YET,  /* this word is no base: go farther back */
+        RKD_CODE_NO_BASE,  /* nor are those before it */
+        RKD_CODE_FIXED,    /* an address */
+        RKD_CODE_RELATIVE, /* to where the word lies */
+} RkdCodeBase;
+
 bool rkd_code_is_branch(uint8_t isa, uint32_t word);
-/* The absolute target of a branch. */
-uint32_t rkd_code_target(uint8_t isa, uint32_t word, uint32_t at);
-/* The same branch, but at `at` and to `target`; what does not fit is cut off. */
-uint32_t rkd_code_retarget(uint8_t isa, uint32_t word, uint32_t at, uint32_t target);
+/* Whether the word is a low part, provided that there is a base. */
+bool rkd_code_is_low_part(uint32_t word);
+/* What a word before a low part is to it. */
+RkdCodeBase rkd_code_base(uint32_t low_part, uint32_t before, uint32_t *ret_base);
+/* The absolute target of a branch or low part. */
+uint32_t rkd_code_target(uint8_t isa, uint32_t word, uint32_t origin);
+/* The same instruction, but from `origin` and to `target`; what does not fit is cut off. */
+uint32_t rkd_code_retarget(uint8_t isa, uint32_t word, uint32_t origin, uint32_t target);
 /* A class 0..6 of the byte at source place `from`, which goes to place `to`: low is the byte
- * itself, high the one behind it. */
+ * itself, high the one behind it. RISC-V and both places odd: low is the byte before `to`. */
 unsigned rkd_code_class(uint8_t isa, uint32_t from, uint32_t to, uint8_t low, uint8_t high);

@@ -8,7 +8,7 @@
 
 #define FUNCTION_MIN   16u /* parts */
 #define FUNCTION_RANGE 120u
-#define PART_BYTES     4u
+#define PART_BYTES     8u /* at most */
 #define CALL_IN        8u
 #define POINTER_IN     24u
 #define COMMON         64u /* instructions that most code is made of */
@@ -48,10 +48,22 @@ static void put_call(Maker *m, unsigned to) {
         put(m, rkd_code_retarget(isa, a_call(isa), m->spec->base + m->n, m->at[to]), 4);
 }
 
+/* LUI and ADDI of a register */
+static void put_parts(Maker *m, uint32_t address) {
+        put(m, UINT32_C(0x537) | ((address + 0x800) & UINT32_C(0xfffff000)), 4);
+        put(m, UINT32_C(0x50513) | address << 20, 4);
+}
+
 static void put_pointer(Maker *m, unsigned to) {
+        uint32_t address = next_random(m) % 2 ? m->at[to] | 1 : m->spec->ram_base + to * 8;
+
+        if (m->spec->isa == RKD_ISA_RISCV && next_random(m) % 2) {
+                put_parts(m, address);
+                return;
+        }
         while (m->n % 4 != 0)
                 put(m, 0, 1);
-        put(m, next_random(m) % 2 ? m->at[to] | 1 : m->spec->ram_base + to * 8, 4);
+        put(m, address, 4);
 }
 
 static void put_instruction(Maker *m) {

@@ -25,6 +25,34 @@ def signed(value, bits):
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
+def low_part(w):
+    i = (w >> 20 & 0xfe0) | (w >> 7 & 0x1f) if w & 0x7b == 0x23 else w >> 20
+    return signed(i, 12)
+
+
+def base_of(v, at):
+    """What v, which lies at `at`, makes of its register; None: nothing, False: an unknown value"""
+    if v & 0x7f == 0x37:
+        return v & 0xfffff000
+    if v & 0x7f == 0x17:
+        return at + (v & 0xfffff000)
+    if v & 0xe003 == 0x6001:
+        return ((v & 0x7c) << 10) - (0x20000 if v & 0x1000 else 0)
+    if v & 0x7b == 0x23 or v & 0x7f == 0x63 or v & 3 == 0 or v & 0xe003 == 0x8001 or (v & 3 != 3 and v & 0xe000 > 0x8000):
+        return None
+    return False
+
+
+def is_low_part(w):
+    return w >> 15 & 31 not in (0, 2) and (w & 0x5b == 3 or w & 0x707f in (0x13, 0x67))
+
+
+def with_low_part(w, j):
+    if w & 0x7b == 0x23:
+        return (w & 0x1fff07f) | (j & 0xfe0) << 20 | (j & 0x1f) << 7
+    return (w & 0xfffff) | (j & 0xfff) << 20
+
+
 def is_branch(isa, w):
     if isa == THUMB:
         return w & 0xb800f800 == 0xb800f000
@@ -59,9 +87,9 @@ def made_anew(isa, w, at, t):
     return (w & 0xfe0e) | (j & 0xffff) << 16 | (j >> 16 & 1) | (j >> 13 & 0x1f0)
 
 
-def class_of(isa, a, d, b, e):
+def class_of(isa, a, d, b, e, last):
     if a & 1 and d & 1:
-        return 0
+        return 1 if isa == RISCV and last & 3 != 3 else 0
     if (a | d) & 1:
         return 1 + (d & 1)
     if isa == THUMB:
@@ -90,8 +118,8 @@ class Map:
 
     def look_up(self, x):
         """(class, move, other)"""
-        below = min((((x - a) & WORD, m) for a, m in self.entries), default=(WORD, 0))
-        above = min((((a - x) & WORD, m) for a, m in self.entries), default=(WORD, 0))
+        below = min(((x - a, m) for a, m in self.entries if a <= x), default=(WORD, 0))
+        above = min(((a - x, m) for a, m in self.entries if a >= x), default=(WORD, 0))
         has_below, has_above = below[0] < 0x40000, above[0] < 0x40000
         if below[0] == 0:
             return 0, below[1], 0
@@ -162,13 +190,28 @@ class Decoder:
             return 0xff
         return self.flash[a]
 
+    def word_at(self, a):
+        return sum(self.byte(a + i) << 8 * i for i in range(4))
+
+    def base_before(self, a, w):
+        """(v, k) of the base of a low part"""
+        for k in range(2, 34, 2):
+            v = self.word_at(a - k)
+            if v >> 7 & 31 == w >> 15 & 31:
+                base = base_of(v, 0)
+                if base is not None:
+                    return (v, k) if base is not False else None
+        return None
+
     def word(self, a, d):
         """True: these four bytes are decoded."""
         if a & 1 or d & 1 or d + 4 > self.end:
             return False
-        w = sum(self.byte(a + i) << 8 * i for i in range(4))
+        w, base = self.word_at(a), None
         if is_branch(self.isa, w):
             what, target = 0, target_of(self.isa, w, self.base + a) & WORD
+        elif self.isa == RISCV and is_low_part(w) and (base := self.base_before(a, w)):
+            what, target = 0, (base_of(base[0], self.base + a - base[1]) + low_part(w)) & WORD
         elif (a | d) % 4 == 0 and self.isa != AVR and ((w - self.base) & WORD < self.span or
                                                        (w - self.ram_base) & WORD < self.ram_size):
             what, target = 1, w
@@ -188,7 +231,9 @@ class Decoder:
         if kind != 5 and (wrong or kind == 2):
             self.map.learn(target, move)
         target = (target + move) & WORD
-        if what == 0:
+        if base:
+            target = with_low_part(w, target - base_of(base[0], self.base + d - base[1]))
+        elif what == 0:
             target = made_anew(self.isa, w, self.base + d, target)
         self.page += target.to_bytes(4, 'little')
         self.streak = min(max(self.streak, 3) + 4, 255)
@@ -216,10 +261,10 @@ class Decoder:
         a = d - self.source[0]
         if self.word(a, d):
             return
-        b, s, h = self.byte(a), self.streak, 0
+        b, s, h, last = self.byte(a), self.streak, 0, self.page[-1] if self.page else 0
         while s >= 16 and h < 3:
             s, h = s >> 1, h + 1
-        context = MISS + ((min(s, 8) + h) * 2 + self.broken) * 7 + class_of(self.isa, a, d, b, self.byte(a + 1))
+        context = MISS + ((min(s, 8) + h) * 2 + self.broken) * 7 + class_of(self.isa, a, d, b, self.byte(a + 1), last)
         if not self.decide(context):
             self.page.append(b)
             self.streak = min(max(self.streak, 3) + 1, 255)
