@@ -19,6 +19,7 @@ struct Download {
         FetchCall *call;
         FolderRead *reading;
         bool started; /* the server's answer began: what the file holds fits it */
+        uint64_t folder_bytes;
         sd_event_source *unpacking;
         Why failed; /* why our side stopped the transfer */
         int error;
@@ -236,13 +237,13 @@ static void on_folder_done(int error, const char *text, void *userdata) {
                 spoilt(d, "the folder holds");
                 return;
         }
-        if (error >= 0 && store_writer_offset(d->writer) == u->candidate->file_length) {
+        if (error >= 0 && d->folder_bytes == u->candidate->file_length) {
                 complete(d);
                 return;
         }
         if (error >= 0)
                 (void)why(&u->folder_text, 0, "%s in the folder has %" PRIu64 " bytes only",
-                                u->candidate->target, store_writer_offset(d->writer));
+                                u->candidate->target, d->folder_bytes);
         else
                 (void)why(&u->folder_text, 0, "%s", text);
         (void)log_full(LOG_WARNING, device_id(u->device), 0, "%s", u->folder_text.text);
@@ -251,8 +252,19 @@ static void on_folder_done(int error, const char *text, void *userdata) {
                 update_failure(u, OUTCOME_INTERNAL, "%s", w.text);
 }
 
+/* What was received before is from elsewhere; it goes when there is something better. */
 static int on_folder_bytes(const void *bytes, size_t n, void *userdata) {
-        return take(userdata, bytes, n);
+        Download *d = userdata;
+        int r = 0;
+
+        if (d->folder_bytes == 0)
+                r = store_writer_restart(d->writer, NULL);
+        if (r < 0) {
+                d->error = why(&d->failed, r, "the download cannot be stored: %s", strerror(-r));
+                return r;
+        }
+        d->folder_bytes += n;
+        return take(d, bytes, n);
 }
 
 /* folder_fd: borrowed; the child that reads has its own. */
@@ -278,10 +290,6 @@ static int read_folder(Download *d, int folder_fd, Why *w) {
         }
         request.path = path;
         u->folder_text = (Why){};
-        /* What was received before is from elsewhere. */
-        r = store_writer_restart(d->writer, NULL);
-        if (r < 0)
-                return why(w, r, "the download cannot be stored: %s", strerror(-r));
         r = folder_read_new(u->manager->event, &request, &d->reading);
         return r < 0 ? why(w, r, "the folder cannot be read: %s", strerror(-r)) : 0;
 }

@@ -17,6 +17,8 @@
 #include "basic/file.h"
 #include "update-fixture.h"
 
+#define STORE_NAME (SHA256_HEX + 8)
+
 static const Program offer[] = { PROGRAM_CANDIDATE, PROGRAM_NONE };
 
 static int server = -1; /* takes every request and answers none; -1: there is none */
@@ -212,6 +214,39 @@ static void why_the_folder_was_of_no_use_is_not_forgotten(void **state) {
         assert_runs_candidate(w);
 }
 
+static bool has_asked_server(World *w, void *userdata) {
+        const Update *u = w->device->update;
+
+        return u && u->state == UPDATE_DOWNLOADING && !u->entering && u->folder_text.text[0];
+}
+
+/* What the server gave before is worth more than nothing. */
+static void a_folder_of_no_use_spoils_no_download(void **state) {
+        World *w = *state;
+        char name[STORE_NAME];
+        struct stat st;
+        Sha256 digest;
+        Why text;
+        int fd;
+
+        program_digest(PROGRAM_CANDIDATE, &digest);
+        sha256_to_hex(&digest, name);
+        (void)strcat(name, ".part");
+        fd = openat(w->manager->images_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, "0123456789", 10), 10);
+        (void)close(fd);
+        (void)strcpy(strrchr(name, '.'), ".etag");
+        fd = openat(w->manager->images_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, "\"1\"", 3), 3);
+        (void)close(fd);
+        ask_server(w, NULL);
+        assert_int_equal(bring(w, NULL, false, &text), OUTCOME_DONE);
+        world_until(w, has_asked_server, NULL);
+        (void)strcpy(strrchr(name, '.'), ".part");
+        assert_int_equal(fstatat(w->manager->images_fd, name, &st, 0), 0);
+        assert_int_equal(st.st_size, 10);
+}
+
 /* A stick that was verified only can be unmounted, however slow a server is. */
 static void a_folder_is_let_go_of_while_the_server_is_asked(void **state) {
         World *w = *state;
@@ -238,6 +273,7 @@ int main(void) {
                 TEST(a_push_is_not_replaced_by_a_folder, setup),
                 TEST(nothing_is_replaced_under_hold, setup_slow_server),
                 TEST(why_the_folder_was_of_no_use_is_not_forgotten, setup),
+                TEST(a_folder_of_no_use_spoils_no_download, setup_slow_server),
                 TEST(a_folder_is_let_go_of_while_the_server_is_asked, setup_slow_server),
         };
         sigset_t mask;
