@@ -853,6 +853,26 @@ static void room_is_made_by_removing_what_is_not_kept(void **state) {
         served_done(&y);
 }
 
+static void room_is_not_made_of_a_download_that_runs(void **state) {
+        StateFixture *f = *state;
+        Served x = serve(IMAGE_SIZE, 1, RELEASE_ZSTD), y = serve(IMAGE_SIZE, 2, RELEASE_ZSTD);
+        Store *s = open_store(f, MB);
+        StoreWriter *writer = NULL;
+        char name[100];
+
+        name_of(&y.release->file_digest, ".part", name);
+        state_put(f, name, "y", 1);
+        assert_int_equal(store_writer_new(s, x.release, &writer, NULL), 0);
+        assert_int_equal(store_writer_write(writer, x.file, 1000, NULL), 0);
+        assert_int_equal(store_make_room(s, UINT64_MAX, NULL, 0), -ENOSPC);
+        assert_false(has_file(f, &y.release->file_digest, ".part"));
+        assert_true(has_file(f, &x.release->file_digest, ".part"));
+        store_writer_free(writer);
+        store_free(s);
+        served_done(&x);
+        served_done(&y);
+}
+
 #define TEST(f)  cmocka_unit_test_setup_teardown(f, state_setup, state_teardown)
 #define SMALL(f) cmocka_unit_test_setup_teardown(f, setup_small, teardown_small)
 
@@ -891,6 +911,7 @@ int main(void) {
                 SMALL(reserve_for_the_small_files_stays_free),
                 SMALL(reserved_room_outlasts_a_disk_that_fills_up),
                 SMALL(room_is_made_by_removing_what_is_not_kept),
+                TEST(room_is_not_made_of_a_download_that_runs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
