@@ -141,6 +141,28 @@ static void a_device_that_was_away_is_woken_by_its_first_answer(void **state) {
         assert_int_equal(world_results(w, OUTCOME_DONE), 1);
 }
 
+static off_t journal_bytes(const World *w) {
+        struct stat st;
+
+        assert_int_equal(fstatat(w->manager->updates_fd, "boiler.journal", &st, 0), 0);
+        return st.st_size;
+}
+
+static void a_device_that_stays_away_is_waited_for_after_a_restart(void **state) {
+        World *w = *state;
+        off_t before;
+
+        w->unit.off = true;
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_state(w, UPDATE_WAITING);
+        w->patient = true;
+        before = journal_bytes(w);
+        world_restart(w);
+        world_turns(w, 50);
+        assert_int_equal(w->device->update->state, UPDATE_WAITING);
+        assert_int_equal(journal_bytes(w), before);
+}
+
 /* Its signature is asked for by what the record knows, as nothing was heard since the start. */
 static void reading_goes_on_with_the_release_after_a_restart(void **state) {
         World *w = *state;
@@ -363,6 +385,9 @@ int main(void) {
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(a_device_that_was_away_is_woken_by_its_first_answer,
                                 world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(
+                                a_device_that_stays_away_is_waited_for_after_a_restart, world_setup,
+                                world_teardown),
                 cmocka_unit_test_setup_teardown(reading_goes_on_with_the_release_after_a_restart,
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(
