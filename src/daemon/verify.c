@@ -454,7 +454,13 @@ static int load(Verify *v, Why *w) {
         local.snapshot = snapshot;
         local.targets = targets;
         r = updater_new(&local, v->now, &v->updater, w);
-        return r < 0 && is_initial ? why_prefix(w, r, "no initial trust: %s", m->root_path) : r;
+        if (r >= 0 || r == -ENOMEM)
+                return r;
+        if (is_initial)
+                return why_prefix(w, r, "no initial trust: %s", m->root_path);
+        return why_prefix(w, r,
+                        "trust/root.json in the state folder is damaged (removed, trust begins again with %s)",
+                        m->root_path);
 }
 
 int verify_new(Manager *m, int folder_fd, VerifyFunc func, void *userdata, Verify **ret) {

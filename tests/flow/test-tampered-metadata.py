@@ -168,4 +168,26 @@ def tampered_metadata(w):
     w.expect_flash(image)
 
 
-run(tampered_metadata)
+def damaged_trust(w):
+    """What the gateway trusted is damaged on its own disk: it says what its owner can do, and that helps."""
+    w.publisher.publish('1.0.0')
+    w.add_device('boiler')
+    w.start()
+    w.publisher.repo('key', 'rotate', w.publisher.path, 'timestamp')
+    w.publisher.publish()
+    w.ctl('check', expect=0)
+    w.wait_runs('1.0.0')
+    root = os.path.join(w.state, 'trust', 'root.json')
+    with open(root, 'r+b') as file:
+        file.truncate(100)
+    answer = w.ctl('--json', 'check', expect=1).json
+    w.expect(answer['text'], answer['outcome'] == 'metadata-invalid' and 'trust/root.json in the state folder is damaged' in
+             answer['text'] and 'etc/root.json' in answer['text'])
+    os.unlink(root)
+    w.ctl('check', expect=0)
+    w.publisher.publish('1.1.0')
+    w.ctl('check', expect=0)
+    w.wait_runs('1.1.0')
+
+
+run(tampered_metadata, damaged_trust)
