@@ -8,55 +8,25 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "../bare.h"
 #include "device/rkd-patch.h"
 
 #define CASE     ((const Case *)0x21c00000)
 #define FLASH    ((uint8_t *)0x21000000)
 #define STREAM   ((const uint8_t *)0x21400000)
 #define WANTED   ((const uint8_t *)0x21800000)
-#define TIMER    ((volatile Timer *)0x40000000)
-#define ENABLED  1u
 #define UNIT_MAX 4096u
 #define RING     512u
-
-enum { /* semihosting */
-        WRITE0 = 0x04,
-        EXIT = 0x18,
-        STOPPED = 0x20026,
-};
 
 typedef struct Case {
         uint32_t image_length, stream_length, base, space, unit, profile, isa;
 } Case;
-
-typedef struct Timer {
-        uint32_t control, value, reload;
-} Timer;
 
 static RkdPatch patch;
 static uint8_t page[UNIT_MAX], ring[RING];
 static uint32_t total, most, taken;
 
 void start(void);
-
-static void semihosting(uint32_t what, const void *with) {
-        register uint32_t r0 __asm__("r0") = what;
-        register const void *r1 __asm__("r1") = with;
-
-        __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-}
-
-static void print(const char *name, uint32_t value) {
-        char text[12], *p = text + sizeof(text);
-
-        semihosting(WRITE0, name);
-        *--p = '\0';
-        *--p = '\n';
-        do
-                *--p = (char)('0' + value % 10);
-        while ((value /= 10) > 0);
-        semihosting(WRITE0, p);
-}
 
 static int flash_read(void *user, uint32_t address, void *out, size_t n) {
         memcpy(out, FLASH + (address - CASE->base), n);
@@ -74,9 +44,9 @@ static RkdPatchEvent step(RkdPatchEvent (*work)(uint32_t), uint32_t arg) {
                 in %= RING;
         }
         rkd_patch_offer(&patch, (in + RING - left) % RING, left);
-        before = TIMER->value;
+        before = BARE_TIMER;
         event = work(arg);
-        total += before - TIMER->value;
+        total += before - BARE_TIMER;
         return event;
 }
 
@@ -136,13 +106,12 @@ void start(void) {
                 .flash_read = flash_read,
         };
 
-        TIMER->reload = TIMER->value = UINT32_MAX;
-        TIMER->control = ENABLED;
+        bare_begin();
         if (decode(&platform) == RKD_PATCH_END && memcmp(FLASH, WANTED, CASE->image_length) == 0) {
-                print("ticks ", total);
-                print("most ", most);
+                bare_print("ticks ", total);
+                bare_print("most ", most);
         }
-        semihosting(EXIT, (const void *)STOPPED);
+        bare_end();
 }
 
 __attribute__((section(".vectors"), used)) static void (*const vectors[])(void) = {
