@@ -239,6 +239,20 @@ static void what_was_canceled_stays_away_until_it_is_asked_for(void **state) {
         assert_runs(w, PROGRAM_CANDIDATE);
 }
 
+static void an_approval_is_used_up_by_its_update(void **state) {
+        World *w = *state;
+        Why text;
+
+        world_turns(w, 20);
+        assert_int_equal(device_request_approve(
+                                         w->device, program_versions[PROGRAM_CANDIDATE], &text),
+                        OUTCOME_DONE);
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_over(w);
+        assert_runs(w, PROGRAM_CANDIDATE);
+        assert_string_equal(w->device->record->approved, "");
+}
+
 static void what_was_canceled_is_no_longer_approved(void **state) {
         World *w = *state;
         Why text;
@@ -388,6 +402,7 @@ int main(void) {
                 TEST(a_newer_release_than_the_choice_is_installed),
                 TEST(a_choice_that_fails_its_trial_binds_nobody),
                 TEST(what_was_canceled_stays_away_until_it_is_asked_for),
+                TEST(an_approval_is_used_up_by_its_update),
                 TEST(what_was_canceled_is_no_longer_approved),
                 TEST(a_canceled_adoption_stays_away_until_it_is_asked_for),
                 TEST(what_is_no_program_is_not_adopted),
