@@ -148,6 +148,7 @@ static void a_restore_without_an_image_is_no_success(void **state) {
         assert_int_equal(world_results(w, OUTCOME_DONE), 0);
         assert_int_equal(world_results(w, OUTCOME_STORE_FAILED), 1);
         assert_int_equal(w->device->record->stranded_since, 0);
+        assert_int_equal(w->device->record->stranded_tries, 0);
 }
 
 static void a_device_that_cannot_be_confirmed_gets_its_backup(void **state) {
@@ -215,6 +216,7 @@ static void provisioning_without_a_release_left_strands_until_a_later_one(void *
         world_until(w, is_confirmed, NULL);
         assert_runs(w, PROGRAM_CANDIDATE);
         assert_int_equal(w->device->record->stranded_since, 0);
+        assert_int_equal(w->device->record->stranded_tries, 0);
 }
 
 static bool is_mended(World *w, void *userdata) {
@@ -269,6 +271,7 @@ static void what_was_given_up_and_runs_after_all_is_watched_not_pushed(void **st
         assert_runs(w, PROGRAM_PREVIOUS);
         assert_int_equal(w->unit.asked[DRIVER_PUSH], 5);
         assert_int_equal(w->device->record->stranded_since, 0);
+        assert_int_equal(w->device->record->stranded_tries, 0);
 }
 
 static void a_stranded_device_that_somebody_mended_is_left_alone(void **state) {
@@ -281,6 +284,7 @@ static void a_stranded_device_that_somebody_mended_is_left_alone(void **state) {
         world_until_over(w);
         assert_int_equal(w->unit.asked[DRIVER_PUSH], 5);
         assert_int_equal(w->device->record->stranded_since, 0);
+        assert_int_equal(w->device->record->stranded_tries, 0);
 }
 
 /* ---- somebody else's push ---- */
