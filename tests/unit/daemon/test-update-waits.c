@@ -192,6 +192,26 @@ static void a_held_device_is_not_read(void **state) {
         assert_int_equal(w->device->update->wait, OUTCOME_WAIT_HOLD);
 }
 
+static bool is_adopting(World *w, void *userdata) {
+        return w->device->update->state == UPDATE_ADOPTING && w->device->update->exchange;
+}
+
+static void a_program_that_never_answers_healthy_is_not_adopted(void **state) {
+        World *w = *state;
+        Update *u = world_update(w, UPDATE_ADOPT, UPDATE_ADOPTING);
+        Sha256 digest;
+
+        unit_runs(&w->unit, PROGRAM_CANDIDATE, DEVICE_UNMANAGED);
+        w->unit.id.health = w->unit.health = DEVICE_HEALTH_STARTING;
+        world_begin(w, u);
+        world_until(w, is_adopting, NULL);
+        u->trial_limit_usec = 1; /* long ago */
+        world_until_over(w);
+        assert_int_equal(world_results(w, OUTCOME_NOT_HEALTHY), 1);
+        program_digest(PROGRAM_CANDIDATE, &digest);
+        assert_false(sha256_equal(&w->device->record->backup.digest, &digest));
+}
+
 /* An adoption that fails is tried again after a pause, not at once and for ever. */
 static void a_failed_adoption_pauses(void **state) {
         const Script refuses = {
@@ -392,6 +412,8 @@ int main(void) {
                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(
                                 a_held_device_is_not_read, world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(a_program_that_never_answers_healthy_is_not_adopted,
+                                world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(
                                 a_failed_adoption_pauses, world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(a_push_that_comes_no_further_is_given_up,
