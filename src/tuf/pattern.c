@@ -23,7 +23,7 @@ static const char *next_character(const char *p) {
 static bool segment_matches(Segment pattern, Segment text, uint64_t *budget) {
         const char *star = NULL, *resume = NULL;
 
-        for (; text.at<text.end && * budget> 0; (*budget)--) {
+        for (; *budget > 0 && text.at < text.end; (*budget)--) {
                 if (pattern.at < pattern.end && *pattern.at == '*') {
                         star = ++pattern.at;
                         resume = text.at;
