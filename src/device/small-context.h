@@ -42,5 +42,6 @@ typedef struct RkdSmall {
 #if !RKD_FLASH_MAPPED
         uint32_t copy[RKD_BODY_BYTES / 4]; /* of the body of the good page */
         uint32_t view[RKD_SMALL_VIEW / 4];
+        bool misread; /* what was viewed could not be read */
 #endif
 } RkdSmall;

@@ -27,8 +27,10 @@ uint32_t crc_of(const void *data, uint32_t n) {
 const uint8_t *view(RkdBoot *d, uint32_t address, uint32_t n) {
         const RkdPlatform *p = RKD_PLATFORM(d);
 
-        if (p->flash_read(p->user, address, d->view, n) < 0)
+        if (p->flash_read(p->user, address, d->view, n) < 0) {
                 memset(d->view, 0, n);
+                d->misread = true;
+        }
         return (const uint8_t *)d->view;
 }
 
@@ -106,6 +108,7 @@ void load_record(RkdBoot *d) {
 #if RKD_FLASH_MAPPED
         d->body = (const RkdBody *)(uintptr_t)page_address(d, d->page);
 #else
+        d->misread = false;
         for (uint32_t at = 0; at < RKD_BODY_BYTES; at += RKD_SMALL_VIEW)
                 memcpy((uint8_t *)d->copy + at,
                                 view(d, page_address(d, d->page) + at, RKD_SMALL_VIEW),
@@ -120,6 +123,12 @@ void load_record(RkdBoot *d) {
                 if ((mark & 1) != 0)
                         d->healthy = d->starts;
         }
+#if !RKD_FLASH_MAPPED
+        if (d->misread) { /* no mark is believed that cannot be read */
+                d->status = RKD_RECORD_DAMAGED;
+                d->marks = d->starts = d->healthy = 0;
+        }
+#endif
 }
 
 static const uint8_t *record_id(const RkdBoot *d) {

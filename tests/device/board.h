@@ -96,12 +96,11 @@ typedef struct Board {
         BoardGeometry geometry;
         uint8_t flash[BOARD_FLASH_MAX]; /* program space, then the record pages */
         uint8_t written[BOARD_FLASH_MAX /
-                        2]; /* write units since their erase, at their address / 2 */
-        bool had_record;    /* a good record page was there once */
-        uint32_t busy_until_ms;
-        uint32_t flash_ms;   /* of one operation */
-        unsigned operations; /* begun so far */
-        unsigned cut_at;     /* the operation in which power fails; 0: none */
+                        2];               /* write units since their erase, at their address / 2 */
+        bool had_record;                  /* a good record page was there once */
+        uint32_t busy_until_ms, flash_ms; /* flash: of one operation */
+        unsigned operations;              /* begun so far */
+        unsigned cut_at;                  /* the operation in which power fails; 0: none */
         BoardCut cut;
         BoardFault fault;
         uint32_t late_at, late_n;         /* FAULT_LATE_DATA: what is not there yet … */

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../../device/gateway.h"
+#include "device/rkd-numbers.h"
 
 #define BODY_PUSH 4u /* in the begin area */
 #define AREA_MAX  200u
@@ -304,6 +305,39 @@ static void end_with_a_damaged_record_writes_nothing(void **state) {
         expect_alive();
 }
 
+/* What may have been a mark is none: a program without a mark that says so is not verified. */
+static void a_mark_that_cannot_be_read_is_not_believed(void **state) {
+        Push again = push;
+
+        open_push(&push);
+        assert_int_equal(gateway_stream(&gateway, &push), 0);
+        for (unsigned page = 0; page < 2; page++) {
+                board.dead = BOARD_SPACE + page * BOARD_RECORD + RKD_RECORD_MARKS;
+                board_reset(&board, RKD_CAUSE_POWER);
+                board_run(&board, 100);
+                assert_int_equal(identify().state, RKD_PUSHING);
+                assert_int_equal(gateway_ask_id(&gateway, RKD_START, 0), RKD_NOT_RUNNABLE);
+                board_run(&board, 20000);
+                assert_int_equal(board.starts, 0);
+        }
+        again.push_id = 0x2222;
+        assert_int_equal(gateway_install(&gateway, again), 0);
+}
+
+/* The other page may have whatever it has. */
+static void a_record_beside_a_dead_page_stands(void **state) {
+        board.platform.listen_ms = 60000;
+        board_power_on(&board);
+        assert_int_equal(gateway_install(&gateway, push), 0);
+        for (uint32_t at = 0; at < 640; at += 64) {
+                board.dead = BOARD_SPACE + at;
+                board_reset(&board, RKD_CAUSE_POWER);
+                board_run(&board, 2);
+                assert_int_equal(identify().state, RKD_VERIFIED);
+                assert_true(identify().push_id == push.push_id);
+        }
+}
+
 static void commands_in_the_wrong_state_are_refused(void **state) {
         RkdRequest stream = { .type = RKD_STREAM, .length = 100, .stream_id = 1 };
 
@@ -563,6 +597,8 @@ int main(void) {
                 TEST(the_same_push_goes_on_only_with_the_same_header),
                 TEST(end_without_a_push_leaves_the_program_alone),
                 TEST(end_with_a_damaged_record_writes_nothing),
+                TEST(a_mark_that_cannot_be_read_is_not_believed),
+                TEST(a_record_beside_a_dead_page_stands),
                 TEST(commands_in_the_wrong_state_are_refused),
                 TEST(sums_outside_the_space_are_refused),
                 TEST(commands_of_every_type_and_length_are_survived),
