@@ -86,7 +86,7 @@ typedef struct RkdPlatform {
         int (*flash_poll)(void *user);
 #endif
 
-        /* Takes up to n bytes for the line without waiting; returns how many. */
+        /* Takes up to n bytes for the line without waiting; returns how many. n may be 0. */
         size_t (*send)(void *user, const uint8_t *data, size_t n);
         /* Free-running, wraps at 2^32. */
         uint32_t (*milliseconds)(void *user);

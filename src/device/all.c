@@ -8,6 +8,7 @@
 
 #include "device/rkd-begin.c"
 #include "device/rkd-boot.c"
+#include "device/rkd-check.c"
 #include "device/rkd-command.c"
 #include "device/rkd-digest.c"
 #include "device/rkd-flash.c"

@@ -6,6 +6,7 @@
  * and the compiler sees the whole.
  */
 
+#include "device/rkd-check.h"
 #include "device/rkd-flash.h"
 #include "device/rkd-local.h"
 #include "device/rkd-numbers.h"
@@ -125,10 +126,3 @@ typedef struct RkdSelf {
 } RkdSelf;
 
 RKD_LOCAL void rkd_identity_put(const RkdDevice *d, RkdWriter *w, const RkdSelf *self);
-#if RKD_WITH_CHECKS
-RKD_LOCAL bool rkd_platform_is_valid(const RkdPlatform *platform);
-
-static inline bool rkd_is_power_of_2(uint32_t n) {
-        return n > 0 && (n & (n - 1)) == 0;
-}
-#endif

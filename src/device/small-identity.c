@@ -6,22 +6,6 @@
 
 #include "device/small.h"
 
-#define WINDOW_FIXED 4u
-
-typedef struct Identity {
-        uint8_t format, protocol, who, state, health, cause;
-        uint16_t boots;
-        uint8_t attempts_left, instruction_set, codecs, codec_profile;
-        uint32_t capabilities;
-        uint16_t max_payload, max_answer;
-        uint32_t buffer, unit_size, program_base, program_space, ram_base, ram_size;
-        uint32_t push_id[2];
-        uint32_t image_length;
-        uint8_t image_sha256[RKD_SHA256_BYTES];
-        uint8_t source;
-} Identity;
-
-#define IDENTITY_FIXED 89u
 /* From start_attempts to ram_size the platform lies in memory as it is told. */
 #define TOLD_BYTES (offsetof(Identity, push_id) - offsetof(Identity, attempts_left))
 _Static_assert(offsetof(RkdPlatform, ram_size) + 4 - offsetof(RkdPlatform, start_attempts) ==

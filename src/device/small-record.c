@@ -68,9 +68,7 @@ bool replace(const RkdBoot *d, uint32_t address, uint32_t erase, const void *dat
 /* --- record --- */
 
 static uint32_t slot_bytes(const RkdBoot *d) {
-        uint32_t n = RKD_PLATFORM(d)->record_write_size;
-
-        return n < 4 ? 4 : n;
+        return SLOT_BYTES(RKD_PLATFORM(d));
 }
 
 static uint32_t page_address(const RkdBoot *d, unsigned page) {

@@ -13,8 +13,10 @@
 
 #define RKD_ALL
 
+#include "device/rkd-check.c"
 #include "device/rkd-sha256.c"
 #include "device/small-begin.c"
+#include "device/small-check.c"
 #include "device/small-command.c"
 #include "device/small-identity.c"
 #include "device/small-line.c"
@@ -28,9 +30,12 @@
 int rkd_boot_init(RkdBoot *d, const RkdPlatform *platform, uint8_t cause) {
         const RkdPlatform *p;
 
-        memset(d, 0, sizeof(*d));
         d->platform = platform;
         p = RKD_PLATFORM(d);
+        if (!is_platform_valid(p))
+                return RKD_E_PLATFORM;
+        memset(d, 0, sizeof(*d));
+        d->platform = platform;
         d->address = p->find_address ? p->find_address(p->user) : p->address;
         d->boot_ms = d->heard_ms = now_ms(d);
         load_record(d);

@@ -14,10 +14,27 @@
 #include "proto/bytes.h"
 #include "proto/crc.h"
 
+#define WINDOW_FIXED  4u
 #define BUSY_MS       50u
 #define RETRY_DOUBLES 6u  /* of the time until a program that used up its starts is tried again */
 #define OUT_AT        12u /* of an answer in tx, behind result and busy_ms, and of a STATUS */
 #define TEXTS_AT      44u /* in the device header */
+
+/* The identity as it is on the line, as far as its length is fixed. */
+typedef struct Identity {
+        uint8_t format, protocol, who, state, health, cause;
+        uint16_t boots;
+        uint8_t attempts_left, instruction_set, codecs, codec_profile;
+        uint32_t capabilities;
+        uint16_t max_payload, max_answer;
+        uint32_t buffer, unit_size, program_base, program_space, ram_base, ram_size;
+        uint32_t push_id[2];
+        uint32_t image_length;
+        uint8_t image_sha256[RKD_SHA256_BYTES];
+        uint8_t source;
+} Identity;
+
+#define IDENTITY_FIXED 89u
 
 #define IS_MARKED(d, mark) (((d)->marks >> (mark)&1) != 0)
 
@@ -26,6 +43,9 @@ typedef struct Block {
         RkdRetained is;
         uint32_t crc;
 } Block;
+
+/* Of a mark. */
+#define SLOT_BYTES(p) ((p)->record_write_size < 4 ? 4u : (p)->record_write_size)
 
 /* What lies at a multiple of its size, as it is on the line. */
 static inline const uint32_t *word(const uint8_t *in) {
@@ -61,6 +81,10 @@ RKD_LOCAL uint8_t write_record(RkdBoot *d);
 RKD_LOCAL uint8_t set_mark(RkdBoot *d, unsigned mark);
 RKD_LOCAL Block *retained(const RkdBoot *d);
 RKD_LOCAL void close_retained(const RkdBoot *d);
+
+/* --- small-check.c --- */
+
+RKD_LOCAL bool is_platform_valid(const RkdPlatform *platform);
 
 /* --- small-state.c --- */
 

@@ -561,6 +561,61 @@ static void endless_frames_and_wrong_codes_are_survived(void **state) {
         expect_alive();
 }
 
+static int try_platform(void) {
+        RkdBoot boot;
+
+        return rkd_boot_init(&boot, &board.platform, RKD_CAUSE_POWER);
+}
+
+/* The identity takes 21 bytes more in tx than it has, and a version 63 more than none. */
+static void a_platform_that_breaks_a_rule_is_refused(void **state) {
+        RkdPlatform good = board.platform, *p = &board.platform;
+        RkdIdentity id;
+        uint32_t most;
+
+        board_power_on(&board);
+        id = identify();
+        most = gateway.answer.total + RKD_TEXT_MAX + 21;
+        assert_int_equal(id.version.length, 0);
+        p->tx_bytes = most;
+        assert_int_equal(try_platform(), 0);
+        p->tx_bytes = most - 1;
+        assert_int_equal(try_platform(), RKD_E_PLATFORM);
+#define WITH(change)                                                                               \
+        do {                                                                                       \
+                *p = good;                                                                         \
+                assert_int_equal(try_platform(), 0);                                               \
+                change;                                                                            \
+                assert_int_equal(try_platform(), RKD_E_PLATFORM);                                  \
+        } while (0)
+        WITH(p->tx++);
+        WITH(p->page++);
+        WITH(p->rx++);
+        WITH(p->retained++);
+        WITH(p->retained = NULL);
+        WITH(p->record_size = RKD_RECORD_MARKS + 32 * BOARD_WRITE - 1);
+        WITH(p->record_write_size = 64);
+        WITH(p->unit_size = 1000);
+        WITH(p->program_space = 0x20000000);
+        WITH(p->page_bytes = 256);
+        WITH(p->ring_bytes = 64);
+        WITH(p->max_payload = 4097);
+        WITH(p->start_attempts = 9);
+        WITH(p->model = NULL);
+        WITH(p->address = RKD_ADDRESS_ALL);
+        WITH(p->flash_erase = NULL);
+#if RKD_PATCH_IS_BUILT
+        *p = good;
+        board_take_patches(&board, RKD_PATCH_COMPACT);
+        p->page_bytes = BOARD_UNIT;
+        good = *p;
+        WITH(p->page_bytes = BOARD_UNIT / 2);
+        WITH(p->ring = NULL);
+        WITH(p->program_space *= 1024);
+#endif
+#undef WITH
+}
+
 #if RKD_PATCH_IS_BUILT
 static void patches_made_of_anything_do_no_harm(void **state) {
         uint8_t bytes[1500];
@@ -610,6 +665,7 @@ int main(void) {
                 TEST(any_lost_frame_is_made_up_for),
                 TEST(noise_both_ways_only_takes_longer),
                 TEST(endless_frames_and_wrong_codes_are_survived),
+                TEST(a_platform_that_breaks_a_rule_is_refused),
 #if RKD_PATCH_IS_BUILT
                 TEST(patches_made_of_anything_do_no_harm),
 #endif
