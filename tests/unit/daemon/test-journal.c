@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "basic/file.h"
@@ -222,6 +224,33 @@ static void second_append_has_to_wait_for_the_first(void **state) {
         journal_free(j);
 }
 
+/* A full disk takes a part of the line. */
+static void line_that_was_torn_by_a_failed_write_is_cut_off(void **state) {
+        StateFixture *f = *state;
+        Journal *j = open_journal(f);
+        struct rlimit old, small;
+        json_t *o = entry(2, 1000);
+        struct stat before, after;
+        int number;
+
+        assert_int_equal(append(f, j, 1), 0);
+        assert_int_equal(fstatat(f->dirfd, FILE_NAME, &before, 0), 0);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+        small = (struct rlimit){ (rlim_t)before.st_size + 100, old.rlim_max };
+        (void)signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        assert_int_equal(journal_append(j, o, state_on_done, f), -EFBIG);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+        (void)signal(SIGXFSZ, SIG_DFL);
+        assert_int_equal(fstatat(f->dirfd, FILE_NAME, &after, 0), 0);
+        assert_int_equal(after.st_size, before.st_size);
+        assert_int_equal(append(f, j, 3), 0);
+        assert_int_equal(reload(f, &number), 0);
+        assert_int_equal(number, 3);
+        journal_free(j);
+        json_decref(o);
+}
+
 static void torn_file_is_cut_and_goes_on(void **state) {
         StateFixture *f = *state;
         size_t n, ends[2];
@@ -382,6 +411,7 @@ int main(void) {
                 TEST(missing_file_is_no_journal),
                 TEST(appended_entries_are_found_after_a_restart),
                 TEST(second_append_has_to_wait_for_the_first),
+                TEST(line_that_was_torn_by_a_failed_write_is_cut_off),
                 TEST(torn_file_is_cut_and_goes_on),
                 TEST(torn_first_line_is_no_journal),
                 TEST(file_without_a_good_line_is_set_aside),
