@@ -238,6 +238,14 @@ static void end_refused(Follow *w, const sd_bus_error *error) {
         end(w, status, code, text);
 }
 
+static void end_accepted(Follow *w) {
+        char text[WHY_MAX];
+
+        (void)snprintf(text, sizeof(text), "accepted%s%s", w->version && *w->version ? ": " : "",
+                        w->version ? w->version : "");
+        end(w, STATUS_DONE, CTL_ACCEPTED, text);
+}
+
 static void tell_unread(const Follow *w) {
         _cleanup_free_ char *escaped = text_escape(w->text, strlen(w->text), WHY_MAX);
 
@@ -274,6 +282,10 @@ static int on_loaded(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 tell_unread(w);
         if (*candidate)
                 (void)free_and_strdup(&w->version, candidate);
+        if (w->joining && w->set->ctl->no_wait) {
+                end_accepted(w);
+                return 0;
+        }
         w->state = FOLLOW_RUNNING;
         judge(w);
         return 0;
@@ -285,14 +297,6 @@ static bool may_join(Follow *w, const char *code, const sd_bus_error *error) {
         w->joining = true;
         (void)snprintf(w->text, sizeof(w->text), "%s", error->message ? error->message : "");
         return true;
-}
-
-static void end_accepted(Follow *w) {
-        char text[WHY_MAX];
-
-        (void)snprintf(text, sizeof(text), "accepted%s%s", w->version && *w->version ? ": " : "",
-                        w->version ? w->version : "");
-        end(w, STATUS_DONE, CTL_ACCEPTED, text);
 }
 
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {

@@ -46,14 +46,20 @@ static Outcome busy(const Device *d, Why *w) {
                         untouched ? device_id(d) : "");
 }
 
-/* An open update that still waits before its first erase gives way to what a person asks for, and
- * to a person who brings a folder also while the file is fetched. What was chosen by name does
- * not. */
-static bool gives_way(const Device *d, int folder_fd) {
+static bool is_other_version(const Update *u, const char *version) {
+        return version && u->candidate && version_is_valid(version) &&
+               version_compare(version, u->candidate->version) != 0;
+}
+
+/* An open update that still waits before its first erase gives way to what a person asks for.
+ * While its file is fetched, it does so to a person who brings a folder, and one that began by
+ * itself also to another version that is named. What was chosen by name does not. */
+static bool gives_way(const Device *d, const char *version, int folder_fd) {
         const Update *u = d->update;
 
-        if (folder_fd >= 0 && update_is_fetching(u))
-                return !u->by_name;
+        if (update_is_fetching(u) && !u->by_name &&
+                        (folder_fd >= 0 || (!u->by_request && is_other_version(u, version))))
+                return true;
         return !u->entering &&
                (u->state == UPDATE_STRANDED ||
                                (u->state == UPDATE_WAITING && update_is_untouched(u) &&
@@ -127,7 +133,7 @@ static bool is_for_choice(const Device *d, const char *version) {
         const Update *u = d->update;
 
         return u && u->kind == UPDATE_UPGRADE && u->by_name && update_is_fetching(u) &&
-               (!version || version_compare(version, u->candidate->version) == 0);
+               (!version || !is_other_version(u, version));
 }
 
 static Outcome begin_upgrade(Device *d, const char *version, int folder_fd, Why *w) {
@@ -178,7 +184,7 @@ Outcome device_request_update_from(Device *d, const char *version, int folder_fd
                 update_fetch(d->update, TAKE_FD(fd));
                 return OUTCOME_DONE;
         }
-        if (d->update && !gives_way(d, fd))
+        if (d->update && !gives_way(d, version, fd))
                 return busy(d, w);
         o = begin_upgrade(d, version, fd, w);
         if (o == OUTCOME_DONE)
@@ -204,7 +210,7 @@ Outcome device_request_restore(Device *d, Why *w) {
                 stranded_wake(d->update);
                 return OUTCOME_DONE;
         }
-        if (d->update && !gives_way(d, -1))
+        if (d->update && !gives_way(d, NULL, -1))
                 return busy(d, w);
         if ((!r->backup.known || !store_has(d->manager->store, &r->backup.digest)) &&
                         (!r->previous.known || !store_has(d->manager->store, &r->previous.digest)))

@@ -211,4 +211,35 @@ def each_in_turn(w):
     w.wait_runs('1.0.0')
 
 
-run(offline_update, bad_folders, pulled_stick, each_in_turn)
+def slow_server(w):
+    """The gateway is fetching from a server that would take all night; who brings a stick need not wait for it."""
+    server = w.use_origin()
+    w.publisher.publish('1.0.0')
+    w.add_device('boiler')
+    w.start()
+    w.ctl('check', expect=0)
+    w.wait_runs('1.0.0')
+    server.command('slow 20 /targets')
+    for version, newer in (('1.1.0', None), ('1.2.0', '1.3.0')):
+        image = w.publisher.publish(version)
+        words = (f'boiler@{version}',) if newer else ('boiler',)
+        if newer:
+            w.say(f'{version} is asked for by name, although {newer} begins by itself')
+            w.publisher.publish(newer)
+            w.ctl('--no-wait', 'update', *words, expect=0)
+        w.ctl('--no-wait', 'update', *words, expect=0)
+        stick = Stick(w, version)
+        stick.write()
+        w.wait_device('the download', lambda d, v=version: d['State'] == 'downloading' and d['Candidate'] == v)
+        w.ctl('verify', '--from', stick.path, expect=0)
+        w.wait_for('the daemon to let go of what was only verified', lambda s=stick: not s.is_held_open())
+        if newer:
+            refused = w.ctl('update', f'boiler@{newer}', '--from', stick.path)
+            w.expect(f'not another one: {refused.errors}', refused.status == 5 and 'rekindlectl cancel boiler' in refused.errors)
+        w.ctl('update', *words, '--from', stick.path, expect=0)
+        w.wait_runs(version)
+        w.expect_flash(image)
+        w.expect('the server has not given it', not any(d[4] for d in server.downloads(version)))
+
+
+run(offline_update, bad_folders, pulled_stick, each_in_turn, slow_server)

@@ -177,6 +177,33 @@ static void another_version_than_the_choice_is_refused(void **state) {
                         "boiler is busy: upgrade to 1.2.0, downloading; rekindlectl cancel boiler");
 }
 
+/* It began by itself, perhaps because of the very check that comes before such a request. */
+static void another_version_than_the_gateways_own_choice_is_begun(void **state) {
+        static const Program both[] = { PROGRAM_PREVIOUS, PROGRAM_CANDIDATE, PROGRAM_NONE };
+        World *w = *state;
+        Why text;
+
+        ask_server(w, NULL);
+        world_offer(w, both);
+        if (device_request_update(w->device, "1.0.0", &text) != OUTCOME_DONE)
+                fail_msg("%s", text.text);
+        assert_string_equal(w->device->update->candidate->version, "1.0.0");
+        assert_int_equal(device_request_update(w->device, "1.2.0", &text), OUTCOME_BUSY);
+        world_until_over(w);
+        assert_string_equal(w->unit.id.version, "1.0.0");
+        assert_string_equal(w->device->record->passed_over, "1.2.0");
+}
+
+static void the_same_version_as_the_gateways_own_choice_goes_on(void **state) {
+        World *w = *state;
+        Why text;
+
+        ask_server(w, NULL);
+        assert_int_equal(device_request_update(w->device, "1.2.0", &text), OUTCOME_BUSY);
+        assert_int_equal(device_request_update(w->device, NULL, &text), OUTCOME_BUSY);
+        assert_int_equal(device_request_update(w->device, "no version", &text), OUTCOME_BUSY);
+}
+
 static void a_push_is_not_replaced_by_a_folder(void **state) {
         World *w = *state;
         Why text;
@@ -270,6 +297,8 @@ int main(void) {
                 TEST(a_folder_is_minded_while_a_download_begins, setup_slow_server),
                 TEST(a_choice_by_name_goes_on_from_a_folder, setup_slow_server),
                 TEST(another_version_than_the_choice_is_refused, setup_slow_server),
+                TEST(another_version_than_the_gateways_own_choice_is_begun, setup_slow_server),
+                TEST(the_same_version_as_the_gateways_own_choice_goes_on, setup_slow_server),
                 TEST(a_push_is_not_replaced_by_a_folder, setup),
                 TEST(nothing_is_replaced_under_hold, setup_slow_server),
                 TEST(why_the_folder_was_of_no_use_is_not_forgotten, setup),
