@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The port that rekindle-porting(7) shows, as a reader would take it: copied from the page, built with the page's own commands,
-and run. Usage: test-porting.py SOURCE, SOURCE being the root of the source tree."""
+and run, with either bootloader. Usage: test-porting.py SOURCE, SOURCE being the root of the source tree."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def listings(page):
     return found
 
 
-def build(source, folder):
+def build(source, folder, small):
     with open(os.path.join(source, 'man', 'rekindle-porting.7'), encoding='utf-8') as file:
         found = listings(file.read())
     if set(found) != FILES:
@@ -35,7 +35,7 @@ def build(source, folder):
     for name, text in found.items():
         with open(os.path.join(folder, name), 'w', encoding='utf-8') as file:
             file.write(text)
-    subprocess.run(['sh', '-e', 'build.sh'], cwd=folder, check=True)
+    subprocess.run(['sh', '-e', 'build.sh'], cwd=folder, check=True, env={**os.environ, 'SMALL': small})
 
 
 def run(folder):
@@ -58,9 +58,11 @@ def run(folder):
 
 
 def main():
-    with tempfile.TemporaryDirectory(prefix='rkport-') as folder:
-        build(os.path.realpath(sys.argv[1]), folder)
-        sys.exit(0 if run(folder) else 1)
+    for small in ('0', '1'):
+        with tempfile.TemporaryDirectory(prefix='rkport-') as folder:
+            build(os.path.realpath(sys.argv[1]), folder, small)
+            if not run(folder):
+                raise SystemExit(f'SMALL={small}: the program does not run, confirmed')
 
 
 main()
