@@ -305,6 +305,21 @@ static bool waits_for_accept(World *w, void *userdata) {
         return u && u->state == UPDATE_WAITING && u->wait == OUTCOME_FOREIGN_PUSH && !u->entering;
 }
 
+static void what_somebody_else_has_on_trial_is_not_started(void **state) {
+        World *w = *state;
+
+        open_foreign(w);
+        w->unit.id.in_bootloader = true;
+        w->unit.id.health = DEVICE_HEALTH_NONE;
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until(w, waits_for_accept, NULL);
+        for (unsigned i = 0; i < 5; i++) {
+                device_ask_soon(w->device, 0);
+                world_turns(w, 20);
+        }
+        assert_int_equal(w->unit.asked[DRIVER_START], 0);
+}
+
 static void a_foreign_push_is_over_when_it_is_confirmed(void **state) {
         World *w = *state;
 
@@ -480,6 +495,7 @@ int main(void) {
                 TEST(a_stranded_device_that_wavers_is_left_to_the_pauses),
                 TEST(what_was_given_up_and_runs_after_all_is_watched_not_pushed),
                 TEST(a_stranded_device_that_somebody_mended_is_left_alone),
+                TEST(what_somebody_else_has_on_trial_is_not_started),
                 TEST(a_foreign_push_is_over_when_it_is_confirmed),
                 TEST(one_accept_is_enough),
                 TEST(an_accepted_unit_ends_an_update_once),
