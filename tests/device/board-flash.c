@@ -137,6 +137,25 @@ static void tear_erase(Board *b, uint8_t *p, uint32_t n) {
         }
 }
 
+static bool is_page_good(const uint8_t *page) {
+        return rkd_crc32(page + PAGE_SEQUENCE, PAGE_MARKS - PAGE_SEQUENCE) == rkd_load_u32(page);
+}
+
+/* The newest good page; NULL: none. */
+static const uint8_t *find_record(const Board *b) {
+        const uint32_t *pages = b->platform.record_pages;
+        const uint8_t *one = b->flash + place_of(b, pages[0], PAGE_MARKS);
+        const uint8_t *other = b->flash + place_of(b, pages[1], PAGE_MARKS);
+        bool first = is_page_good(one), second = is_page_good(other);
+
+        if (first && second)
+                return (int32_t)(rkd_load_u32(other + PAGE_SEQUENCE) -
+                                       rkd_load_u32(one + PAGE_SEQUENCE)) >= 0
+                                       ? other
+                                       : one;
+        return first ? one : second ? other : NULL;
+}
+
 /* One erase unit. */
 static int erase(Board *b, uint32_t address) {
         uint32_t at = place_of(b, address, 1), n;
@@ -150,6 +169,8 @@ static int erase(Board *b, uint32_t address) {
                 board_violate(b, "erase of no unit");
                 return -1;
         }
+        if (b->flash + at == find_record(b) && b->fault != FAULT_ONE_RECORD && b->fail_read_at == 0)
+                board_violate(b, "erase of the record that counts");
         n = erase_bytes(b, at);
         *(is_record(b, at) ? &b->wear.record_erases : &b->wear.erases) += 1;
         done = !begin_operation(b) || b->cut == CUT_AFTER;
@@ -165,13 +186,17 @@ static int erase(Board *b, uint32_t address) {
 /* Each erase unit is an operation of its own. */
 static int on_erase(void *user, uint32_t address, uint32_t n) {
         Board *b = user;
+        uint32_t at = place_of(b, address, n);
         int r = 0;
 
         if (n != b->geometry.unit && n != b->geometry.record)
                 board_violate(b, "erase of something else");
-        for (uint32_t at = place_of(b, address, n), done = 0; r == 0 && done < n;
-                        done += erase_bytes(b, at))
-                r = at == NOT_IN_FLASH ? -1 : erase(b, address + done);
+        if (at == NOT_IN_FLASH) {
+                board_violate(b, "erase outside flash");
+                return -1;
+        }
+        for (uint32_t done = 0; r == 0 && done < n; done += erase_bytes(b, at))
+                r = erase(b, address + done);
         return r;
 }
 
@@ -282,25 +307,6 @@ void board_flash_attach(RkdPlatform *p) {
 #if !RKD_FLASH_BLOCKS
         p->flash_poll = on_flash_poll;
 #endif
-}
-
-static bool is_page_good(const uint8_t *page) {
-        return rkd_crc32(page + PAGE_SEQUENCE, PAGE_MARKS - PAGE_SEQUENCE) == rkd_load_u32(page);
-}
-
-/* The newest good page; NULL: none. */
-static const uint8_t *find_record(const Board *b) {
-        const uint32_t *pages = b->platform.record_pages;
-        const uint8_t *one = b->flash + place_of(b, pages[0], PAGE_MARKS);
-        const uint8_t *other = b->flash + place_of(b, pages[1], PAGE_MARKS);
-        bool first = is_page_good(one), second = is_page_good(other);
-
-        if (first && second)
-                return (int32_t)(rkd_load_u32(other + PAGE_SEQUENCE) -
-                                       rkd_load_u32(one + PAGE_SEQUENCE)) >= 0
-                                       ? other
-                                       : one;
-        return first ? one : second ? other : NULL;
 }
 
 static bool is_vouched_for(const Board *b, const uint8_t *record) {

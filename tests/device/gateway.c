@@ -279,10 +279,12 @@ static const PlanOutput *plan(Gateway *g, const Push *push, const uint32_t *sums
 
 /* Everything from `from` to the credit, POLL on the last frame. */
 static void send_window(Gateway *g, const uint8_t *stream, uint32_t from, uint32_t end) {
+        uint32_t most = g->board->platform.max_payload;
         uint8_t payload[PAYLOAD];
 
+        most = (most < PAYLOAD ? most : PAYLOAD) - 4;
         while (from < end) {
-                uint32_t n = end - from < PAYLOAD - 4 ? end - from : PAYLOAD - 4;
+                uint32_t n = end - from < most ? end - from : most;
 
                 rkd_store_u32(payload, from);
                 memcpy(payload + 4, stream + from, n);
