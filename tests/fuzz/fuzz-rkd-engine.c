@@ -7,8 +7,11 @@
  *
  * The board watches over flash: no write or erase outside program space and record, no write unit
  * twice, no start of anything but a whole program. Here: every frame of the device is whole, for
- * its address, and decodes; and after every script the device takes a push and runs it,
- * confirmed.
+ * its address, and decodes; and after every script the device answers IDENTIFY, takes a push and
+ * runs it, confirmed.
+ *
+ * Compiled twice: with the large engine of the library (rkd-engine), and the small one
+ * (rkd-small).
  */
 
 #include <stdio.h>
@@ -20,6 +23,7 @@
 #define STEPS_MAX  48u
 #define IMAGE      1500u
 #define STREAM_MAX 4400u
+#define HEARS      3u /* of IDENTIFY, one of which may come while the device leaves for a program */
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -44,6 +48,9 @@ enum {
         _STEP_MAX,
 };
 
+/* The small engine takes a patch only if a unit fits into the page. */
+static const BoardGeometry geometry = { "fuzz", BOARD_UNIT, BOARD_UNITS, BOARD_UNIT,
+        RKD_SMALL ? BOARD_UNIT : RKD_PAGE_MIN, BOARD_RECORD, BOARD_WRITE, BOARD_WRITE };
 static Board board;
 static Gateway gateway;
 static uint8_t images[2][IMAGE];
@@ -230,14 +237,15 @@ static void do_step(RkdReader *in) {
 }
 
 static void set_up(uint8_t kind) {
-        board_init(&board);
+        board_init_as(&board, &geometry);
         image_make(images[0], IMAGE, 1);
         image_make(images[1], IMAGE, 2);
         memcpy(images[1], images[0], BOARD_UNIT); /* so that little differs */
         for (unsigned i = 0; i < 2; i++)
                 board.images[i] = (BoardImage){ images[i], IMAGE, false };
         board.n_images = 2;
-        board_take_patches(&board, kind & 64 ? RKD_PATCH_FULL : RKD_PATCH_NONE);
+        if (kind & 64)
+                board_take_patches(&board, RKD_SMALL ? RKD_PATCH_COMPACT : RKD_PATCH_FULL);
         if (kind & 1)
                 board.platform.capabilities &= ~(uint32_t)RKD_CAN_FULL_DUPLEX;
         if (kind & 2)
@@ -246,7 +254,10 @@ static void set_up(uint8_t kind) {
                 board.platform.address = 5;
         if (kind & 8)
                 board_load(&board, images[0], IMAGE);
-        if (kind & 16)
+        if ((kind & 16) && RKD_SMALL) {
+                board.platform.page_bytes = RKD_PAGE_MIN;
+                board_take_patches(&board, RKD_PATCH_NONE);
+        } else if (kind & 16)
                 board.platform.retained = NULL;
         if (kind & 32)
                 board.platform.ring_bytes = board.platform.max_payload = 128;
@@ -263,6 +274,11 @@ static int is_serious(void) {
                strncmp(board.violation, "the test floods", 15) != 0;
 }
 
+static void fail(const char *what) {
+        (void)fprintf(stderr, "%s\n", what);
+        abort();
+}
+
 static void judge(const char *where, unsigned step) {
         if (is_serious()) {
                 (void)fprintf(stderr, "%s %u: %s\n", where, step, board.violation);
@@ -271,7 +287,22 @@ static void judge(const char *where, unsigned step) {
         board.violations = 0;
 }
 
-/* Nothing fails any more. The device takes a program. */
+/* Whatever came before: a zero ends it. */
+static bool hears(void) {
+        RkdIdentity id;
+
+        while (board.n_to_device > 0)
+                board_step(&board);
+        gateway_init(&gateway, &board);
+        for (unsigned i = 0; i < HEARS; i++) {
+                board.to_device[board.n_to_device++] = 0;
+                if (gateway_identify(&gateway, &id) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* Nothing fails any more. The device answers, and takes a program. */
 static void prove_alive(uint8_t which) {
         const Push push = make_push(which);
 
@@ -279,11 +310,10 @@ static void prove_alive(uint8_t which) {
         board.behaviour = PROGRAM_HEALTHY;
         if (board.runs == BOARD_OFF)
                 board_power_on(&board);
-        gateway_init(&gateway, &board);
-        if (gateway_settle(&gateway, push) != 0 || !board_holds(&board, push.image, IMAGE)) {
-                (void)fprintf(stderr, "the device takes no push any more\n");
-                abort();
-        }
+        if (!hears())
+                fail("the device does not answer any more");
+        if (gateway_settle(&gateway, push) != 0 || !board_holds(&board, push.image, IMAGE))
+                fail("the device takes no push any more");
         judge("afterwards", 0);
 }
 

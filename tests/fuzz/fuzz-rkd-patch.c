@@ -7,6 +7,9 @@
  * 0xff the stream itself. What is decided by the device alone: the board watches over flash; a
  * push is complete only when the image is there to the byte; and after every stream the device
  * takes another push and runs it, confirmed.
+ *
+ * Compiled twice: with the large engine of the library (rkd-patch), and the small one
+ * (rkd-small-patch).
  */
 
 #include <stdio.h>
@@ -41,6 +44,7 @@ typedef struct Stream {
         uint32_t n;
 } Stream;
 
+/* The small engine takes patches with the first two, where a unit fits into the page. */
 static const BoardGeometry geometries[] = {
         { "1 KiB pages", 1024, 8, 1024, 1024, 1024, 4, 4 },
         { "256-byte pages", 256, 32, 256, 512, 1024, 4, 4 },
@@ -96,7 +100,7 @@ static void set_up(uint8_t device) {
                 RKD_ISA_UNKNOWN };
         Push push = push_of(1);
 
-        board_init_as(&board, &geometries[device & 3]);
+        board_init_as(&board, &geometries[device & (RKD_SMALL ? 1 : 3)]);
         board_take_patches(&board, device & 4 ? RKD_PATCH_COMPACT : RKD_PATCH_FULL);
         board.platform.instruction_set = sets[device >> 3 & 3];
         if (device & 32)
