@@ -131,6 +131,13 @@ class Microbit(FlashFile):
         """Takes the flash out of the machine as it is at this moment."""
         self.monitor('memsave', val=PROGRAM_BASE, size=FLASH_END - PROGRAM_BASE, filename=self.flash)
 
+    def bootloader_bytes(self):
+        """The flash below the programs: the bootloader and its factory page."""
+        path = os.path.join(self.folder, 'bootloader')
+        self.monitor('memsave', val=0, size=PROGRAM_BASE, filename=path)
+        with open(path, 'rb') as file:
+            return file.read()
+
     def reset(self):
         """The reset pin: at once, in the middle of whatever it does, RAM stays."""
         self.monitor('system_reset')

@@ -306,10 +306,10 @@ class Link:
         self.set_baud(answer)
         self.write(b'\0')
 
-    def send_stream(self, data, seconds=120, progress=None):
+    def send_stream(self, data, seconds=120, progress=None, codec=0):
         """The whole stream through the credit window; progress(received) is called after each answer."""
         self.stream_id = (self.stream_id + 1) % 65536
-        credit, = struct.unpack('<I', self.ask(STREAM, struct.pack('<BBIH', 0, 0, len(data), self.stream_id)))
+        credit, = struct.unpack('<I', self.ask(STREAM, struct.pack('<BBIH', codec, 0, len(data), self.stream_id)))
         deadline, received, position, idle, busy_ms = time.monotonic() + seconds, 0, 0, 0, 0
         while received < len(data):
             if time.monotonic() > deadline:

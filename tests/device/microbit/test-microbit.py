@@ -3,10 +3,14 @@
 """The device library on an emulated Cortex-M0, over its serial line, as an independent second implementation of the link
 sees it. Usage: test-microbit.py FOLDER PROFILE [TEST...], FOLDER being that of the bootloaders and programs."""
 
+import contextlib
 import os
+import random
 import shutil
+import struct
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'lib'))
@@ -187,6 +191,98 @@ class Bad(MicrobitTest):
         with self.assertRaises(rklink.Refused) as refused:
             self.link.start(PUSH)
         self.assertEqual(refused.exception.result, 'not-runnable')
+
+
+class Hostile(MicrobitTest):
+    """Whatever comes, the device listens, starts nothing but what is verified, and leaves its bootloader alone."""
+
+    BURSTS = 150
+    SPACE = 0x37800
+
+    def setUp(self):
+        super().setUp()
+        self.dice = random.Random(PROFILE)
+        self.bootloader = self.device.bootloader_bytes()
+
+    def noise(self, most):
+        return self.dice.randbytes(self.dice.randrange(most))
+
+    def number(self):
+        return self.dice.choice((0, 1, 1023, 1024, self.SPACE - 1, self.SPACE, self.SPACE + 2048, 0x7fffffff, 0xffffffff,
+                                 self.dice.getrandbits(32)))
+
+    def bad_frame(self):
+        """Noise; a frame with anything in it; or one that is cut off or damaged."""
+        payload = self.dice.choice((self.noise(300), struct.pack('<II', self.number(), self.number()),
+                                    struct.pack('<I', self.number()) + self.noise(64), b''))
+        kind, address, flags = (self.dice.choice((usual, self.dice.randrange(256)))
+                                for usual in (self.dice.randrange(1, 13), 0, rklink.POLL))
+        frame = rklink.frame_encode(address, kind, self.dice.randrange(256), flags, payload)
+        at = self.dice.randrange(len(frame))
+        return self.dice.choice((frame, frame, self.noise(400), self.noise(1200) + b'\0', frame[:at],
+                                 frame[:at] + bytes([frame[at] ^ 1 << self.dice.randrange(8)]) + frame[at + 1:]))
+
+    def send(self, frames):
+        for frame in frames:
+            self.link.write(frame)
+            while self.link.receive(time.monotonic()):
+                pass
+        self.link.write(b'\0')
+        self.assertEqual(self.device.bootloader_bytes(), self.bootloader)
+
+    def refuses(self, command):
+        with self.assertRaises(rklink.Refused):
+            command(PUSH)
+
+    def frames_of_a_push(self, image):
+        """As a gateway sends them, but for the waiting."""
+        header = rklink.make_header(image, 'microbit', '6.6.6')
+        area = struct.pack('<BBHQQHH', 1, 0, 5, PUSH, PUSH, len(header), 0) + header
+        stream, _ = self.link.make_stream(image, 1024, [0] * (len(image) // 1024 + 1))
+        requests = [(rklink.BEGIN, struct.pack('<HH', len(area), at) + area[at:at + 56]) for at in range(0, len(area), 56)]
+        requests += [(rklink.STREAM, struct.pack('<BBIH', 0, 0, len(stream), 9))]
+        requests += [(rklink.DATA, struct.pack('<I', at) + stream[at:at + 60]) for at in range(0, len(stream), 60)]
+        requests += [(kind, struct.pack('<Q', PUSH)) for kind in (rklink.END, rklink.START, rklink.CONFIRM)]
+        return [rklink.frame_encode(0, kind, i % 256, 2, payload) for i, (kind, payload) in enumerate(requests)]
+
+    def test_confirmed_program_outlives_bad_frames(self):
+        image = self.image()
+        self.push(image)
+        self.link.start(PUSH)
+        self.link.wait(is_program('healthy'), 'the program')
+        self.link.confirm(PUSH)
+        for where in ('the program', 'the bootloader'):
+            self.send(self.bad_frame() for _ in range(self.BURSTS))
+            self.assertEqual(self.link.wait(lambda identity: True, where)['state'], 'confirmed')
+            self.flash_is(image)
+            self.link.enter()
+            self.link.wait(is_state('confirmed'), 'the bootloader')
+        self.device.reset()
+        self.link.wait(is_program('healthy'), 'the program after a reset')
+
+    def test_open_push_outlives_bad_frames_and_streams(self):
+        image = self.image(pad=3000)
+        self.link.begin(PUSH, rklink.make_header(image, 'microbit', '1.0.0'))
+        runs = [struct.pack('<II', self.number(), self.number()) + self.noise(3000) for _ in range(8)]
+        within = struct.pack('<II', 1, 2) + self.dice.randbytes(2048)
+        for stream in (*runs, within + self.dice.randbytes(8), within + bytes(12), self.dice.randbytes(400)):
+            for codec in (0, 1):
+                with contextlib.suppress(rklink.Refused):  # a device that buffers says so only at the end
+                    self.link.send_stream(stream, seconds=20, codec=codec)
+                self.refuses(self.link.end)
+                self.refuses(self.link.start)
+            self.send(self.bad_frame() for _ in range(self.BURSTS // 8))
+        frames = self.frames_of_a_push(image)
+        for _ in range(3):
+            self.dice.shuffle(frames)
+            self.send(frames)
+            identity = self.link.identify()
+            self.assertEqual((identity['who'], identity['state'], identity['push_id']), ('bootloader', 'pushing', PUSH))
+        self.push(image)
+        self.link.start(PUSH)
+        self.link.wait(is_program('healthy'), 'the program')
+        self.flash_is(image)
+        self.assertEqual(self.device.bootloader_bytes(), self.bootloader)
 
 
 class Signed(MicrobitTest):
