@@ -160,11 +160,11 @@ class Microbit(FlashFile):
         return super().read_flash(*arguments)
 
 
-def add_microbit(world, name='boiler', bus=None, address=0, *, key=None, **keys):
-    """A micro:bit among the devices of a story's world (world.py), with a line of its own or on a bus (hub.py). key: the
-    PEM file of the publisher's, whose signature it demands."""
+def add_microbit(world, name='boiler', bus=None, address=0, *, profile='full', key=None, **keys):
+    """A micro:bit among the devices of a story's world (world.py), with a line of its own or on a bus (hub.py). profile: of
+    its bootloader; key: the PEM file of the publisher's, for the profile that demands its signature."""
     folder = os.path.join(os.environ['REKINDLE_BUILD'], 'src', 'device', 'port', 'microbit')
-    device = Microbit(world.folder(f'device-{name}'), os.path.join(folder, f'microbit-{"signed" if key else "full"}.elf'),
+    device = Microbit(world.folder(f'device-{name}'), os.path.join(folder, f'microbit-{profile}.elf'),
                       lambda what, command: world.spawn(f'{what}-{name}', command), address, number=len(world.devices) + 1,
                       key=read_key(key) if key else b'')
     device.name, device.model, device.section, device.bus = name, 'microbit', True, None

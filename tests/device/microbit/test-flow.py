@@ -1,22 +1,30 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The gateway and a real Cortex-M0: what the stories tell of the simulator is true of a device, too."""
+"""The gateway and a real Cortex-M0: what the stories tell of the simulator is true of a device, too.
+
+    test-flow.py PROFILE [STORY…]
+
+PROFILE is the device's bootloader: full, compact or raw; signed for the story of signatures; for the bus also mixed, all of them.
+"""
 
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'lib'))
-from hub import Bus  # noqa: E402  pylint: disable=wrong-import-position
+from hub import DATA, Bus  # noqa: E402  pylint: disable=wrong-import-position
 from qemu import Microbit, add_microbit, publish  # noqa: E402  pylint: disable=wrong-import-position
 from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
 PAD = 150000  # so much that a push can be caught in the middle
+BUS_PAD = 8000
+MIXED = ['full', 'compact', 'raw', 'raw']
+PROFILE = sys.argv.pop(1)
 
 
 def good_update(w):
     """1.0.0 is provisioned on a blank device, 1.1.0 is confirmed, 1.0.0 is kept."""
     first = publish(w, '1.0.0')
-    add_microbit(w)
+    add_microbit(w, profile=PROFILE)
     w.start()
     w.ctl('check', expect=0)
     w.wait_runs('1.0.0')
@@ -38,7 +46,7 @@ def signature(w):
         w.publisher.repo('device-key', w.publisher.path, name)
     keys = os.path.join(w.publisher.path, 'keys')
     first = publish(w, '1.0.0', 'healthy', '--device-key', os.path.join(keys, 'device-ours.pem'))
-    device = add_microbit(w, key=os.path.join(keys, 'device-ours.pub.pem'))
+    device = add_microbit(w, profile=PROFILE, key=os.path.join(keys, 'device-ours.pub.pem'))
     w.start()
     w.ctl('check', expect=0)
     w.wait_runs('1.0.0')
@@ -67,7 +75,7 @@ def signature(w):
 def patch(w):
     """What is the same in two releases does not go over the line a second time."""
     publish(w, '1.0.0', pad=PAD, noise='data')
-    add_microbit(w)
+    add_microbit(w, profile=PROFILE)
     w.start()
     w.ctl('check', expect=0)
     w.wait_runs('1.0.0')
@@ -77,6 +85,23 @@ def patch(w):
     w.expect_flash(image)
     (first, _), (second, outcome) = line_bytes(w)
     w.expect(f'{second} bytes went over the line, first {first}', outcome == 'done' and second * 8 < PAD < first)
+
+
+def pages(w):
+    """A device that takes no patches gets the pages that differ, whole: the one with the version in it, then all of them."""
+    publish(w, '1.0.0', pad=PAD, noise='data')
+    add_microbit(w, profile=PROFILE)
+    w.start()
+    w.ctl('check', expect=0)
+    w.wait_runs('1.0.0')
+    for version, gap in (('1.1.0', 0), ('1.2.0', 5)):
+        image = publish(w, version, pad=PAD, noise='data', gap=gap)
+        w.ctl('check', expect=0)
+        w.wait_runs(version)
+        w.expect_flash(image)
+    (first, _), (second, _), (third, outcome) = line_bytes(w)
+    w.expect(f'{second} bytes went over the line for a page, {first} and {third} for all',
+             outcome == 'done' and second * 8 < PAD < min(first, third))
 
 
 def line_bytes(w):
@@ -91,7 +116,7 @@ BAD = {'crash': 'last reset: crash', 'hang': 'last reset: watchdog', 'silent': '
 def bad_programs(w):
     """A program that crashes, one that hangs, and one that never says that it is well: 1.0.0 comes back each time."""
     good = publish(w, '1.0.0')
-    add_microbit(w)
+    add_microbit(w, profile=PROFILE)
     w.start()
     w.ctl('check', expect=0)
     w.wait_runs('1.0.0')
@@ -109,7 +134,7 @@ def bad_programs(w):
 def interrupted(w, interrupt):
     """1.1.0 is pushed over 1.0.0, interrupted twice, and done."""
     publish(w, '1.0.0')
-    device = add_microbit(w)
+    device = add_microbit(w, profile=PROFILE)
     w.start()
     w.ctl('check', expect=0)
     w.wait_runs('1.0.0')
@@ -143,10 +168,11 @@ def four_on_a_bus(w):
     """One half-duplex line with echo, addresses 1 to 4: all are provisioned and upgraded, but c gets a program that crashes."""
     bus = Bus(w)
     names = ('a', 'b', 'c', 'd')
+    profiles = dict(zip(names, MIXED if PROFILE == 'mixed' else [PROFILE] * 4))
     for address, name in enumerate(names, 1):
-        add_microbit(w, name, bus, address)
+        add_microbit(w, name, bus, address, profile=profiles[name])
     bus.start()
-    first = publish(w, '1.0.0')
+    first = publish(w, '1.0.0', pad=BUS_PAD, noise='data')
     w.start()
     w.ctl('check', expect=0)
     for name in names:
@@ -156,13 +182,17 @@ def four_on_a_bus(w):
     publish(w, '1.9.0', 'crash', '--channel', 'edge')
     w.ctl('--no-wait', 'update', 'c@1.9.0', expect=0)
     w.wait_device('c is at 1.9.0', lambda d: d['Candidate'] == '1.9.0', 'c')
-    second = publish(w, '1.1.0', pad=1000)
+    mark = len(bus.frames())
+    second = publish(w, '1.1.0', pad=BUS_PAD, noise='data', gap=5)
     w.ctl('check', expect=0)
-    for name in 'a', 'b', 'd':
+    for address, name in ((1, 'a'), (2, 'b'), (4, 'd')):
         state = w.wait_runs('1.1.0', name)
         w.expect_flash(second, name)
         w.expect('1.0.0 is kept as previous', state['PreviousVersion'] == '1.0.0')
         w.expect('no update failed', w.results(name) == [('1.0.0', 'done'), ('1.1.0', 'done')])
+        n = sum(f['bytes'] for f in bus.frames()[mark:] if f['type'] == DATA and f['address'] == address)
+        w.expect(f'{n} bytes of data went to {name}, which is {profiles[name]}',
+                 n > BUS_PAD if profiles[name] == 'raw' else 0 < n < BUS_PAD // 4)
     w.wait_for('c is back', lambda: ('1.9.0', 'restored') in w.results('c'))
     w.expect('1.9.0 is remembered as bad', '1.9.0' in [bad[1] for bad in w.device('c')['Bad']])
     w.wait_runs('1.1.0', 'c')
@@ -170,4 +200,4 @@ def four_on_a_bus(w):
     bus.expect_quiet()
 
 
-run(good_update, signature, patch, bad_programs, power_cut, reset, four_on_a_bus)
+run(good_update, signature, patch, pages, bad_programs, power_cut, reset, four_on_a_bus)
