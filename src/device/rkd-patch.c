@@ -170,20 +170,24 @@ static bool is_address(const RkdPatch *p, uint32_t value) {
                value - platform->ram_base < platform->ram_size;
 }
 
-/* The base of a low part: some words before it. */
+/* The base of a low part. */
 static bool find_base(RkdPatch *p, uint32_t from, uint32_t word, RkdCodeOrigin *ret) {
-        for (uint32_t back = 2; back <= 2 * RKD_CODE_REACH; back += 2) {
-                uint32_t base;
-                RkdCodeBase found = rkd_code_base(word, read_source(p, from - back, 4), &base);
+        const RkdPlatform *platform = RKD_PLATFORM(p);
+        uint8_t isa = platform->instruction_set;
+
+        for (uint32_t i = 1; i <= RKD_CODE_REACH(isa); i++) {
+                uint32_t place = rkd_code_base_place(isa, i), base;
+                RkdCodeBase found =
+                                rkd_code_base(isa, word, read_source(p, from + place, 4), &base);
 
                 if (found == RKD_CODE_NO_BASE)
                         return false;
                 if (found == RKD_CODE_NOT_YET)
                         continue;
-                ret->here = ret->there = base - back;
+                ret->here = ret->there = base + place;
                 if (found == RKD_CODE_FIXED) {
-                        ret->here = base - RKD_PLATFORM(p)->program_base - from;
-                        ret->there = base - RKD_PLATFORM(p)->program_base - p->at;
+                        ret->here = base - platform->program_base - from;
+                        ret->there = base - platform->program_base - p->at;
                 }
                 return true;
         }
@@ -199,7 +203,7 @@ static RkdPatchWord find_word(RkdPatch *p, uint32_t from, uint32_t word, RkdCode
                 return RKD_PATCH_NO_WORD;
         if (rkd_code_is_branch(isa, word))
                 return RKD_PATCH_BRANCH;
-        if (RKD_CODE_HAS_LOW_PARTS(isa) && rkd_code_is_low_part(word) &&
+        if (RKD_CODE_HAS_LOW_PARTS(isa) && rkd_code_is_low_part(isa, word) &&
                         find_base(p, from, word, ret))
                 return RKD_PATCH_BRANCH;
         if (both % 4 == 0 && RKD_CODE_ISA(isa) != RKD_ISA_AVR && is_address(p, word))
@@ -297,7 +301,7 @@ static void decode_position(RkdPatch *p) {
 
         if (decode_word(p, from, bytes))
                 return;
-        if (RKD_CODE_HAS_LOW_PARTS(isa) && from % 2 != 0 && p->at % 2 != 0)
+        if (RKD_CODE_ISA(isa) == RKD_ISA_RISCV && from % 2 != 0 && p->at % 2 != 0)
                 low = RKD_PLATFORM(p)->page[p->at - 1 - p->piece];
         class = rkd_code_class(isa, from, p->at, low, (uint8_t)(bytes >> 8));
         if (!decode(p, rkd_patch_miss(&p->trail, class))) {

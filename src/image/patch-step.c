@@ -119,7 +119,8 @@ static uint32_t word_with(const Patch *e, const Word *w, uint32_t at, uint32_t m
 static uint32_t text_word(const Patch *e, const PatchPath *x, uint32_t from, uint32_t at) {
         if (x)
                 return source_word(e, from, patch_kind(x->sources[0]), at);
-        return from < e->length ? patch_load_u32(e->wanted + from) : UINT32_MAX;
+        return from < e->length && e->length - from >= 4 ? patch_load_u32(e->wanted + from)
+                                                         : UINT32_MAX;
 }
 
 /* What a branch or low part at `from` counts from; false: it is neither. */
@@ -128,11 +129,12 @@ static bool find_origin(const Patch *e, const PatchPath *x, uint32_t from, uint3
         *ret = (RkdCodeOrigin){ 0, 0 };
         if (rkd_code_is_branch(e->isa, word))
                 return true;
-        if (!RKD_CODE_HAS_LOW_PARTS(e->isa) || !rkd_code_is_low_part(word))
+        if (!RKD_CODE_HAS_LOW_PARTS(e->isa) || !rkd_code_is_low_part(e->isa, word))
                 return false;
-        for (uint32_t back = 2; back <= 2 * RKD_CODE_REACH; back += 2) {
-                uint32_t base;
-                RkdCodeBase found = rkd_code_base(word, text_word(e, x, from - back, at), &base);
+        for (uint32_t i = 1; i <= RKD_CODE_REACH(e->isa); i++) {
+                uint32_t place = rkd_code_base_place(e->isa, i), base;
+                RkdCodeBase found = rkd_code_base(
+                                e->isa, word, text_word(e, x, from + place, at), &base);
 
                 if (found == RKD_CODE_NO_BASE)
                         return false;
@@ -140,7 +142,7 @@ static bool find_origin(const Patch *e, const PatchPath *x, uint32_t from, uint3
                         *ret = (RkdCodeOrigin){ base - e->in->program_base - from,
                                 base - e->in->program_base - at };
                 if (found == RKD_CODE_RELATIVE)
-                        *ret = (RkdCodeOrigin){ base - back, base - back };
+                        *ret = (RkdCodeOrigin){ base + place, base + place };
                 if (found != RKD_CODE_NOT_YET)
                         return true;
         }
@@ -231,7 +233,7 @@ static unsigned miss(Patch *e, const PatchPath *x, uint32_t at, uint8_t byte) {
 
         if (((from | at) & 1) == 0)
                 high = patch_source_byte(e, from + 1, kind, at);
-        if (RKD_CODE_HAS_LOW_PARTS(e->isa) && (from & at & 1) != 0)
+        if (e->isa == RKD_ISA_RISCV && (from & at & 1) != 0)
                 byte = e->wanted[at - 1];
         class = rkd_code_class(e->isa, from, at, byte, high);
         return rkd_patch_miss(&x->trail, class);

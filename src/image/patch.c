@@ -19,7 +19,7 @@ bool plan_patch_is_possible(const PlanInput *in) {
 
         return (in->codecs & 1u << RKD_CODEC_PATCH) != 0 && !in->trust_nothing &&
                profile > RKD_PATCH_NONE && profile < _RKD_PATCH_PROFILE_MAX &&
-               in->instruction_set <= RKD_ISA_AVR && in->program_space <= SPACE_MAX &&
+               in->instruction_set <= RKD_ISA_THUMB2 && in->program_space <= SPACE_MAX &&
                in->program_space % in->unit_size == 0 && in->wanted_length <= in->program_space;
 }
 

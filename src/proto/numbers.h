@@ -116,6 +116,7 @@ typedef enum RkdInstructionSet {
         RKD_ISA_THUMB = 1,
         RKD_ISA_RISCV = 2,
         RKD_ISA_AVR = 3,
+        RKD_ISA_THUMB2 = 4, /* Thumb with MOVW and MOVT: all but Cortex-M0, M0+ and M1 */
 } RkdInstructionSet;
 
 enum {

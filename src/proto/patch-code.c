@@ -8,6 +8,13 @@
 #define THUMB_BRANCH UINT32_C(0xb800f000)
 #define THUMB_KEPT   UINT32_C(0xf800f800)
 
+/* MOVW, the low half of a value; MOVT has the high one */
+#define THUMB_MOV_MASK UINT32_C(0x8000fbf0)
+#define THUMB_MOVW     UINT32_C(0xf240)
+#define THUMB_MOVT     UINT32_C(0xf2c0)
+#define THUMB_MOV_KEPT UINT32_C(0x8f00fbf0)
+#define THUMB_REGISTER UINT32_C(0x0f000000)
+
 /* JAL */
 #define RISCV_MASK   UINT32_C(0x7f)
 #define RISCV_BRANCH UINT32_C(0x6f)
@@ -36,6 +43,27 @@
 #define AVR_DATA_MASK UINT32_C(0xfc0f)
 #define AVR_DATA      UINT32_C(0x9000)
 #define AVR_RAM       UINT32_C(0x800000) /* where compilers put the data space */
+
+static bool thumb_is_low_part(uint32_t word) {
+        return (word & THUMB_MOV_MASK) == THUMB_MOVW;
+}
+
+static uint32_t thumb_half(uint32_t word) {
+        return (word & 0xf) << 12 | (word >> 10 & 1) << 11 | (word >> 28 & 7) << 8 |
+               (word >> 16 & 0xff);
+}
+
+static uint32_t thumb_with_half(uint32_t word, uint32_t half) {
+        return (word & THUMB_MOV_KEPT) | (half >> 12 & 0xf) | (half >> 11 & 1) << 10 |
+               (half >> 8 & 7) << 28 | (half & 0xff) << 16;
+}
+
+static RkdCodeBase thumb_base(uint32_t low_part, uint32_t word, uint32_t *ret_base) {
+        if ((word & THUMB_MOV_MASK) != THUMB_MOVT || ((word ^ low_part) & THUMB_REGISTER) != 0)
+                return RKD_CODE_NOT_YET;
+        *ret_base = thumb_half(word) << 16;
+        return RKD_CODE_FIXED;
+}
 
 static uint32_t thumb_target(uint32_t word, uint32_t at) {
         uint32_t halfwords = (word & 0x3ff) << 11 | ((word >> 16) & 0x7ff);
@@ -93,6 +121,38 @@ static uint32_t riscv_retarget(uint32_t word, uint32_t at, uint32_t target) {
                (bytes >> 1 & 0x3ff) << 21 | (bytes >> 20 & 1) << 31;
 }
 
+static bool riscv_is_low_part(uint32_t word) {
+        unsigned from = word >> 15 & 31; /* a register */
+
+        if (from == 0 || from == RISCV_STACK)
+                return false;
+        return (word & RISCV_ACCESS_MASK) == RISCV_ACCESS ||
+               (word & RISCV_OTHER_MASK) == RISCV_ADDI || (word & RISCV_OTHER_MASK) == RISCV_JALR;
+}
+
+/* Whether the instruction gives its register a value. */
+static bool riscv_writes(uint32_t word) {
+        if ((word & 3) == 3)
+                return !riscv_is_store(word) && (word & RISCV_MASK) != RISCV_BRANCH_IF;
+        return (word & 3) != 0 && (word & 0xe000) <= 0x8000 && (word & RISCV_SHORT_MASK) != 0x8001;
+}
+
+static RkdCodeBase riscv_base(uint32_t low_part, uint32_t before, uint32_t *ret_base) {
+        if ((before >> 7 & 31) != (low_part >> 15 & 31))
+                return RKD_CODE_NOT_YET;
+        *ret_base = before & RISCV_UPPER;
+        if ((before & RISCV_MASK) == RISCV_LUI)
+                return RKD_CODE_FIXED;
+        if ((before & RISCV_MASK) == RISCV_AUIPC)
+                return RKD_CODE_RELATIVE;
+        if ((before & RISCV_SHORT_MASK) != RISCV_SHORT_LUI)
+                return riscv_writes(before) ? RKD_CODE_NO_BASE : RKD_CODE_NOT_YET;
+        *ret_base = (before & 0x7c) << 10;
+        if (before & 0x1000)
+                *ret_base |= UINT32_C(0xfffe0000);
+        return RKD_CODE_FIXED;
+}
+
 static bool avr_is_data(uint32_t word) {
         return (word & AVR_DATA_MASK) == AVR_DATA;
 }
@@ -114,6 +174,7 @@ static uint32_t avr_retarget(uint32_t word, uint32_t target) {
 bool rkd_code_is_branch(uint8_t isa, uint32_t word) {
         switch (RKD_CODE_ISA(isa)) {
         case RKD_ISA_THUMB:
+        case RKD_ISA_THUMB2:
                 return (word & THUMB_MASK) == THUMB_BRANCH;
         case RKD_ISA_RISCV:
                 return riscv_is_jump(word);
@@ -124,40 +185,29 @@ bool rkd_code_is_branch(uint8_t isa, uint32_t word) {
         }
 }
 
-bool rkd_code_is_low_part(uint32_t word) {
-        unsigned from = word >> 15 & 31; /* a register */
-
-        if (from == 0 || from == RISCV_STACK)
+bool rkd_code_is_low_part(uint8_t isa, uint32_t word) {
+        switch (RKD_CODE_ISA(isa)) {
+        case RKD_ISA_THUMB2:
+                return thumb_is_low_part(word);
+        case RKD_ISA_RISCV:
+                return riscv_is_low_part(word);
+        default:
                 return false;
-        return (word & RISCV_ACCESS_MASK) == RISCV_ACCESS ||
-               (word & RISCV_OTHER_MASK) == RISCV_ADDI || (word & RISCV_OTHER_MASK) == RISCV_JALR;
+        }
 }
 
-/* Whether the instruction gives its register a value. */
-static bool riscv_writes(uint32_t word) {
-        if ((word & 3) == 3)
-                return !riscv_is_store(word) && (word & RISCV_MASK) != RISCV_BRANCH_IF;
-        return (word & 3) != 0 && (word & 0xe000) <= 0x8000 && (word & RISCV_SHORT_MASK) != 0x8001;
-}
-
-RkdCodeBase rkd_code_base(uint32_t low_part, uint32_t before, uint32_t *ret_base) {
-        if ((before >> 7 & 31) != (low_part >> 15 & 31))
-                return RKD_CODE_NOT_YET;
-        *ret_base = before & RISCV_UPPER;
-        if ((before & RISCV_MASK) == RISCV_LUI)
-                return RKD_CODE_FIXED;
-        if ((before & RISCV_MASK) == RISCV_AUIPC)
-                return RKD_CODE_RELATIVE;
-        if ((before & RISCV_SHORT_MASK) != RISCV_SHORT_LUI)
-                return riscv_writes(before) ? RKD_CODE_NO_BASE : RKD_CODE_NOT_YET;
-        *ret_base = (before & 0x7c) << 10;
-        if (before & 0x1000)
-                *ret_base |= UINT32_C(0xfffe0000);
-        return RKD_CODE_FIXED;
+RkdCodeBase rkd_code_base(uint8_t isa, uint32_t low_part, uint32_t word, uint32_t *ret_base) {
+        if (RKD_CODE_ISA(isa) == RKD_ISA_THUMB2)
+                return thumb_base(low_part, word, ret_base);
+        return riscv_base(low_part, word, ret_base);
 }
 
 uint32_t rkd_code_target(uint8_t isa, uint32_t word, uint32_t origin) {
         switch (RKD_CODE_ISA(isa)) {
+        case RKD_ISA_THUMB2:
+                if (thumb_is_low_part(word))
+                        return origin + thumb_half(word);
+                return thumb_target(word, origin);
         case RKD_ISA_THUMB:
                 return thumb_target(word, origin);
         case RKD_ISA_RISCV:
@@ -169,6 +219,10 @@ uint32_t rkd_code_target(uint8_t isa, uint32_t word, uint32_t origin) {
 
 uint32_t rkd_code_retarget(uint8_t isa, uint32_t word, uint32_t origin, uint32_t target) {
         switch (RKD_CODE_ISA(isa)) {
+        case RKD_ISA_THUMB2:
+                if (thumb_is_low_part(word))
+                        return thumb_with_half(word, target - origin);
+                return thumb_retarget(word, origin, target);
         case RKD_ISA_THUMB:
                 return thumb_retarget(word, origin, target);
         case RKD_ISA_RISCV:
@@ -203,11 +257,12 @@ static unsigned avr_class(uint8_t high) {
 
 unsigned rkd_code_class(uint8_t isa, uint32_t from, uint32_t to, uint8_t low, uint8_t high) {
         if (from & to & 1)
-                return RKD_CODE_HAS_LOW_PARTS(isa) && (low & 3) != 3;
+                return RKD_CODE_ISA(isa) == RKD_ISA_RISCV && (low & 3) != 3;
         if ((from | to) & 1)
                 return 1 + (to & 1);
         switch (RKD_CODE_ISA(isa)) {
         case RKD_ISA_THUMB:
+        case RKD_ISA_THUMB2:
                 return thumb_class(high);
         case RKD_ISA_RISCV:
                 return 3 + (low & 3);

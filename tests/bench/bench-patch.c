@@ -2,7 +2,7 @@
 /* The patch codec on a pair of images: plans it, plays the stream with the device's decoder onto
  * a flash that holds the old one, and prints what it took. tests/bench/patch calls this.
  *
- * usage: bench-patch [-u UNIT] [-p full|compact] [-e] [-i thumb|riscv|avr|other] [-b BASE]
+ * usage: bench-patch [-u UNIT] [-p full|compact] [-e] [-i thumb|thumb2|riscv|avr|other] [-b BASE]
  *        [-r RAMBASE] [-R RAMSIZE] [-o STREAM] OLD NEW        (OLD "none": nothing is there) */
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -28,6 +28,8 @@ static int usage(void) {
 static uint8_t instruction_set(const char *name) {
         if (streq(name, "thumb"))
                 return RKD_ISA_THUMB;
+        if (streq(name, "thumb2"))
+                return RKD_ISA_THUMB2;
         if (streq(name, "riscv"))
                 return RKD_ISA_RISCV;
         return streq(name, "avr") ? RKD_ISA_AVR : RKD_ISA_UNKNOWN;

@@ -5,7 +5,8 @@
  *
  * Byte 0 is the device: bits 0-1 instruction set, 2 full profile, 3 erases first, 4-5 unit of 64
  * to 512 bytes, 6-7 how few bytes of the stream come at a time. Bytes 1 and 2 are the length of the
- * image. The rest is the stream, made to look as if it were for this device.
+ * image; bit 7 of byte 2 makes Thumb one with MOVW. The rest is the stream, made to look as if
+ * it were for this device.
  */
 
 #include <stdlib.h>
@@ -22,8 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 /* What the device holds: a program for its machine, erased flash behind it. */
 static const uint8_t *old_flash(uint8_t isa) {
-        static uint8_t flash[RKD_ISA_AVR + 1][SPACE];
-        static bool made[RKD_ISA_AVR + 1];
+        static uint8_t flash[RKD_ISA_THUMB2 + 1][SPACE];
+        static bool made[RKD_ISA_THUMB2 + 1];
         SyntheticSpec spec = { .isa = isa, .ram_base = 0x20000000, .seed = 1, .functions = 12 };
         uint8_t *image;
         size_t n_image;
@@ -60,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
         if (n <= HEAD)
                 return 0;
         in = device_of(bytes[0]);
+        if (in.instruction_set == RKD_ISA_THUMB && bytes[2] & 0x80)
+                in.instruction_set = RKD_ISA_THUMB2;
         length = (bytes[1] | (uint32_t)bytes[2] << 8) % SPACE + 1;
         flash = malloc(SPACE);
         stream = malloc(n - HEAD);

@@ -96,8 +96,7 @@ static Push push_of(unsigned i) {
 
 /* Runs the old program, confirmed, and has an open push of the new one. */
 static void set_up(uint8_t device) {
-        static const uint8_t sets[] = { RKD_ISA_THUMB, RKD_ISA_RISCV, RKD_ISA_AVR,
-                RKD_ISA_UNKNOWN };
+        static const uint8_t sets[] = { RKD_ISA_THUMB, RKD_ISA_RISCV, RKD_ISA_AVR, RKD_ISA_THUMB2 };
         Push push = push_of(1);
 
         board_init_as(&board, &geometries[device & (RKD_SMALL ? 1 : 3)]);

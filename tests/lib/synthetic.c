@@ -48,8 +48,18 @@ static void put_call(Maker *m, unsigned to) {
         put(m, rkd_code_retarget(isa, a_call(isa), m->spec->base + m->n, m->at[to]), 4);
 }
 
-/* LUI and ADDI of a register */
+static uint32_t half(uint32_t value) {
+        return (value >> 12 & 0xf) | (value >> 11 & 1) << 10 | (value >> 8 & 7) << 28 |
+               (value & 0xff) << 16;
+}
+
+/* LUI and ADDI, or MOVW and MOVT of a register */
 static void put_parts(Maker *m, uint32_t address) {
+        if (m->spec->isa == RKD_ISA_THUMB2) {
+                put(m, UINT32_C(0x0300f240) | half(address & 0xffff), 4);
+                put(m, UINT32_C(0x0300f2c0) | half(address >> 16), 4);
+                return;
+        }
         put(m, UINT32_C(0x537) | ((address + 0x800) & UINT32_C(0xfffff000)), 4);
         put(m, UINT32_C(0x50513) | address << 20, 4);
 }
@@ -57,7 +67,7 @@ static void put_parts(Maker *m, uint32_t address) {
 static void put_pointer(Maker *m, unsigned to) {
         uint32_t address = next_random(m) % 2 ? m->at[to] | 1 : m->spec->ram_base + to * 8;
 
-        if (m->spec->isa == RKD_ISA_RISCV && next_random(m) % 2) {
+        if (RKD_CODE_HAS_LOW_PARTS(m->spec->isa) && next_random(m) % 2) {
                 put_parts(m, address);
                 return;
         }

@@ -11,7 +11,7 @@ import sys
 
 MISS, STAYS, FOREIGN, KIND, WRONG, ABANDONED, FAR, NUMBER, LITERAL = 0, 168, 172, 174, 176, 200, 204, 206, 516
 OLD, NEW = 0, 1
-THUMB, RISCV, AVR = 1, 2, 3
+THUMB, RISCV, AVR, THUMB2 = 1, 2, 3, 4
 RATES = [171, 102, 73, 57, 47, 39, 34, 30, 27, 24, 22, 20, 19, 18, 17, 16, 15, 14, 13, 12, 12, 11, 11, 10, 10, 10, 9, 9, 9, 8, 8]
 WORD = 0xffffffff
 
@@ -25,13 +25,25 @@ def signed(value, bits):
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
-def low_part(w):
+def half_of(w):
+    return (w & 0xf) << 12 | (w >> 10 & 1) << 11 | (w >> 28 & 7) << 8 | (w >> 16 & 0xff)
+
+
+def low_part(isa, w):
+    if isa == THUMB2:
+        return half_of(w)
     i = (w >> 20 & 0xfe0) | (w >> 7 & 0x1f) if w & 0x7b == 0x23 else w >> 20
     return signed(i, 12)
 
 
-def base_of(v, at):
+def register_of_base(isa, v):
+    return v >> 24 & 15 if isa == THUMB2 else v >> 7 & 31
+
+
+def base_of(isa, v, at):
     """What v, which lies at `at`, makes of its register; None: nothing, False: an unknown value"""
+    if isa == THUMB2:
+        return half_of(v) << 16 if v & 0x8000fbf0 == 0xf2c0 else None
     if v & 0x7f == 0x37:
         return v & 0xfffff000
     if v & 0x7f == 0x17:
@@ -43,18 +55,22 @@ def base_of(v, at):
     return False
 
 
-def is_low_part(w):
-    return w >> 15 & 31 not in (0, 2) and (w & 0x5b == 3 or w & 0x707f in (0x13, 0x67))
+def is_low_part(isa, w):
+    if isa == THUMB2:
+        return w & 0x8000fbf0 == 0xf240
+    return isa == RISCV and w >> 15 & 31 not in (0, 2) and (w & 0x5b == 3 or w & 0x707f in (0x13, 0x67))
 
 
-def with_low_part(w, j):
+def with_low_part(isa, w, j):
+    if isa == THUMB2:
+        return (w & 0x8f00fbf0) | (j >> 12 & 0xf) | (j >> 11 & 1) << 10 | (j >> 8 & 7) << 28 | (j & 0xff) << 16
     if w & 0x7b == 0x23:
         return (w & 0x1fff07f) | (j & 0xfe0) << 20 | (j & 0x1f) << 7
     return (w & 0xfffff) | (j & 0xfff) << 20
 
 
 def is_branch(isa, w):
-    if isa == THUMB:
+    if isa in (THUMB, THUMB2):
         return w & 0xb800f800 == 0xb800f000
     if isa == RISCV:
         return w & 0x7f == 0x6f
@@ -62,7 +78,7 @@ def is_branch(isa, w):
 
 
 def target_of(isa, w, at):
-    if isa == THUMB:
+    if isa in (THUMB, THUMB2):
         i = (w & 0x3ff) << 11 | (w >> 16 & 0x7ff)
         return at + 4 + 2 * (i - 0x200000 if w & 0x400 else i)
     if isa == RISCV:
@@ -75,7 +91,7 @@ def target_of(isa, w, at):
 
 def made_anew(isa, w, at, t):
     t &= WORD
-    if isa == THUMB:
+    if isa in (THUMB, THUMB2):
         j = (t - at - 4) & WORD
         return (w & 0xf800f800) | (j >> 12 & 0x3ff) | (j >> 31) << 10 | (j >> 1 & 0x7ff) << 16
     if isa == RISCV:
@@ -92,7 +108,7 @@ def class_of(isa, a, d, b, e, last):
         return 1 if isa == RISCV and last & 3 != 3 else 0
     if (a | d) & 1:
         return 1 + (d & 1)
-    if isa == THUMB:
+    if isa in (THUMB, THUMB2):
         return 5 if e >= 0xe8 else 4 if e >= 0xd0 else 3 if e >> 3 == 9 else 6
     if isa == RISCV:
         return 3 + (b & 3)
@@ -193,12 +209,13 @@ class Decoder:
     def word_at(self, a):
         return sum(self.byte(a + i) << 8 * i for i in range(4))
 
-    def base_before(self, a, w):
+    def base_near(self, a, w):
         """(v, k) of the base of a low part"""
-        for k in range(2, 34, 2):
-            v = self.word_at(a - k)
-            if v >> 7 & 31 == w >> 15 & 31:
-                base = base_of(v, 0)
+        register = w >> 24 & 15 if self.isa == THUMB2 else w >> 15 & 31
+        for k in range(4, 20, 2) if self.isa == THUMB2 else range(-2, -34, -2):
+            v = self.word_at(a + k)
+            if register_of_base(self.isa, v) == register:
+                base = base_of(self.isa, v, 0)
                 if base is not None:
                     return (v, k) if base is not False else None
         return None
@@ -210,8 +227,8 @@ class Decoder:
         w, base = self.word_at(a), None
         if is_branch(self.isa, w):
             what, target = 0, target_of(self.isa, w, self.base + a) & WORD
-        elif self.isa == RISCV and is_low_part(w) and (base := self.base_before(a, w)):
-            what, target = 0, (base_of(base[0], self.base + a - base[1]) + low_part(w)) & WORD
+        elif is_low_part(self.isa, w) and (base := self.base_near(a, w)):
+            what, target = 0, (base_of(self.isa, base[0], self.base + a + base[1]) + low_part(self.isa, w)) & WORD
         elif (a | d) % 4 == 0 and self.isa != AVR and ((w - self.base) & WORD < self.span or
                                                        (w - self.ram_base) & WORD < self.ram_size):
             what, target = 1, w
@@ -232,7 +249,7 @@ class Decoder:
             self.map.learn(target, move)
         target = (target + move) & WORD
         if base:
-            target = with_low_part(w, target - base_of(base[0], self.base + d - base[1]))
+            target = with_low_part(self.isa, w, target - base_of(self.isa, base[0], self.base + d + base[1]))
         elif what == 0:
             target = made_anew(self.isa, w, self.base + d, target)
         self.page += target.to_bytes(4, 'little')
@@ -341,7 +358,7 @@ def check(name, geometry, old, new, stream):
 def main():
     if len(sys.argv) == 2:
         found = list(vectors(sys.argv[1]))
-        if len(found) < 5:
+        if len(found) < 6:
             sys.exit(f'{len(found)} vectors in {sys.argv[1]}')
         for vector in found:
             check(*vector)

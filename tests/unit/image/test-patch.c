@@ -117,7 +117,7 @@ static void every_machine_profile_and_geometry_decodes(void **state) {
         static const uint32_t units[] = { 256, 1024, 4096 };
         Fixture *f = *state;
 
-        for (unsigned isa = RKD_ISA_UNKNOWN; isa <= RKD_ISA_AVR; isa++)
+        for (unsigned isa = RKD_ISA_UNKNOWN; isa <= RKD_ISA_THUMB2; isa++)
                 for (unsigned profile = RKD_PATCH_COMPACT; profile <= RKD_PATCH_FULL; profile++)
                         for (unsigned i = 0; i < 2 * ELEMENTSOF(units); i++) {
                                 prepare(f, (uint8_t)isa, 9, 0);
@@ -133,7 +133,7 @@ static void every_machine_profile_and_geometry_decodes(void **state) {
 static void a_small_change_costs_little_though_all_addresses_move(void **state) {
         Fixture *f = *state;
 
-        for (unsigned isa = RKD_ISA_THUMB; isa <= RKD_ISA_AVR; isa++) {
+        for (unsigned isa = RKD_ISA_THUMB; isa <= RKD_ISA_THUMB2; isa++) {
                 prepare(f, (uint8_t)isa, 40, 0);
                 plan_and_play(f);
                 assert_in_range(f->out.units_sent, 20, f->n_wanted / 1024 + 1);

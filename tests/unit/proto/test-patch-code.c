@@ -17,17 +17,20 @@ typedef struct Sample {
 
 /* As binutils shows them; of a low part, the origin is its base. */
 static const Sample samples[] = {
-        { RKD_ISA_THUMB, 0xf82bf000, 0x00d0, 0x12a },          /* bl 12a */
-        { RKD_ISA_THUMB, 0xfd16f7ff, 0x30000, 0x2fa30 },       /* bl 2fa30 */
-        { RKD_ISA_THUMB, 0xba00f7ff, 0x30000, 0x2f404 },       /* b.w 2f404 */
-        { RKD_ISA_RISCV, 0x5b00b2ef, 0x8000014, 0x800b5c4 },   /* jal t0,800b5c4 */
-        { RKD_ISA_RISCV, 0xfdfff0ef, 0x8000020, 0x7fffffe },   /* jal ra,7fffffe */
-        { RKD_ISA_RISCV, 0x75c58593, 0x8014000, 0x801475c },   /* addi a1,a1,1884 */
-        { RKD_ISA_RISCV, 0xbe47a803, 0x8015000, 0x8014be4 },   /* lw a6,-1052(a5) */
-        { RKD_ISA_RISCV, 0x86a7a223, 0x20001000, 0x20000864 }, /* sw a0,-1948(a5) */
-        { RKD_ISA_RISCV, 0x010080e7, 0x8000400, 0x8000410 },   /* jalr 16(ra) */
-        { RKD_ISA_AVR, 0x1234940e, 0, 0x2468 },                /* call 0x2468 */
-        { RKD_ISA_AVR, 0x01009180, 0, 0x800100 },              /* lds r24,0x0100 */
+        { RKD_ISA_THUMB, 0xf82bf000, 0x00d0, 0x12a },           /* bl 12a */
+        { RKD_ISA_THUMB, 0xfd16f7ff, 0x30000, 0x2fa30 },        /* bl 2fa30 */
+        { RKD_ISA_THUMB, 0xba00f7ff, 0x30000, 0x2f404 },        /* b.w 2f404 */
+        { RKD_ISA_THUMB2, 0xfd16f7ff, 0x30000, 0x2fa30 },       /* bl 2fa30 */
+        { RKD_ISA_THUMB2, 0x43fff241, 0x20000000, 0x200014ff }, /* movw r3,#0x14ff */
+        { RKD_ISA_THUMB2, 0x0c08f64f, 0x8000000, 0x800f808 },   /* movw ip,#0xf808 */
+        { RKD_ISA_RISCV, 0x5b00b2ef, 0x8000014, 0x800b5c4 },    /* jal t0,800b5c4 */
+        { RKD_ISA_RISCV, 0xfdfff0ef, 0x8000020, 0x7fffffe },    /* jal ra,7fffffe */
+        { RKD_ISA_RISCV, 0x75c58593, 0x8014000, 0x801475c },    /* addi a1,a1,1884 */
+        { RKD_ISA_RISCV, 0xbe47a803, 0x8015000, 0x8014be4 },    /* lw a6,-1052(a5) */
+        { RKD_ISA_RISCV, 0x86a7a223, 0x20001000, 0x20000864 },  /* sw a0,-1948(a5) */
+        { RKD_ISA_RISCV, 0x010080e7, 0x8000400, 0x8000410 },    /* jalr 16(ra) */
+        { RKD_ISA_AVR, 0x1234940e, 0, 0x2468 },                 /* call 0x2468 */
+        { RKD_ISA_AVR, 0x01009180, 0, 0x800100 },               /* lds r24,0x0100 */
 };
 
 static void targets_are_those_of_the_assembler(void **state) {
@@ -40,12 +43,14 @@ static void an_address_made_anew_is_found_again(void **state) {
 
         for (const Sample *s = samples; s < samples + ELEMENTSOF(samples); s++)
                 for (size_t k = 0; k < ELEMENTSOF(moves); k++) {
-                        bool low = s->isa == RKD_ISA_RISCV && rkd_code_is_low_part(s->word);
+                        bool low = rkd_code_is_low_part(s->isa, s->word);
                         uint32_t target = s->target + moves[k], word;
 
                         word = rkd_code_retarget(s->isa, s->word, s->origin, target);
                         target -= rkd_code_target(s->isa, word, s->origin);
-                        assert_int_equal(low ? target & 0xfff : target, 0);
+                        if (low)
+                                target &= s->isa == RKD_ISA_THUMB2 ? 0xffff : 0xfff;
+                        assert_int_equal(target, 0);
                         word = rkd_code_retarget(s->isa, word, s->origin, s->target);
                         assert_int_equal(word, s->word);
                 }
@@ -53,23 +58,23 @@ static void an_address_made_anew_is_found_again(void **state) {
 
 static void every_sample_is_known_for_what_it_is(void **state) {
         for (const Sample *s = samples; s < samples + ELEMENTSOF(samples); s++) {
-                bool low = s->isa == RKD_ISA_RISCV && rkd_code_is_low_part(s->word);
+                bool low = rkd_code_is_low_part(s->isa, s->word);
 
                 assert_true(low != rkd_code_is_branch(s->isa, s->word));
         }
 }
 
 static void nothing_counts_from_zero_or_the_stack(void **state) {
-        assert_false(rkd_code_is_low_part(0x00c02783)); /* lw a5,12(zero) */
-        assert_false(rkd_code_is_low_part(0x00c12783)); /* lw a5,12(sp) */
-        assert_true(rkd_code_is_low_part(0x00c52783));  /* lw a5,12(a0) */
+        assert_false(rkd_code_is_low_part(RKD_ISA_RISCV, 0x00c02783)); /* lw a5,12(zero) */
+        assert_false(rkd_code_is_low_part(RKD_ISA_RISCV, 0x00c12783)); /* lw a5,12(sp) */
+        assert_true(rkd_code_is_low_part(RKD_ISA_RISCV, 0x00c52783));  /* lw a5,12(a0) */
 }
 
 /* What the word before "addi a5,a5,…" is to it. */
 static void expect(uint32_t before, RkdCodeBase kind, uint32_t base) {
         uint32_t found = 0;
 
-        assert_int_equal(rkd_code_base(0x00078793, before, &found), kind);
+        assert_int_equal(rkd_code_base(RKD_ISA_RISCV, 0x00078793, before, &found), kind);
         if (kind >= RKD_CODE_FIXED)
                 assert_int_equal(found, base);
 }
@@ -93,12 +98,23 @@ static void a_register_that_was_changed_has_no_base(void **state) {
         expect(0x0000c799, RKD_CODE_NOT_YET, 0); /* c.beqz */
 }
 
+static void the_high_half_is_that_of_the_same_register(void **state) {
+        uint32_t base = 0;
+
+        assert_int_equal(rkd_code_base(RKD_ISA_THUMB2, 0x43fff241, 0x0300f2c2, &base),
+                        RKD_CODE_FIXED); /* movt r3,#0x2000 */
+        assert_int_equal(base, 0x20000000);
+        assert_int_equal(rkd_code_base(RKD_ISA_THUMB2, 0x43fff241, 0x0200f2c2, &base),
+                        RKD_CODE_NOT_YET); /* movt r2,#0x2000 */
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(targets_are_those_of_the_assembler),
                 cmocka_unit_test(an_address_made_anew_is_found_again),
                 cmocka_unit_test(every_sample_is_known_for_what_it_is),
                 cmocka_unit_test(nothing_counts_from_zero_or_the_stack),
+                cmocka_unit_test(the_high_half_is_that_of_the_same_register),
                 cmocka_unit_test(bases_are_what_loads_the_register),
                 cmocka_unit_test(a_register_that_was_changed_has_no_base),
         };
