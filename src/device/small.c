@@ -80,6 +80,8 @@ static bool may_start(const RkdBoot *d) {
         uint32_t since = d->heard_ms, delay = STAY_MS;
 
         if (state == RKD_FAILED || (is_abnormal(d) && doubles >= attempts(d))) {
+                if (doubles > RETRY_DOUBLES) /* another bootloader counts on */
+                        doubles = RETRY_DOUBLES;
                 delay = RETRY_MS << doubles;
         } else if (!d->staying) {
                 since = d->boot_ms;

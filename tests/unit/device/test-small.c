@@ -14,6 +14,7 @@
 
 #include "../../device/gateway.h"
 #include "device/rkd-numbers.h"
+#include "proto/crc.h"
 
 #define BODY_PUSH 4u /* in the begin area */
 #define AREA_MAX  200u
@@ -338,6 +339,24 @@ static void a_record_beside_a_dead_page_stands(void **state) {
         }
 }
 
+/* The large engine counts its retries on, and leaves them to whichever comes after it. */
+static void retries_beyond_the_last_doubling_wait_no_shorter(void **state) {
+        board.behaviour = PROGRAM_CRASHES;
+        board_power_on(&board);
+        assert_int_equal(gateway_install(&gateway, push), 0);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_START, push.push_id), 0);
+        board_run(&board, 500);
+        assert_int_equal(board.starts, 3);
+        for (unsigned retries = 7; retries < 256; retries += 8) {
+                board.retained[2] = (uint8_t)retries;
+                rkd_store_u32(board.retained + 8, rkd_crc32(board.retained, 8));
+                board_reset(&board, RKD_CAUSE_CRASH);
+                assert_int_equal(identify().state, RKD_FAILED);
+                board_run(&board, 60 * 60 * 1000);
+                assert_int_equal(board.starts, 3);
+        }
+}
+
 static void commands_in_the_wrong_state_are_refused(void **state) {
         RkdRequest stream = { .type = RKD_STREAM, .length = 100, .stream_id = 1 };
 
@@ -654,6 +673,7 @@ int main(void) {
                 TEST(end_with_a_damaged_record_writes_nothing),
                 TEST(a_mark_that_cannot_be_read_is_not_believed),
                 TEST(a_record_beside_a_dead_page_stands),
+                TEST(retries_beyond_the_last_doubling_wait_no_shorter),
                 TEST(commands_in_the_wrong_state_are_refused),
                 TEST(sums_outside_the_space_are_refused),
                 TEST(commands_of_every_type_and_length_are_survived),
