@@ -34,7 +34,7 @@ static bool is_plausible(const RkdDevice *d) {
 
         if (p->is_plausible)
                 return p->is_plausible(p->user) == 1;
-        return rkd_load_u32(rkd_flash_view(d, p->program_base, buffer, 4)) + 1u > 1u;
+        return rkd_load_u32(rkd_flash_view(d, rkd_program_address(d, 0), buffer, 4)) + 1u > 1u;
 }
 
 #if RKD_WITH_CHECKS

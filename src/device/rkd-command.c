@@ -86,7 +86,7 @@ static uint8_t on_sums(RkdDevice *d, const uint8_t *in) {
         memcpy(out, in, 4);
         do {
                 rkd_store_u32(out + SUMS_FIXED + 4 * n,
-                                rkd_flash_crc(d, p->program_base + (first + n) * p->unit_size,
+                                rkd_flash_crc(d, rkd_program_address(d, (first + n) * p->unit_size),
                                                 p->unit_size));
                 n++;
         } while (n < count && n < room && rkd_now_ms(d) - d->command_ms < SUMS_MS);
@@ -232,8 +232,9 @@ static uint8_t on_read(RkdDevice *d, const uint8_t *in) {
         memcpy(out, in, 4);
         room = room < want ? room : want;
         d->n_answer = (uint16_t)(READ_FIXED + room);
-        return rkd_flash_read(p, p->program_base + offset, out + READ_FIXED, room) < 0 ? RKD_FLASH
-                                                                                       : RKD_OK;
+        return rkd_flash_read(p, rkd_program_address(d, offset), out + READ_FIXED, room) < 0
+                               ? RKD_FLASH
+                               : RKD_OK;
 }
 #endif
 

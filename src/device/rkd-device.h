@@ -12,6 +12,10 @@
 #include "device/rkd-numbers.h"
 #include "proto/bytes.h"
 
+/* Where things are: a record page, an offset in the program space. */
+#define rkd_page_address(d, page)      (RKD_PLATFORM(d)->record_pages[page])
+#define rkd_program_address(d, offset) (RKD_PLATFORM(d)->program_base + (offset))
+
 /* --- rkd-flash.c --- */
 
 /* Where n bytes at this address can be read, `buffer` or their own place; what cannot be read is

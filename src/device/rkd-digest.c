@@ -17,7 +17,7 @@
 #define TEXT_BYTES 64u
 
 static const uint8_t *view(const RkdDevice *d, uint32_t offset, uint8_t *buffer, uint32_t n) {
-        return rkd_flash_view(d, RKD_PLATFORM(d)->program_base + offset, buffer, n);
+        return rkd_flash_view(d, rkd_program_address(d, offset), buffer, n);
 }
 
 void rkd_digest_start(RkdDevice *d, uint32_t n, unsigned source) {
@@ -74,7 +74,7 @@ static void search(RkdDevice *d) {
                 }
                 if (*view(d, d->hashed, buffer, 1) == descriptor_magic[0] &&
                                 is_descriptor(d, d->hashed, &length)) {
-                        d->descriptor = RKD_PLATFORM(d)->program_base + d->hashed;
+                        d->descriptor = rkd_program_address(d, d->hashed);
                         rkd_digest_start(d, length, RKD_DIGEST_DESCRIPTOR);
                         return;
                 }

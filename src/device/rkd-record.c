@@ -35,7 +35,7 @@ static bool has_slot(const RkdDevice *d, unsigned mark) {
 }
 
 uint32_t rkd_record_address(const RkdDevice *d, uint32_t offset) {
-        return RKD_PLATFORM(d)->record_pages[d->page] + offset;
+        return rkd_page_address(d, d->page) + offset;
 }
 
 /* 1 or 0; -1: it cannot be read. */
@@ -58,10 +58,9 @@ static int is_set(const RkdDevice *d, unsigned mark) {
 
 static const RkdBody *view_body(RkdDevice *d, unsigned page) {
 #if RKD_FLASH_MAPPED
-        return (const RkdBody *)(uintptr_t)RKD_PLATFORM(d)->record_pages[page];
+        return (const RkdBody *)(uintptr_t)rkd_page_address(d, page);
 #else
-        (void)rkd_flash_view(d, RKD_PLATFORM(d)->record_pages[page], (uint8_t *)&d->copy,
-                        sizeof(d->copy));
+        (void)rkd_flash_view(d, rkd_page_address(d, page), (uint8_t *)&d->copy, sizeof(d->copy));
         return &d->copy;
 #endif
 }
@@ -88,12 +87,11 @@ static void load_marks(RkdDevice *d) {
 }
 
 void rkd_record_load(RkdDevice *d) {
-        const RkdPlatform *p = RKD_PLATFORM(d);
         uint32_t sequence = 0;
 
         d->status = RKD_RECORD_NONE;
         for (unsigned page = 0; page < 2; page++) {
-                uint32_t address = p->record_pages[page];
+                uint32_t address = rkd_page_address(d, page);
                 const RkdBody *body = view_body(d, page);
 
                 if (rkd_flash_crc(d, address + 4, RKD_BODY_BYTES - 4) == rkd_le32(body->crc)) {
@@ -221,8 +219,7 @@ static void write_page(RkdDevice *d, unsigned boots, uint32_t marks) {
                 target = 1u - d->page;
                 sequence = rkd_le32(d->body->sequence);
         } else /* a proof is left standing */
-                target = !rkd_flash_is_blank(
-                                d, RKD_PLATFORM(d)->record_pages[0], RKD_RECORD_SIZE_MIN);
+                target = !rkd_flash_is_blank(d, rkd_page_address(d, 0), RKD_RECORD_SIZE_MIN);
         body->sequence = rkd_le32(sequence + 1);
         body->boots = rkd_le16((uint16_t)boots);
         body->reserved = 0;
