@@ -43,6 +43,9 @@ typedef struct RkdStart {
         uint32_t program_bytes;
         /* > 0: reset with RKD_CAUSE_TRIAL unless trial_passed is called in this time */
         uint32_t trial_ms;
+#if RKD_WITH_SLOTS
+        uint8_t slot; /* that is to be shown at program_base */
+#endif
 } RkdStart;
 
 /* What the library touches most comes first: a Cortex-M0 reaches 128 bytes in one instruction. */
@@ -161,5 +164,15 @@ typedef struct RkdPlatform {
         /* Bootloader, optional: makes the device enforce the floor; rkd_version_compare() of
          * proto/version.h fits. */
         int (*compare_versions)(RkdText a, RkdText b);
+#endif
+#if RKD_WITH_SLOTS
+        /* Optional: two slots, of which the chip shows one at the program base when it runs a
+         * program. In the addresses that flash functions are given the program space is that of
+         * slot 0, and slot 1 lies slot_stride behind it, whatever is shown; record_pages belong to
+         * slot 0, slot_record_pages to slot 1. Needs `retained` and `reset`. */
+        uint32_t slot_stride; /* 0: one slot; else at least program_space */
+        uint32_t slot_record_pages[2];
+        /* Bootloader, optional, in place of is_plausible. */
+        int (*is_slot_plausible)(void *user, unsigned slot);
 #endif
 } RkdPlatform;

@@ -111,6 +111,12 @@ static uint8_t judge(RkdDevice *d) {
                         rkd_le16(body->trial_seconds) - 1u >= RKD_TRIAL_SECONDS_MAX ||
                         (body->push_id[0] | body->push_id[1]) == 0)
                 return RKD_BAD_LENGTH;
+#if RKD_WITH_SLOTS
+        /* Where it goes depends on whether the program at hand is whole. */
+        if (rkd_has_slots(d) && (d->marks & 1 << RKD_MARK_VERIFIED) != 0 &&
+                        rkd_boot_check(d) == RKD_LATER)
+                return RKD_LATER;
+#endif
         ours = rkd_record_is_ours(d, (const uint8_t *)body->push_id);
         if (d->status != RKD_RECORD_NONE && (d->marks & 1 << RKD_MARK_CONFIRMED) == 0 && !ours &&
                         !rkd_record_is_ours(d, (const uint8_t *)body->replaces))
@@ -158,10 +164,11 @@ uint8_t rkd_boot_on_begin(RkdDevice *d, const uint8_t *in, uint32_t n) {
         if (d->begin_result == RESULT_OPEN) {
                 uint8_t result = judge(d);
 
-                if (result == RKD_LATER) /* its signature is looked at */
+                if (result == RKD_LATER) /* program or signature are looked at */
                         return result;
                 d->begin_result = result;
                 if (d->begin_result == RKD_OK && !rkd_record_is_ours(d, area + 4)) {
+                        rkd_slot_choose(d);
                         d->record_due = true;
                         d->begin_result = RKD_LATER;
                 }

@@ -45,7 +45,7 @@ typedef struct RkdRetained {
         uint8_t intent;
         uint8_t cause;   /* RkdCause */
         uint8_t retries; /* of a program that used up its starts */
-        uint8_t reserved;
-        uint16_t boots; /* starts that flash does not count */
+        uint8_t slot;    /* that was started, counted from 1; 0: there is one */
+        uint16_t boots;  /* starts that flash does not count */
         uint16_t reserved2;
 } RkdRetained;

@@ -28,10 +28,14 @@ static bool is_confirmed(const RkdDevice *d) {
         return (d->marks & 1 << RKD_MARK_CONFIRMED) != 0;
 }
 
-static bool is_plausible(const RkdDevice *d) {
+bool rkd_boot_is_plausible(const RkdDevice *d) {
         const RkdPlatform *p = RKD_PLATFORM(d);
         uint8_t buffer[4];
 
+#if RKD_WITH_SLOTS
+        if (p->is_slot_plausible)
+                return p->is_slot_plausible(p->user, d->slot) == 1;
+#endif
         if (p->is_plausible)
                 return p->is_plausible(p->user) == 1;
         return rkd_load_u32(rkd_flash_view(d, rkd_program_address(d, 0), buffer, 4)) + 1u > 1u;
@@ -58,9 +62,9 @@ int rkd_boot_init(RkdBoot *d, const RkdPlatform *platform, uint8_t cause) {
         rkd_link_init(d, platform);
         d->boot_ms = d->heard_ms;
         d->hello_ms -= HELLO_MS;
-        rkd_record_load(d);
+        rkd_slot_view_all(d);
         rkd_retained_load(d);
-        d->plausible = is_plausible(d);
+        d->plausible = rkd_boot_is_plausible(d);
         d->staying = d->retained.intent == RKD_INTENT_STAY;
         d->retained.intent = RKD_INTENT_NONE;
         d->retained.cause = cause < _RKD_CAUSE_MAX ? cause : RKD_CAUSE_POWER;
@@ -103,7 +107,7 @@ void rkd_boot_put_status(const RkdDevice *d, uint8_t *out) {
 
 uint8_t rkd_boot_check(RkdDevice *d) {
         if (d->check == RKD_CHECK_UNKNOWN) {
-                bool good = is_plausible(d);
+                bool good = rkd_boot_is_plausible(d);
 
                 if (d->status == RKD_RECORD_GOOD) {
                         if (d->digest == RKD_DIGEST_IDLE)
@@ -120,6 +124,9 @@ uint8_t rkd_boot_check(RkdDevice *d) {
 
 void rkd_boot_forget_check(RkdDevice *d) {
         d->check = RKD_CHECK_UNKNOWN;
+#if RKD_WITH_SLOTS
+        d->fallback = RKD_CHECK_UNKNOWN;
+#endif
         d->digest = RKD_DIGEST_IDLE;
 }
 
@@ -130,6 +137,13 @@ bool rkd_boot_is_runnable(const RkdDevice *d) {
         return (runnable >> rkd_boot_state(d) & 1) != 0;
 }
 
+#if RKD_WITH_SLOTS
+/* The last program that was started is that of this slot. */
+static bool was_started(const RkdDevice *d, unsigned slot) {
+        return d->retained.slot == slot + 1;
+}
+#endif
+
 static void start_now(RkdDevice *d) {
         const RkdPlatform *p = RKD_PLATFORM(d);
         RkdStart start = { .program_base = p->program_base, .program_bytes = p->program_space };
@@ -139,6 +153,14 @@ static void start_now(RkdDevice *d) {
                 if (!is_confirmed(d) && (p->capabilities & RKD_CAN_TRIAL_TIMER) != 0)
                         start.trial_ms = rkd_le16(d->body->trial_seconds) * 1000u;
         }
+#if RKD_WITH_SLOTS
+        if (rkd_has_slots(d)) {
+                if (!was_started(d, d->slot))
+                        d->retained.retries = 0;
+                d->retained.slot = (uint8_t)(d->slot + 1u);
+                start.slot = d->slot;
+        }
+#endif
         if (is_abnormal(d) && d->retained.retries < UINT8_MAX)
                 d->retained.retries++;
         rkd_retained_store(d);
@@ -187,6 +209,25 @@ static bool may_start(const RkdDevice *d) {
         return rkd_now_ms(d) - since >= delay;
 }
 
+#if RKD_WITH_SLOTS
+/* The same for the other slot's program, in place of one that cannot run: as soon as that one
+ * could, but later and later when it ends abnormally itself. */
+static bool may_fall_back(const RkdDevice *d) {
+        unsigned doubles = was_started(d, 1u - d->slot) ? d->retained.retries : 0;
+        uint32_t since = d->heard_ms, delay = STAY_MS;
+
+        if (!rkd_has_slots(d) || d->status != RKD_RECORD_GOOD || rkd_boot_is_runnable(d))
+                return false;
+        if (is_abnormal(d) && doubles >= rkd_attempts(d))
+                delay = RETRY_MS << (doubles < RETRY_DOUBLES ? doubles : RETRY_DOUBLES);
+        else if (!d->staying) {
+                since = d->boot_ms;
+                delay = RKD_PLATFORM(d)->listen_ms;
+        }
+        return rkd_now_ms(d) - since >= delay;
+}
+#endif
+
 static void send_status(RkdDevice *d) {
         unsigned type = d->gap ? RKD_NAK : RKD_ACK;
 
@@ -217,8 +258,10 @@ void rkd_boot_poll(RkdBoot *d) {
         rkd_flash_poll(d);
         rkd_record_poll(d);
         rkd_stream_poll(d);
-        if (!rkd_flash_is_busy(d))
+        if (!rkd_flash_is_busy(d)) {
                 rkd_digest_poll(d);
+                rkd_fallback_poll(d);
+        }
         if (!rkd_link_is_idle(d))
                 return;
         rkd_boot_poll_begin(d);
@@ -231,6 +274,11 @@ void rkd_boot_poll(RkdBoot *d) {
                 rkd_link_command(d, rkd_boot_handle);
         else
                 speak(d);
+#if RKD_WITH_SLOTS
+        if (d->command == RKD_COMMAND_NONE && rkd_boot_is_at_rest(d) && may_fall_back(d) &&
+                        rkd_fallback_start(d) != RKD_NOT_RUNNABLE)
+                return;
+#endif
         if (d->command == RKD_COMMAND_NONE && rkd_boot_is_at_rest(d) && d->check != RKD_CHECK_BAD &&
                         may_start(d) && rkd_boot_check(d) == RKD_OK)
                 d->phase = RKD_PHASE_COUNT;

@@ -50,10 +50,21 @@ static bool are_functions_valid(const RkdPlatform *p) {
         return p->flash_write && p->send && p->milliseconds;
 }
 
+#if RKD_WITH_SLOTS
+/* The program learns from retained memory which slot it is in. */
+static bool are_slots_valid(const RkdPlatform *p) {
+        return p->slot_stride == 0 ||
+               (p->slot_stride >= p->program_space && p->retained && p->reset);
+}
+#else
+#define are_slots_valid(p) true
+#endif
+
 bool rkd_platform_is_valid(const RkdPlatform *p) {
         return p->address != RKD_ADDRESS_ALL && p->n_speeds >= 1 && p->n_speeds <= RKD_SPEEDS_MAX &&
                p->rx && p->max_payload >= RKD_PAYLOAD_MIN && p->max_payload <= RKD_PAYLOAD_MAX &&
                p->tx && p->tx_bytes >= RKD_TX_BYTES(RKD_PAYLOAD_MIN) && are_functions_valid(p) &&
-               are_texts_valid(p) && is_geometry_valid(p) && is_record_valid(p);
+               are_texts_valid(p) && is_geometry_valid(p) && is_record_valid(p) &&
+               are_slots_valid(p);
 }
 #endif

@@ -191,18 +191,20 @@ static uint8_t on_end(RkdDevice *d, const uint8_t *in) {
 }
 
 static uint8_t on_start(RkdDevice *d, const uint8_t *in) {
-        uint8_t result;
+        bool any = (rkd_load_u32(in) | rkd_load_u32(in + 4)) == 0;
+        uint8_t result = RKD_BAD_DIGEST;
 
-        if ((rkd_load_u32(in) | rkd_load_u32(in + 4)) != 0 && !rkd_record_is_ours(d, in))
+        if (!any && !rkd_record_is_ours(d, in))
                 return RKD_FOREIGN_PUSH;
-        if (!rkd_boot_is_runnable(d))
-                return RKD_NOT_RUNNABLE;
         if (!rkd_boot_is_at_rest(d))
                 return RKD_LATER;
-        result = rkd_boot_check(d);
+        if (rkd_boot_is_runnable(d))
+                result = rkd_boot_check(d);
         if (result == RKD_OK)
                 d->phase = RKD_PHASE_COUNT;
-        return result == RKD_BAD_DIGEST ? RKD_NOT_RUNNABLE : result;
+        if (result != RKD_BAD_DIGEST)
+                return result;
+        return any ? rkd_fallback_start(d) : RKD_NOT_RUNNABLE;
 }
 
 static uint8_t on_confirm(RkdDevice *d, const uint8_t *in) {

@@ -64,3 +64,11 @@
 #ifndef RKD_SHA256_SLIDE
 #define RKD_SHA256_SLIDE 64
 #endif
+
+/* There may be two slots for programs. Needs flash_read, which knows where they are. */
+#ifndef RKD_WITH_SLOTS
+#define RKD_WITH_SLOTS (!RKD_FLASH_MAPPED && !RKD_SMALL)
+#endif
+#if RKD_WITH_SLOTS && (RKD_FLASH_MAPPED || RKD_SMALL)
+#error "two slots need flash_read, and are not in the small engine"
+#endif

@@ -55,6 +55,14 @@ typedef struct RkdDevice {
         uint8_t source;       /* of the digest: RKD_DIGEST_… */
         uint8_t step;         /* of the writing of a record, 0: none */
         uint8_t working;      /* flash: RkdWork */
+#if RKD_WITH_SLOTS
+        /* rkd-slot.c */
+        uint8_t first_page, end_page; /* of the record pages that are looked at */
+        uint8_t slot;                 /* at hand */
+        uint8_t push_slot;            /* where the next record goes */
+        uint8_t hash_slot;            /* of the digest */
+        uint8_t fallback;             /* RkdCheck, of the program in the other slot */
+#endif
 
         uint16_t n_in; /* bytes in rx */
         uint16_t tx_at, tx_end;

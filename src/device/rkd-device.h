@@ -10,11 +10,8 @@
 #include "device/rkd-flash.h"
 #include "device/rkd-local.h"
 #include "device/rkd-numbers.h"
+#include "device/rkd-slot.h"
 #include "proto/bytes.h"
-
-/* Where things are: a record page, an offset in the program space. */
-#define rkd_page_address(d, page)      (RKD_PLATFORM(d)->record_pages[page])
-#define rkd_program_address(d, offset) (RKD_PLATFORM(d)->program_base + (offset))
 
 /* --- rkd-flash.c --- */
 

@@ -17,12 +17,13 @@
 #define TEXT_BYTES 64u
 
 static const uint8_t *view(const RkdDevice *d, uint32_t offset, uint8_t *buffer, uint32_t n) {
-        return rkd_flash_view(d, rkd_program_address(d, offset), buffer, n);
+        return rkd_flash_view(d, rkd_hashed_address(d, offset), buffer, n);
 }
 
 void rkd_digest_start(RkdDevice *d, uint32_t n, unsigned source) {
         d->digest = RKD_DIGEST_SHA;
         d->source = (uint8_t)source;
+        rkd_hash_here(d);
         d->hashed = 0;
         d->hash_end = n;
         rkd_sha256_init(&d->sha);
@@ -74,7 +75,7 @@ static void search(RkdDevice *d) {
                 }
                 if (*view(d, d->hashed, buffer, 1) == descriptor_magic[0] &&
                                 is_descriptor(d, d->hashed, &length)) {
-                        d->descriptor = rkd_program_address(d, d->hashed);
+                        d->descriptor = rkd_hashed_address(d, d->hashed);
                         rkd_digest_start(d, length, RKD_DIGEST_DESCRIPTOR);
                         return;
                 }
@@ -99,6 +100,7 @@ static void trim(RkdDevice *d) {
 
 void rkd_digest_search(RkdDevice *d) {
         d->digest = RKD_DIGEST_SEARCH;
+        rkd_hash_here(d);
         d->hashed = 0;
         d->descriptor = 0;
 }

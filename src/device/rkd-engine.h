@@ -28,6 +28,8 @@ RKD_LOCAL void rkd_stream_note_told(RkdDevice *d);
 /* Finds out whether the program in flash is what the record says (without a record: whether it
  * looks like one): RKD_LATER while it works, else RKD_OK or RKD_BAD_DIGEST. */
 RKD_LOCAL uint8_t rkd_boot_check(RkdDevice *d);
+/* Whether the flash of the slot at hand can be started at all. */
+RKD_LOCAL bool rkd_boot_is_plausible(const RkdDevice *d);
 /* Whether state and check allow a start by themselves. */
 RKD_LOCAL bool rkd_boot_is_runnable(const RkdDevice *d);
 /* Flash is no longer what was checked. */
@@ -53,4 +55,19 @@ RKD_LOCAL void rkd_boot_poll_verify(RkdDevice *d);
 #define rkd_boot_poll_verify(d)  ((void)0)
 #define rkd_boot_is_verifying(d) false
 #define rkd_boot_void_verdict(d) ((void)0)
+#endif
+
+/* --- rkd-fallback.c --- */
+
+#if RKD_WITH_SLOTS
+/* Whether the other slot's program can take the place of the one at hand: RKD_OK, RKD_LATER while
+ * that is looked at, or RKD_NOT_RUNNABLE. */
+RKD_LOCAL uint8_t rkd_fallback_check(RkdDevice *d);
+/* The same, and starts it. */
+RKD_LOCAL uint8_t rkd_fallback_start(RkdDevice *d);
+/* Takes the digest of the other slot's program when it is there. */
+RKD_LOCAL void rkd_fallback_poll(RkdDevice *d);
+#else
+#define rkd_fallback_start(d) RKD_NOT_RUNNABLE
+#define rkd_fallback_poll(d)  ((void)0)
 #endif

@@ -61,7 +61,7 @@ void rkd_flash_put(const RkdDevice *d, RkdWriter *w, uint32_t address, uint32_t 
 
 void rkd_flash_work(RkdDevice *d, unsigned area, uint32_t offset, const void *data, uint32_t n) {
         const RkdPlatform *p = RKD_PLATFORM(d);
-        uint32_t start = rkd_page_address(d, area & 1), size = p->record_size;
+        uint32_t start = rkd_page_address(d, area & (RKD_AREA_PROGRAM - 1)), size = p->record_size;
 
         if (area == RKD_AREA_PROGRAM) {
                 start = rkd_program_address(d, 0);

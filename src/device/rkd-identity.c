@@ -43,6 +43,10 @@ static uint32_t capabilities(const RkdDevice *d) {
         if (p->compare_versions)
                 can |= RKD_CAN_FLOOR;
 #endif
+#if RKD_WITH_SLOTS
+        if (rkd_has_slots(d))
+                can |= RKD_CAN_SLOTS;
+#endif
         if (d->address == RKD_ADDRESS_POINT)
                 mask |= RKD_CAN_FULL_DUPLEX;
         return can | (p->capabilities & mask);

@@ -5,6 +5,8 @@
  * Numbers that the files of the library share.
  */
 
+#include "device/rkd-config.h"
+
 #define RKD_LATER 0xffu /* a command's result: not yet, try again at the next poll */
 
 #define RKD_BODY_BYTES   512u
@@ -55,8 +57,8 @@ typedef enum RkdWork {
 } RkdWork;
 
 typedef enum RkdArea {
-        RKD_AREA_RECORD, /* the first page, then the second */
-        RKD_AREA_PROGRAM = 2,
+        RKD_AREA_RECORD, /* the first page, then the others */
+        RKD_AREA_PROGRAM = RKD_WITH_SLOTS ? 4 : 2,
 } RkdArea;
 
 typedef enum RkdStreamPhase {

@@ -27,6 +27,9 @@ typedef struct RkdPatch {
         uint32_t ring_at, ring_have;
         uint32_t stream_left; /* bytes not taken yet, in the ring or to come */
         const RkdPlatform *platform;
+#if RKD_WITH_SLOTS
+        uint32_t flash_at; /* where what is read begins */
+#endif
         uint32_t image_length;
         uint32_t n_told;             /* units of which was told whether they are known */
         uint32_t span;               /* bytes of flash that addresses may point into */

@@ -96,6 +96,12 @@ static uint32_t decode_number(RkdPatch *p, RkdPatchNumber which) {
 
 /* Flash. */
 
+#if RKD_WITH_SLOTS
+#define FLASH_AT(p) ((p)->flash_at)
+#else
+#define FLASH_AT(p) (RKD_PLATFORM(p)->program_base)
+#endif
+
 static bool unit_has(const RkdPatch *p, const uint8_t *bits, uint32_t unit) {
         return unit < UNIT_OF(p, RKD_PLATFORM(p)->program_space) &&
                bits[unit / 8] >> (unit % 8) & 1;
@@ -121,7 +127,7 @@ static uint32_t distance_of(const RkdPatch *p) {
 }
 
 static void read_flash(RkdPatch *p, uint32_t from, uint8_t *ret, unsigned n) {
-        uint32_t address = RKD_PLATFORM(p)->program_base + from;
+        uint32_t address = FLASH_AT(p) + from;
 
 #if RKD_FLASH_MAPPED
         memcpy(ret, (const void *)(uintptr_t)address, n);
@@ -395,12 +401,21 @@ void rkd_patch_begin(RkdPatch *p, const RkdPlatform *platform, uint32_t image_le
         while (platform->unit_size >> p->unit_shift > 1)
                 p->unit_shift++;
 #endif
+#if RKD_WITH_SLOTS
+        p->flash_at = RKD_PLATFORM(p)->program_base;
+#endif
         p->span = UNIT_OF(p, image_length - 1) + 1;
         p->range = UINT32_MAX;
         p->unit = UINT32_MAX;
         p->trail.streak = 1;
         p->last_source = RKD_PATCH_NEW;
 }
+
+#if RKD_WITH_SLOTS
+void rkd_patch_read_at(RkdPatch *p, uint32_t address) {
+        p->flash_at = address;
+}
+#endif
 
 void rkd_patch_offer(RkdPatch *p, uint32_t at, uint32_t n) {
         p->ring_at = at;

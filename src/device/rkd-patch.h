@@ -35,6 +35,10 @@ static inline uint8_t rkd_patch_profile(const RkdPlatform *platform) {
 
 void rkd_patch_begin(RkdPatch *patch, const RkdPlatform *platform, uint32_t image_length,
                 uint32_t stream_length);
+#if RKD_WITH_SLOTS
+/* The flash that is read begins here, and not at the program base. */
+void rkd_patch_read_at(RkdPatch *patch, uint32_t address);
+#endif
 /* The ring holds n bytes of the stream, from `at` on. */
 void rkd_patch_offer(RkdPatch *patch, uint32_t at, uint32_t n);
 /* How many of them were not taken. */

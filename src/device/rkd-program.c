@@ -22,8 +22,8 @@ int rkd_program_init(RkdProgram *g, const RkdPlatform *p, const RkdDescriptor *d
         g->descriptor = descriptor;
         g->health = RKD_HEALTH_STARTING;
         g->hello_due = true;
-        rkd_record_load(&g->device);
         rkd_retained_load(&g->device);
+        rkd_slot_begin_program(&g->device);
         return 0;
 }
 

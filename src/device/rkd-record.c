@@ -90,7 +90,7 @@ void rkd_record_load(RkdDevice *d) {
         uint32_t sequence = 0;
 
         d->status = RKD_RECORD_NONE;
-        for (unsigned page = 0; page < 2; page++) {
+        for (unsigned page = rkd_first_page(d); page < rkd_end_page(d); page++) {
                 uint32_t address = rkd_page_address(d, page);
                 const RkdBody *body = view_body(d, page);
 
@@ -105,6 +105,7 @@ void rkd_record_load(RkdDevice *d) {
                                 !rkd_flash_is_blank(d, address, RKD_RECORD_SIZE_MIN))
                         d->status = RKD_RECORD_DAMAGED;
         }
+        rkd_slot_note(d);
         memset(d->push_id, 0, sizeof(d->push_id));
         d->marks = d->starts = d->healthy = 0;
         if (d->status != RKD_RECORD_GOOD)
@@ -215,11 +216,17 @@ static void write_page(RkdDevice *d, unsigned boots, uint32_t marks) {
         unsigned target;
         uint32_t sequence = 0;
 
+#if RKD_WITH_SLOTS
+        target = rkd_slot_free_page(d);
+        if (d->status == RKD_RECORD_GOOD)
+                sequence = rkd_le32(d->body->sequence);
+#else
         if (d->status == RKD_RECORD_GOOD) {
                 target = 1u - d->page;
                 sequence = rkd_le32(d->body->sequence);
         } else /* a proof is left standing */
                 target = !rkd_flash_is_blank(d, rkd_page_address(d, 0), RKD_RECORD_SIZE_MIN);
+#endif
         body->sequence = rkd_le32(sequence + 1);
         body->boots = rkd_le16((uint16_t)boots);
         body->reserved = 0;

@@ -55,9 +55,13 @@ void rkd_stream_begin(RkdDevice *d, unsigned id, unsigned codec, uint32_t length
         d->erase_due = d->gap = d->nak_told = d->blocking = 0;
         raise_credit(d);
         d->ack_due = false;
-        if (is_patch(d))
-                rkd_patch_begin(RKD_PLATFORM(d)->patch, RKD_PLATFORM(d),
-                                rkd_le32(d->body->header.length), length);
+        if (!is_patch(d))
+                return;
+        rkd_patch_begin(RKD_PLATFORM(d)->patch, RKD_PLATFORM(d), rkd_le32(d->body->header.length),
+                        length);
+#if RKD_WITH_SLOTS
+        rkd_patch_read_at(RKD_PLATFORM(d)->patch, rkd_program_address(d, 0));
+#endif
 }
 
 void rkd_stream_stop(RkdDevice *d) {

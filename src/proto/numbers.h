@@ -109,6 +109,7 @@ enum { /* capabilities */
         RKD_CAN_FLASH_BLOCKS_CPU = 1 << 5,
         RKD_CAN_MARKS = 1 << 6,
         RKD_CAN_HEALTH = 1 << 7, /* the program reports health */
+        RKD_CAN_SLOTS = 1 << 8,  /* a push leaves the confirmed program in its slot */
 };
 
 typedef enum RkdInstructionSet {

@@ -24,8 +24,16 @@ uint32_t board_space(const Board *b) {
         return b->geometry.unit * b->geometry.units;
 }
 
-uint32_t board_flash_bytes(const Board *b) {
+uint32_t board_slot_bytes(const Board *b) {
         return board_space(b) + 2 * b->geometry.record;
+}
+
+static unsigned slots(const Board *b) {
+        return b->geometry.slots > 1 ? b->geometry.slots : 1;
+}
+
+uint32_t board_flash_bytes(const Board *b) {
+        return slots(b) * board_slot_bytes(b);
 }
 
 /* Where in flash[] n bytes at this address are. */
@@ -34,13 +42,17 @@ static uint32_t place_of(const Board *b, uint32_t address, size_t n) {
 
         if (address < BOARD_BASE || at > size || n > size - at)
                 return NOT_IN_FLASH;
-        if (b->fault == FAULT_ONE_RECORD && at >= board_space(b) + b->geometry.record)
+        if (b->fault == FAULT_ONE_RECORD &&
+                        at % board_slot_bytes(b) >= board_space(b) + b->geometry.record)
                 at -= b->geometry.record;
+        if (b->fault == FAULT_ONE_SLOT && at >= board_slot_bytes(b) &&
+                        at % board_slot_bytes(b) < board_space(b))
+                at -= board_slot_bytes(b);
         return at;
 }
 
 static bool is_record(const Board *b, uint32_t at) {
-        return at >= board_space(b);
+        return at % board_slot_bytes(b) >= board_space(b);
 }
 
 static uint32_t erase_bytes(const Board *b, uint32_t at) {
@@ -49,6 +61,14 @@ static uint32_t erase_bytes(const Board *b, uint32_t at) {
 
 static uint32_t write_bytes(const Board *b, uint32_t at) {
         return is_record(b, at) ? b->geometry.record_write : b->geometry.write;
+}
+
+static unsigned started_slot(const Board *b) {
+#if RKD_WITH_SLOTS
+        return b->start.slot;
+#else
+        return 0;
+#endif
 }
 
 static bool is_busy(const Board *b) {
@@ -141,19 +161,31 @@ static bool is_page_good(const uint8_t *page) {
         return rkd_crc32(page + PAGE_SEQUENCE, PAGE_MARKS - PAGE_SEQUENCE) == rkd_load_u32(page);
 }
 
-/* The newest good page; NULL: none. */
-static const uint8_t *find_record(const Board *b) {
-        const uint32_t *pages = b->platform.record_pages;
-        const uint8_t *one = b->flash + place_of(b, pages[0], PAGE_MARKS);
-        const uint8_t *other = b->flash + place_of(b, pages[1], PAGE_MARKS);
-        bool first = is_page_good(one), second = is_page_good(other);
-
-        if (first && second)
+/* The newer one; either may be NULL. */
+static const uint8_t *newer(const uint8_t *one, const uint8_t *other) {
+        if (one && other)
                 return (int32_t)(rkd_load_u32(other + PAGE_SEQUENCE) -
                                        rkd_load_u32(one + PAGE_SEQUENCE)) >= 0
                                        ? other
                                        : one;
-        return first ? one : second ? other : NULL;
+        return one ? one : other;
+}
+
+/* The newest good page of a slot; NULL: none. */
+static const uint8_t *slot_record(const Board *b, unsigned slot) {
+        const uint8_t *found = NULL;
+
+        for (unsigned i = 0; i < 2; i++) {
+                uint32_t at = b->platform.record_pages[i] + slot * board_slot_bytes(b);
+                const uint8_t *page = b->flash + place_of(b, at, PAGE_MARKS);
+
+                found = newer(found, is_page_good(page) ? page : NULL);
+        }
+        return found;
+}
+
+static const uint8_t *find_record(const Board *b) {
+        return newer(slot_record(b, 0), slots(b) > 1 ? slot_record(b, 1) : NULL);
 }
 
 /* One erase unit. */
@@ -278,6 +310,8 @@ static int on_write(void *user, uint32_t address, const void *data, size_t n) {
         }
         if (b->runs == BOARD_PROGRAM && !is_record(b, at))
                 board_violate(b, "the program writes over itself");
+        if (b->runs == BOARD_PROGRAM && at / board_slot_bytes(b) != started_slot(b))
+                board_violate(b, "the program writes into the record of another");
         *(is_record(b, at) ? &b->wear.record_writes : &b->wear.writes) += 1;
         memcpy(was, b->flash + at, n);
         if (begin_operation(b))
@@ -309,13 +343,41 @@ void board_flash_attach(RkdPlatform *p) {
 #endif
 }
 
-static bool is_vouched_for(const Board *b, const uint8_t *record) {
-        uint32_t n = rkd_load_u32(record + PAGE_LENGTH), slot = b->geometry.record_write;
+const uint8_t *board_program(const Board *b, unsigned slot) {
+        return b->flash + (b->fault == FAULT_ONE_SLOT ? 0 : slot * board_slot_bytes(b));
+}
+
+bool board_slot_holds(const Board *b, unsigned slot, const uint8_t *image, size_t n) {
+        const uint8_t *flash = board_program(b, slot);
+
+        for (size_t i = n; i % b->geometry.unit != 0; i++)
+                if (flash[i] != 0xff)
+                        return false;
+        return memcmp(flash, image, n) == 0;
+}
+
+unsigned board_slot(const Board *b) {
+        const uint8_t *record = find_record(b);
+
+        if (b->runs == BOARD_PROGRAM)
+                return started_slot(b);
+        return record && record != slot_record(b, 0);
+}
+
+static bool is_marked(const Board *b, const uint8_t *record, unsigned mark) {
+        uint32_t size = b->geometry.record_write < 4 ? 4 : b->geometry.record_write;
+
+        return !is_all_ones(record + PAGE_MARKS + mark * size, size);
+}
+
+/* By a complete record of its slot. */
+static bool is_vouched_for(const Board *b, unsigned slot, const uint8_t *record) {
+        uint32_t n = rkd_load_u32(record + PAGE_LENGTH);
         uint8_t digest[RKD_SHA256_BYTES];
 
-        if (n > board_space(b) || is_all_ones(record + PAGE_MARKS, slot < 4 ? 4 : slot))
+        if (n > board_space(b) || !is_marked(b, record, 0))
                 return false;
-        (void)SHA256(b->flash, n, digest);
+        (void)SHA256(board_program(b, slot), n, digest);
         return memcmp(digest, record + PAGE_SHA256, sizeof(digest)) == 0;
 }
 
@@ -324,12 +386,22 @@ void board_note_record(Board *b) {
                 b->had_record = true;
 }
 
-bool board_may_start(const Board *b) {
-        const uint8_t *record = find_record(b);
+static bool are_pages_blank(const Board *b) {
+        for (unsigned i = 0; i < slots(b); i++)
+                if (!is_all_ones(b->flash + i * board_slot_bytes(b) + board_space(b),
+                                    2 * b->geometry.record))
+                        return false;
+        return true;
+}
 
-        if (record)
-                return is_vouched_for(b, record);
+bool board_may_start(const Board *b) {
+        unsigned slot = started_slot(b);
+        const uint8_t *newest = find_record(b), *record = slot_record(b, slot);
+
+        if (newest)
+                return record && is_vouched_for(b, slot, record) &&
+                       (record == newest || is_marked(b, record, 1));
         if (b->n_images > 0)
-                return !b->had_record; /* the board knows what may run */
-        return is_all_ones(b->flash + board_space(b), 2 * b->geometry.record);
+                return !b->had_record && slot == 0; /* the board knows what may run */
+        return are_pages_blank(b) && slot == 0;
 }

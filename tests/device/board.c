@@ -142,6 +142,15 @@ static void set_geometry(Board *b, const BoardGeometry *g) {
         RkdPlatform *p = &b->platform;
 
         b->geometry = *g;
+        p->program_space = board_space(b);
+#if RKD_WITH_SLOTS
+        if (g->slots > 1) {
+                p->slot_stride = board_slot_bytes(b);
+                for (unsigned i = 0; i < 2; i++)
+                        p->slot_record_pages[i] = BOARD_BASE + p->slot_stride + board_space(b) +
+                                                  i * g->record;
+        }
+#endif
         b->regions[0] = (RkdRegion){ BOARD_BASE, g->erase, board_space(b) / g->erase, g->write };
         b->regions[1] = (RkdRegion){ BOARD_BASE + board_space(b), g->record, 2, g->record_write };
         p->n_regions = 2;
@@ -151,7 +160,6 @@ static void set_geometry(Board *b, const BoardGeometry *g) {
         }
         p->unit_size = g->unit;
         p->program_base = BOARD_BASE;
-        p->program_space = board_space(b);
         p->record_pages[0] = b->regions[1].start;
         p->record_pages[1] = b->regions[1].start + g->record;
         p->record_size = g->record;
@@ -272,8 +280,5 @@ void board_load(Board *b, const uint8_t *image, size_t n) {
 }
 
 bool board_holds(const Board *b, const uint8_t *image, size_t n) {
-        for (size_t i = n; i % b->geometry.unit != 0; i++)
-                if (b->flash[i] != 0xff)
-                        return false;
-        return memcmp(b->flash, image, n) == 0;
+        return board_slot_holds(b, board_slot(b), image, n);
 }

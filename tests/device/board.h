@@ -44,17 +44,16 @@ typedef enum BoardCut {
         CUT_AFTER,  /* all of it, but nobody learnt of it */
         CUT_EDGE,   /* done up to somewhere, cleanly */
         CUT_SPREAD, /* everywhere a part of the bits */
-        CUT_ZERO,   /* bits of the first write unit; an erase: zeros, since cells are charged before
-                     * they are erased */
+        CUT_ZERO,   /* bits of the first write unit; an erase: zeros, as cells are charged first */
         _BOARD_CUT_MAX,
 } BoardCut;
 
 /* Faults for a test to find. */
 typedef enum BoardFault {
         FAULT_NONE,
-        FAULT_LATE_DATA,  /* the last write to the program lands only after the next operation: a
-                           * mark is there before what it vouches for */
+        FAULT_LATE_DATA,  /* the last write to the program lands only after the next operation */
         FAULT_ONE_RECORD, /* both record pages are the same flash */
+        FAULT_ONE_SLOT,   /* both slots have the same program space */
 } BoardFault;
 
 typedef struct BoardGeometry {
@@ -63,7 +62,7 @@ typedef struct BoardGeometry {
         uint32_t erase;       /* bytes of an erase unit in the program space, at most a unit */
         uint32_t page;        /* page buffer */
         uint32_t record;      /* bytes of a record page; erased at once */
-        uint16_t write, record_write;
+        uint16_t write, record_write, slots; /* slots: 0, 1: one */
 } BoardGeometry;
 
 typedef struct BoardImage {
@@ -94,7 +93,7 @@ typedef struct Board {
         bool crashes; /* the one that runs */
 
         BoardGeometry geometry;
-        uint8_t flash[BOARD_FLASH_MAX]; /* program space, then the record pages */
+        uint8_t flash[BOARD_FLASH_MAX]; /* of each slot the program space, then its record pages */
         uint8_t written[BOARD_FLASH_MAX /
                         2];               /* write units since their erase, at their address / 2 */
         bool had_record;                  /* a good record page was there once */

@@ -16,6 +16,7 @@
 #define BACK_MS   100u
 #define SEEDS     4u
 #define RESETS    40u
+#define ALONE_MS  400u
 #define FUNCTIONS 12u
 #define ID_SHIFT  16u
 
@@ -37,7 +38,7 @@ typedef struct Program {
 
 static struct {
         CutSetup setup;
-        Board board, start;
+        Board board, start, alone;
         Gateway gateway;
         Program programs[2]; /* old, new */
         uint16_t pushes[2];  /* before the flow */
@@ -235,6 +236,20 @@ static void judge_identity(void) {
                 note_trouble("another program is there than the record says");
 }
 
+/* Two slots: once a program was confirmed, one can start that does not crash, and no gateway is
+ * needed for that. */
+static void judge_alone(void) {
+        if (l.setup.geometry.slots < 2 || l.setup.flow < FLOW_UPGRADE)
+                return;
+        board_copy(&l.alone, &l.board);
+        board_power_on(&l.alone);
+        board_run(&l.alone, ALONE_MS);
+        if (l.alone.runs != BOARD_PROGRAM || l.alone.crashes)
+                note_trouble("no program starts without a gateway");
+        if (l.alone.violations > 0)
+                note_trouble(l.alone.violation);
+}
+
 static void begin_case(const CutCase *c) {
         board_copy(&l.board, &l.start);
         l.board.random = (c->seed + 1) * 2654435761u + c->at[0] * 40503u + c->at[1] * 69069u;
@@ -250,6 +265,7 @@ static void begin_case(const CutCase *c) {
 
 /* From power on to a confirmed program. */
 static Outcome recover(const CutCase *c, unsigned which) {
+        judge_alone();
         power_on(c, which);
         board_run(&l.board, BACK_MS);
         if (!is_off() && (which == 2 || c->at[1] == 0))

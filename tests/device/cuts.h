@@ -10,7 +10,9 @@
  *  - it ran anything but a whole program that its record vouches for (the board watches);
  *  - it does not answer, or knows nothing of its pushes any more;
  *  - it calls a program complete that is not;
- *  - the gateway cannot bring it to run one of the two programs, confirmed.
+ *  - the gateway cannot bring it to run one of the two programs, confirmed;
+ *  - it has two slots and a program was confirmed before the flow, and without the gateway it does
+ *    not run any that stays.
  */
 
 #include "board.h"

@@ -50,7 +50,9 @@ enum {
 
 /* The small engine takes a patch only if a unit fits into the page. */
 static const BoardGeometry geometry = { "fuzz", BOARD_UNIT, BOARD_UNITS, BOARD_UNIT,
-        RKD_SMALL ? BOARD_UNIT : RKD_PAGE_MIN, BOARD_RECORD, BOARD_WRITE, BOARD_WRITE };
+        RKD_SMALL ? BOARD_UNIT : RKD_PAGE_MIN, BOARD_RECORD, BOARD_WRITE, BOARD_WRITE, 1 };
+static const BoardGeometry two_slots = { "fuzz", BOARD_UNIT, BOARD_UNITS, BOARD_UNIT, RKD_PAGE_MIN,
+        BOARD_RECORD, BOARD_WRITE, BOARD_WRITE, 2 };
 static Board board;
 static Gateway gateway;
 static uint8_t images[2][IMAGE];
@@ -237,7 +239,9 @@ static void do_step(RkdReader *in) {
 }
 
 static void set_up(uint8_t kind) {
-        board_init_as(&board, &geometry);
+        const bool slots = RKD_WITH_SLOTS && kind & 128;
+
+        board_init_as(&board, slots ? &two_slots : &geometry);
         image_make(images[0], IMAGE, 1);
         image_make(images[1], IMAGE, 2);
         memcpy(images[1], images[0], BOARD_UNIT); /* so that little differs */
@@ -257,11 +261,11 @@ static void set_up(uint8_t kind) {
         if ((kind & 16) && RKD_SMALL) {
                 board.platform.page_bytes = RKD_PAGE_MIN;
                 board_take_patches(&board, RKD_PATCH_NONE);
-        } else if (kind & 16)
+        } else if (kind & 16 && !slots)
                 board.platform.retained = NULL;
         if (kind & 32)
                 board.platform.ring_bytes = board.platform.max_payload = 128;
-        board.flash_ms = kind >> 6;
+        board.flash_ms = kind >> 5 & 2;
         gateway_init(&gateway, &board);
         board_power_on(&board);
 }

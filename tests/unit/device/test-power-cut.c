@@ -18,6 +18,7 @@
 #include "basic/cleanup.h"
 #include "proto/patch-model.h"
 
+#define TWO_SLOTS 6u /* of these */
 static const BoardGeometry geometries[] = {
         { "1 KiB pages", 1024, 16, 1024, 1024, 1024, 4, 4 },
         { "half a page buffered", 1024, 16, 1024, 512, 1024, 8, 8 },
@@ -25,6 +26,10 @@ static const BoardGeometry geometries[] = {
         { "4 KiB erase units", 4096, 4, 4096, 1024, 4096, 4, 4 },
         { "two erase units to a unit", 2048, 8, 1024, 1024, 1024, 2, 2 },
         { "wide writes", 1024, 16, 1024, 1024, 2048, 8, 32 },
+#if RKD_WITH_SLOTS
+        { "two slots", 1024, 16, 1024, 1024, 1024, 4, 4, 2 },
+        { "two slots, half a page", 1024, 16, 1024, 512, 1024, 8, 8, 2 },
+#endif
 };
 static const BoardGeometry large = { "128 KiB", 1024, 128, 1024, 1024, 1024, 4, 4 };
 #if RKD_PATCH_IS_BUILT
@@ -120,11 +125,12 @@ static void a_read_can_fail(void **state) {
 static void power_can_fail_again_while_it_recovers(void **state) {
         CutCount sum = { 0 };
 
-        for (unsigned g = 0; g < (all ? ELEMENTSOF(geometries) : 1); g++)
+        for (unsigned g = 0; g < ELEMENTSOF(geometries); g++)
                 for (unsigned flow = 0; flow < _CUT_FLOW_MAX; flow++) {
                         const CutSetup setup = setup_of(g, flow, g + flow);
 
-                        if (all || flow == FLOW_UPGRADE || flow == FLOW_RESTORE)
+                        if (all || ((g == 0 || g == TWO_SLOTS) &&
+                                                   (flow == FLOW_UPGRADE || flow == FLOW_RESTORE)))
                                 cut(cuts_every_twice, &setup, &sum);
                 }
         tell("power cut twice", &sum);
@@ -149,8 +155,8 @@ static void a_large_device_can_lose_power(void **state) {
         }
 }
 
-static void expect_loss(BoardFault fault, const char *why) {
-        const CutSetup setup = { .geometry = geometries[0],
+static void expect_loss(unsigned geometry, BoardFault fault, const char *why) {
+        const CutSetup setup = { .geometry = geometries[geometry],
                 .flow = FLOW_UPGRADE,
                 .profile = profiles[ELEMENTSOF(profiles) - 1],
                 .fault = fault };
@@ -165,12 +171,18 @@ static void expect_loss(BoardFault fault, const char *why) {
 }
 
 static void a_mark_before_its_data_is_found(void **state) {
-        expect_loss(FAULT_LATE_DATA, "calls a program complete that is not");
+        expect_loss(0, FAULT_LATE_DATA, "calls a program complete that is not");
 }
 
 static void a_record_page_without_redundancy_is_found(void **state) {
-        expect_loss(FAULT_ONE_RECORD, "its record is gone");
+        expect_loss(0, FAULT_ONE_RECORD, "its record is gone");
 }
+
+#if RKD_WITH_SLOTS
+static void a_second_slot_that_is_the_first_is_found(void **state) {
+        expect_loss(TWO_SLOTS, FAULT_ONE_SLOT, "no program starts without a gateway");
+}
+#endif
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
@@ -181,6 +193,9 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(a_large_device_can_lose_power),
                 cmocka_unit_test(a_mark_before_its_data_is_found),
                 cmocka_unit_test(a_record_page_without_redundancy_is_found),
+#if RKD_WITH_SLOTS
+                cmocka_unit_test(a_second_slot_that_is_the_first_is_found),
+#endif
         };
 
         all = argc > 1 && strcmp(argv[1], "all") == 0;

@@ -106,10 +106,11 @@ static void board_reset(void *user) {
         board->request = SIM_REQUEST_RESET;
 }
 
-static int board_is_plausible(void *user) {
+static int board_is_slot_plausible(void *user, unsigned slot) {
         SimBoard *board = user;
 
-        return memcmp(sim_flash_bytes(board->flash), "\177ELF", 4) == 0;
+        return memcmp(sim_flash_bytes(board->flash) + slot * board->platform.slot_stride, "\177ELF",
+                               4) == 0;
 }
 
 static int board_verify_signature(void *user, bool again, uint8_t algorithm, const uint8_t *header,
@@ -195,7 +196,7 @@ static void board_fill_hooks(SimBoard *board) {
         p->set_baud = board_set_baud;
         p->start_program = board_start_program;
         p->reset = board_reset;
-        p->is_plausible = board_is_plausible;
+        p->is_slot_plausible = board_is_slot_plausible;
         p->verify_signature = board->key ? board_verify_signature : NULL;
         p->compare_versions = board->options->floor_enforced ? rkd_version_compare : NULL;
 }
