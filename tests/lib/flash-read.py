@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Reads the flash file of rekindle-sim, without any code of the device library: what the program area holds, and what the
-record says (layout: rekindle-link(7)). Prints one JSON object.
+record says (layout: rekindle-link(7)). Prints one JSON object. With --slots 2 all of that is there twice, one behind the other.
 
 With --image FILE the exit status tells whether the program area begins with exactly that image and is erased (0xff) behind it
 up to the end of the image's last unit: 0 yes, 1 no. --blank asks that of the whole rest of the area."""
@@ -88,13 +88,14 @@ def parse_page(page, write_size):
 
 
 def newest(pages):
-    good = [page for page in pages if page]
-    if len(good) == 2 and (good[1]['sequence'] - good[0]['sequence']) % 2**32 in range(1, 2**31):
-        return good[1]
-    return good[0] if good else None
+    best = None
+    for page in pages:
+        if page and (best is None or (page['sequence'] - best['sequence']) % 2**32 in range(1, 2**31)):
+            best = page
+    return best
 
 
-def read(data, erase_size, write_size):
+def read_slot(data, erase_size, write_size):
     """(program area, record): record is None when there is none, {'state': 'damaged'} when no page is good."""
     area = data[:-2 * erase_size]
     raw = [data[-2 * erase_size:-erase_size], data[-erase_size:]]
@@ -102,6 +103,16 @@ def read(data, erase_size, write_size):
     if record is None and any(page.strip(b'\xff') for page in raw):
         record = {'state': 'damaged'}
     return area, record
+
+
+def read(data, slots, slot, erase_size, write_size):
+    """(program area, record, slot): of that slot, or of the one with the newest record."""
+    size = len(data) // slots
+    found = [read_slot(data[i * size:(i + 1) * size], erase_size, write_size) for i in range(slots)]
+    if slot is None:
+        good = [record if record and 'sequence' in record else None for _, record in found]
+        slot = good.index(newest(good)) if any(good) else 0
+    return (*found[slot], slot)
 
 
 def sha256(data):
@@ -113,6 +124,8 @@ def main():
     parser.add_argument('flash')
     parser.add_argument('--erase-size', type=int, default=1024)
     parser.add_argument('--write-size', type=int, default=4)
+    parser.add_argument('--slots', type=int, default=1)
+    parser.add_argument('--slot', type=int, help='default: that of the newest record')
     parser.add_argument('--unit', type=int, default=1024)
     parser.add_argument('--length', type=int, help='digest of that many bytes; default: of what the record says')
     parser.add_argument('--image', help='compare with this file')
@@ -120,8 +133,8 @@ def main():
     args = parser.parse_args()
 
     with open(args.flash, 'rb') as file:
-        area, record = read(file.read(), args.erase_size, args.write_size)
-    answer = {'program_space': len(area), 'record': record}
+        area, record, slot = read(file.read(), args.slots, args.slot, args.erase_size, args.write_size)
+    answer = {'program_space': len(area), 'slot': slot, 'record': record}
     length = args.length if args.length is not None else (record or {}).get('length', len(area.rstrip(b'\xff')))
     answer.update(length=length, sha256=sha256(area[:length]), program_is_intact=None)
     if record and 'sha256' in record:

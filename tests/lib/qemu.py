@@ -154,10 +154,10 @@ class Microbit(FlashFile):
         if self.qemu:
             self.cut_power()
 
-    def read_flash(self, *arguments):
+    def read_flash(self, *arguments, **options):
         if self.qemu:
             self.save()
-        return super().read_flash(*arguments)
+        return super().read_flash(*arguments, **options)
 
 
 def add_microbit(world, name='boiler', bus=None, address=0, *, profile='full', key=None, **keys):

@@ -272,6 +272,7 @@ class Simulator(FlashFile):
         self.line = os.path.join(self.folder, 'tty')
         self.control_path = os.path.join(self.folder, 'control')
         self.options = list(options)
+        self.slots = int(self.options[self.options.index('--slots') + 1]) if '--slots' in self.options else 1
         self.serial = f'SN-{name}'
         self.section = True
         self.bus = None  # of hub.py

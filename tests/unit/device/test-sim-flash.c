@@ -30,6 +30,7 @@ typedef struct Fixture {
 
 static SimFlashConfig config(const Fixture *fixture) {
         return (SimFlashConfig){ .path = fixture->path,
+                .slots = 1,
                 .program_bytes = PROGRAM,
                 .erase_bytes = UNIT,
                 .write_bytes = 4,

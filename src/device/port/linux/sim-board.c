@@ -125,6 +125,7 @@ static void board_fill_numbers(SimBoard *board) {
         const SimOptions *options = board->options;
         RkdPlatform *p = &board->platform;
         uint32_t record = SIM_FLASH_BASE + options->program_bytes;
+        uint32_t stride = sim_flash_slot_size(board->flash);
 
         p->address = (uint8_t)options->address;
         p->capabilities = options->read_back ? RKD_CAN_READ : 0;
@@ -148,6 +149,11 @@ static void board_fill_numbers(SimBoard *board) {
         p->ram_size = SIM_RAM_BYTES;
         p->record_pages[0] = record;
         p->record_pages[1] = record + options->erase_bytes;
+        if (options->slots > 1) {
+                p->slot_stride = stride;
+                p->slot_record_pages[0] = p->record_pages[0] + stride;
+                p->slot_record_pages[1] = p->record_pages[1] + stride;
+        }
         p->record_size = options->erase_bytes;
         p->record_write_size = (uint16_t)options->write_bytes;
         p->speeds = options->speeds;
@@ -212,6 +218,7 @@ static void board_fill_page(SimBoard *board) {
         (void)snprintf(page->bootloader_version, sizeof(page->bootloader_version), "%s",
                         options->bootloader_version);
         page->program_bytes = options->program_bytes;
+        page->slot_stride = board->platform.slot_stride;
         page->erase_bytes = options->erase_bytes;
         page->write_bytes = options->write_bytes;
         page->unit_bytes = options->unit_bytes;
@@ -244,6 +251,7 @@ static int board_open_flash(SimBoard *board) {
         const SimOptions *options = board->options;
         SimFlashConfig config = {
                 .path = options->flash,
+                .slots = options->slots,
                 .program_bytes = options->program_bytes,
                 .erase_bytes = options->erase_bytes,
                 .write_bytes = options->write_bytes,

@@ -120,7 +120,11 @@ static void command_reset(const Command *command) {
 }
 
 static void command_wipe_program(const Command *command) {
-        sim_flash_wipe(command->machine->board->flash, 0, command->machine->options->program_bytes);
+        const SimOptions *options = command->machine->options;
+        SimFlash *flash = command->machine->board->flash;
+
+        for (uint32_t slot = 0; slot < options->slots; slot++)
+                sim_flash_wipe(flash, slot * sim_flash_slot_size(flash), options->program_bytes);
         command_result(command, 0);
 }
 
@@ -164,10 +168,11 @@ static void command_status(const Command *command) {
 #define COMMAND_PRINT(...) snprintf(command->answer + n, command->size - (size_t)n, __VA_ARGS__)
         n = 0;
         n += COMMAND_PRINT(
-                        "{\"state\":\"%s\",\"pid\":%d,\"starts\":%u,\"cause\":\"%s\",\"resets\":{",
+                        "{\"state\":\"%s\",\"pid\":%d,\"slot\":%u,\"starts\":%u,\"cause\":\"%s\",\"resets\":{",
                         sim_machine_state_names[machine->state],
                         machine->process ? (int)sim_process_pid(machine->process) : 0,
-                        (unsigned)machine->starts, sim_cause_names[machine->cause]);
+                        (unsigned)board->start.slot, (unsigned)machine->starts,
+                        sim_cause_names[machine->cause]);
         for (cause = 0; cause < _RKD_CAUSE_MAX; cause++, separator = ",")
                 n += COMMAND_PRINT("%s\"%s\":%u", separator, sim_cause_names[cause],
                                 (unsigned)machine->resets[cause]);

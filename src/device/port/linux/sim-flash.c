@@ -174,7 +174,7 @@ int sim_flash_new(SimFlash **ret, const SimFlashConfig *config) {
         flash->config = *config;
         flash->fd = -1;
         flash->seed = config->seed ? config->seed : 1;
-        flash->size = config->program_bytes + 2 * config->erase_bytes;
+        flash->size = config->slots * sim_flash_slot_size(flash);
         flash->page = malloc(SIM_FLASH_WRITE_MAX);
         flash->unit_erases = calloc(flash->size / config->erase_bytes, sizeof(uint32_t));
         flash->unit_writes = calloc(flash->size / config->erase_bytes, sizeof(uint32_t));
@@ -202,6 +202,10 @@ SimFlash *sim_flash_free(SimFlash *flash) {
 
 uint32_t sim_flash_size(const SimFlash *flash) {
         return flash->size;
+}
+
+uint32_t sim_flash_slot_size(const SimFlash *flash) {
+        return flash->config.program_bytes + 2 * flash->config.erase_bytes;
 }
 
 const uint8_t *sim_flash_bytes(const SimFlash *flash) {

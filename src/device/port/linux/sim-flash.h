@@ -11,7 +11,8 @@ typedef struct SimFlash SimFlash;
 
 typedef struct SimFlashConfig {
         const char *path;
-        uint32_t program_bytes; /* program area, from offset 0 */
+        uint32_t slots;         /* 1 or 2, one behind the other */
+        uint32_t program_bytes; /* program area, with which a slot begins */
         uint32_t erase_bytes;   /* erase unit; two of them follow the program area: the record */
         uint32_t write_bytes;   /* write unit */
         uint32_t erase_usec;    /* time of one erase; 0: at once */
@@ -32,6 +33,7 @@ int sim_flash_new(SimFlash **ret, const SimFlashConfig *config);
 SimFlash *sim_flash_free(SimFlash *flash);
 
 uint32_t sim_flash_size(const SimFlash *flash);
+uint32_t sim_flash_slot_size(const SimFlash *flash);
 const uint8_t *sim_flash_bytes(const SimFlash *flash);
 const SimFlashCounts *sim_flash_counts(const SimFlash *flash);
 uint32_t sim_flash_units(const SimFlash *flash);

@@ -68,8 +68,10 @@ static void machine_enter_program(SimMachine *machine) {
 
         board->request = SIM_REQUEST_NONE;
         sim_line_set_baud(board->line, board->page->speeds[0]);
-        r = sim_process_new(&machine->process, sim_flash_bytes(board->flash), length,
-                        board->flash_fd, board->page_fd);
+        r = sim_process_new(&machine->process,
+                        sim_flash_bytes(board->flash) +
+                                        board->start.slot * board->platform.slot_stride,
+                        length, board->flash_fd, board->page_fd);
         if (r < 0) {
                 sim_machine_say(machine, "start failed: %s", strerror(-r));
                 machine_enter_bootloader(machine, RKD_CAUSE_CRASH);
@@ -80,9 +82,9 @@ static void machine_enter_program(SimMachine *machine) {
         machine->watchdog_usec = now_usec + machine->options->watchdog_msec * UINT64_C(1000);
         if (board->start.trial_ms > 0 && machine->options->trial_timer)
                 machine->trial_usec = now_usec + board->start.trial_ms * UINT64_C(1000);
-        sim_machine_say(machine, "start: pid %d, %u bytes, trial %u ms",
-                        (int)sim_process_pid(machine->process), (unsigned)length,
-                        (unsigned)board->start.trial_ms);
+        sim_machine_say(machine, "start: pid %d, slot %u, %u bytes, trial %u ms",
+                        (int)sim_process_pid(machine->process), (unsigned)board->start.slot,
+                        (unsigned)length, (unsigned)board->start.trial_ms);
 }
 
 static bool machine_is_deaf(const SimMachine *machine) {

@@ -60,6 +60,7 @@ static const OptionSpec option_table[] = {
 
         { "flash", OPTION_PATH, AT(flash), 0, 0, 0, NULL, "FILE", "flash memory (needed); created if missing" },
         { "program-space", OPTION_NUMBER, AT(program_bytes), 1024, 16 << 20, 64 << 10, NULL, "BYTES", "program area" },
+        { "slots", OPTION_NUMBER, AT(slots), 1, 2, 1, NULL, "N", "program areas, each with a record" },
         { "unit", OPTION_NUMBER, AT(unit_bytes), 512, 64 << 10, 1024, NULL, "BYTES", "flash unit of the link" },
         { "erase-size", OPTION_NUMBER, AT(erase_bytes), 512, 64 << 10, 0, NULL, "BYTES", "erase unit; default: the unit" },
         { "write-size", OPTION_NUMBER, AT(write_bytes), 1, RKD_WRITE_SIZE_MAX, 4, NULL, "BYTES", "write unit" },

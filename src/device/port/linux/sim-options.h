@@ -21,6 +21,7 @@ typedef struct SimOptions {
 
         const char *flash;
         uint32_t program_bytes;
+        uint32_t slots;
         uint32_t unit_bytes;
         uint32_t erase_bytes; /* 0: the unit */
         uint32_t write_bytes;

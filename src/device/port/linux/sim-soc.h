@@ -52,8 +52,10 @@ typedef struct SimSocPage {
         char hardware[SIM_SOC_STRING_BYTES];
         char serial[SIM_SOC_STRING_BYTES];
         char bootloader_version[SIM_SOC_STRING_BYTES];
-        /* flash: program area from 0, then two erase units for the record */
+        /* flash: program area from 0, then two erase units for the record; the same again one
+         * stride further, if that is not 0 */
         uint32_t program_bytes;
+        uint32_t slot_stride;
         uint32_t erase_bytes;
         uint32_t write_bytes;
         uint32_t unit_bytes;

@@ -130,6 +130,9 @@ static void chip_fill_platform(RkdPlatform *p) {
         p->ram_size = SIM_RAM_BYTES;
         p->record_pages[0] = record;
         p->record_pages[1] = record + chip_page->erase_bytes;
+        p->slot_stride = chip_page->slot_stride;
+        p->slot_record_pages[0] = p->record_pages[0] + p->slot_stride;
+        p->slot_record_pages[1] = p->record_pages[1] + p->slot_stride;
         p->record_size = chip_page->erase_bytes;
         p->record_write_size = (uint16_t)chip_page->write_bytes;
         p->speeds = chip_page->speeds;
@@ -149,6 +152,8 @@ const RkdPlatform *chip_init(void) {
         if (chip_page == MAP_FAILED)
                 _exit(1);
         chip_flash_bytes = chip_page->program_bytes + 2 * chip_page->erase_bytes;
+        if (chip_page->slot_stride > 0)
+                chip_flash_bytes += chip_page->slot_stride;
         chip_flash = mmap(NULL, chip_flash_bytes, PROT_READ, MAP_SHARED, SIM_SOC_FLASH_FD, 0);
         if (chip_flash == MAP_FAILED)
                 _exit(1);
