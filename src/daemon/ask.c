@@ -98,6 +98,13 @@ void update_ask(Update *u, DriverOp op, AskFunc func) {
         submit(u, &request, priority(u), func);
 }
 
+void update_ask_start_any(Update *u, AskFunc func) {
+        DriverRequest request;
+
+        device_request(u->device, DRIVER_START, &request);
+        submit(u, &request, priority(u), func);
+}
+
 void update_ask_push(Update *u, bool ours, AskFunc func) {
         DriverRequest request;
 

@@ -11,6 +11,9 @@ typedef void (*AskFunc)(Update *u, const DriverResult *result);
  * Submitting cannot fail towards the caller: trouble parks the update. */
 void update_ask(Update *u, DriverOp op, AskFunc func);
 
+/* START of whatever can run: of a device with two slots also the program that it ran before. */
+void update_ask_start_any(Update *u, AskFunc func);
+
 /* The same with the image of the present role, which u->image holds. ours: the push that the
  * device has open may be replaced. */
 void update_ask_push(Update *u, bool ours, AskFunc func);

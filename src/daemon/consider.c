@@ -12,6 +12,8 @@
 #include "daemon/stages.h"
 
 #define IN_VAIN_MAX 5
+/* a bootloader stays for 10 s after it was spoken to */
+#define GO_BACK_USEC (15 * USEC_PER_SEC)
 
 /* ---- what validate() wants to know ---- */
 
@@ -237,13 +239,34 @@ static bool consider_foreign(Device *d) {
         return true;
 }
 
+/* It has two slots, and runs again what it ran before the program that was confirmed last. */
+static bool went_back(const Device *d) {
+        const DriverIdentity *id = &d->identity;
+        const Record *r = d->record;
+
+        return id->capabilities & DRIVER_HAS_SLOTS && runs_well(d) && r->backup.known &&
+               r->previous.known && sha256_equal(&id->digest, &r->previous.digest) &&
+               !sha256_equal(&id->digest, &r->backup.digest);
+}
+
+/* It was found in the middle of its way back, which is its own business. */
+static bool goes_back(const Device *d) {
+        const DriverIdentity *id = &d->identity;
+
+        return id->capabilities & DRIVER_HAS_SLOTS && id->in_bootloader &&
+               !sha256_equal(&id->digest, &d->record->backup.digest) &&
+               monotonic_usec() - d->bootloader_usec < GO_BACK_USEC;
+}
+
 /* Nothing that runs in it, or something of ours that no update will ever confirm. */
 static bool needs_way_back(const Device *d) {
         const DriverIdentity *id = &d->identity;
 
         if (device_is_blank(d) || (!d->record->backup.known && !d->record->previous.known))
                 return false;
-        if (device_push_is_open(id))
+        if (goes_back(d))
+                return false;
+        if (device_push_is_open(id) || went_back(d))
                 return true;
         return id->in_bootloader && (id->state == DEVICE_FAILED || id->state == DEVICE_DAMAGED ||
                                                     id->state == DEVICE_EMPTY);
@@ -263,6 +286,13 @@ static bool consider_way_back(Device *d) {
         u->touched = true;
         (void)snprintf(u->text, sizeof(u->text), "found without a program that can stay: %s",
                         device_state_to_string(id->state));
+        if (went_back(d)) {
+                /* Flash that was damaged in silence is not the program's fault. */
+                u->backup_bad = id->reset_cause >= DEVICE_RESET_ABNORMAL;
+                (void)snprintf(u->text, sizeof(u->text),
+                                "%s was confirmed, and the device has given it up since",
+                                r->backup.version);
+        }
         if (id->state == DEVICE_FAILED && r->backup.known && r->previous.known &&
                         sha256_equal(&id->digest, &r->backup.digest)) {
                 /* Its flash is intact, so the confirmed program itself is what fails. */

@@ -395,13 +395,15 @@ bool device_push_is_foreign(const Device *d, const DriverIdentity *id) {
         return device_push_is_open(id) && id->push_id != 0 && id->push_id != d->record->push_id;
 }
 
-/* Which push is ours outlives its update; and one of somebody else is over when the device says
- * so, or holds one of ours. */
+/* Which push is ours outlives its update: the last one that was not confirmed yet, which a device
+ * with two slots may hold while it runs what it ran before. And one of somebody else is over when
+ * the device says so, or holds one of ours. */
 static bool take_push(Device *d, const DriverIdentity *id) {
         Record *r = d->record;
         bool changed = false;
 
-        if (d->update && update_is_ours(d->update, id) && r->push_id != id->push_id) {
+        if (d->update && update_is_ours(d->update, id) && id->state != DEVICE_CONFIRMED &&
+                        r->push_id != id->push_id) {
                 r->push_id = id->push_id;
                 changed = true;
         }
@@ -477,6 +479,10 @@ static void heard(Device *d, const DriverIdentity *id) {
         d->silent = 0;
         d->status_pause_usec = ABSENT_MIN_USEC;
         d->seen_usec = monotonic_usec();
+        if (!id->in_bootloader)
+                d->bootloader_usec = 0;
+        else if (d->bootloader_usec == 0)
+                d->bootloader_usec = d->seen_usec;
         d->record->last_seen = clock_now(d->manager->clock);
         if (take_identity(d, id) || d->save_due)
                 device_save_told(d);

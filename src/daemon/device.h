@@ -34,13 +34,13 @@ struct Device {
         const ConfigDevice *config; /* NULL: found by itself */
         ManagerPort *port;          /* NULL: not seen since start */
         Driver *driver;
-        bool present;            /* answered the last identify */
-        bool stale;              /* an update ended since it told its identity */
-        bool known;              /* identity is from this run */
-        DriverIdentity identity; /* as last told */
-        uint64_t seen_usec;      /* monotonic */
-        uint64_t healthy_usec;   /* healthy without a break since; 0: not */
-        unsigned silent;         /* identifies without an answer in a row */
+        bool present;                        /* answered the last identify */
+        bool stale;                          /* an update ended since it told its identity */
+        bool known;                          /* identity is from this run */
+        DriverIdentity identity;             /* as last told */
+        uint64_t seen_usec, bootloader_usec; /* monotonic; since when in its bootloader, 0: not */
+        uint64_t healthy_usec;               /* healthy without a break since; 0: not */
+        unsigned silent;                     /* identifies without an answer in a row */
 
         Update *update; /* NULL: none open */
         /* last result, for the faces */

@@ -142,6 +142,16 @@ static bool push_anew(Update *u, const DriverResult *result) {
         return true;
 }
 
+/* With two slots the device may not show it any more when it is asked next. */
+static void note_begun(Update *u) {
+        Record *record = u->device->record;
+
+        if (record->push_id == u->push_id)
+                return;
+        record->push_id = u->push_id;
+        device_save(u->device);
+}
+
 static void on_pushed(Update *u, const DriverResult *result) {
         if (result->erased)
                 device_count_erase(u->device);
@@ -149,6 +159,8 @@ static void on_pushed(Update *u, const DriverResult *result) {
                 (void)update_parked(u, result);
                 return;
         }
+        if (result->begun)
+                note_begun(u);
         if (push_anew(u, result))
                 return;
         switch (result->code) {
@@ -227,7 +239,8 @@ static void on_asked(Update *u, const DriverResult *result) {
                 return;
         }
         u->touched = true;
-        update_ask_push(u, update_is_ours(u, id), on_pushed);
+        /* Whose push a confirmed device has in its other slot does not matter: it gave it up. */
+        update_ask_push(u, id->state == DEVICE_CONFIRMED || update_is_ours(u, id), on_pushed);
 }
 
 static void on_image_read(Update *u, int error, const char *text) {

@@ -11,6 +11,23 @@
 #include "daemon/stages.h"
 
 #define STRANDED_MAX_USEC (6 * 3600 * USEC_PER_SEC)
+#define ASK_USEC          (USEC_PER_SEC / 2)
+#define STARTING_MAX      20 /* answers of a program that only begins */
+
+static void on_asked(Update *u, const DriverResult *result);
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Update *u = userdata;
+
+        u->timer = sd_event_source_disable_unref(u->timer);
+        update_ask(u, DRIVER_IDENTIFY, on_asked);
+        return 0;
+}
+
+static void ask_later(Update *u) {
+        if (update_set_timer(u, ASK_USEC, on_timer) < 0)
+                manager_fatal(u->manager, -ENOMEM, "a timer could not be set");
+}
 
 static bool is_restorable(const Update *u, const RecordImage *image, UpdateRole role) {
         ValidateInput in;
@@ -133,19 +150,41 @@ static void mended(Update *u, const DriverIdentity *id) {
         update_enter(u, UPDATE_REPORTING);
 }
 
+/* It runs what was pushed back; or, with two slots, what it had kept. */
+static bool is_put_back(const Update *u, const DriverIdentity *id, UpdateRole *ret) {
+        bool pushed = u->tries[ROLE_BACKUP] + u->tries[ROLE_PREVIOUS] > 0;
+        bool by_itself = id->capabilities & DRIVER_HAS_SLOTS && u->touched &&
+                         u->outcome != OUTCOME_DEVICE_REFUSED;
+
+        return (pushed || by_itself) && id->state == DEVICE_CONFIRMED && !id->in_bootloader &&
+               holds_kept_image(u, id, ret);
+}
+
+static void note_by_itself(Update *u) {
+        Why w;
+
+        if (u->tries[ROLE_BACKUP] + u->tries[ROLE_PREVIOUS] > 0)
+                return;
+        (void)why(&w, 0, "%s%sthe device went back by itself", u->text, u->text[0] ? "; " : "");
+        (void)snprintf(u->text, sizeof(u->text), "%s", w.text);
+}
+
 /* The push was refused before anything was erased, or the device went on by itself. */
 static void leave_intact(Update *u, const DriverIdentity *id) {
-        bool pushed = u->tries[ROLE_BACKUP] + u->tries[ROLE_PREVIOUS] > 0;
         UpdateRole role;
 
-        if (pushed && id->state == DEVICE_CONFIRMED && !id->in_bootloader &&
-                        id->health == DEVICE_HEALTH_HEALTHY && holds_kept_image(u, id, &role)) {
+        if (!is_put_back(u, id, &role)) {
+                update_enter(u, UPDATE_REPORTING);
+        } else if (id->health == DEVICE_HEALTH_HEALTHY) {
                 take_role(u, role);
                 u->push_id = id->push_id;
+                note_by_itself(u);
                 update_enter(u, UPDATE_CONFIRMING);
-                return;
+        } else if (id->health == DEVICE_HEALTH_STARTING && u->silent++ < STARTING_MAX) {
+                ask_later(u);
+        } else {
+                update_enter(u, UPDATE_REPORTING);
         }
-        update_enter(u, UPDATE_REPORTING);
 }
 
 /* What was put back and given up answers healthy after all. */
@@ -172,6 +211,27 @@ static void cannot_ask(Update *u, const DriverResult *result) {
         update_enter(u, UPDATE_REPORTING);
 }
 
+/* A device with two slots may have the program still that it ran before. */
+static bool may_have_another(const Update *u, const DriverIdentity *id) {
+        return id->capabilities & DRIVER_HAS_SLOTS && id->in_bootloader && !u->sent_back &&
+               (id->state == DEVICE_FAILED || id->state == DEVICE_DAMAGED ||
+                               id->state == DEVICE_PUSHING);
+}
+
+static void on_sent_back(Update *u, const DriverResult *result) {
+        if (!device_heard(u->device, result)) {
+                (void)update_parked(u, result);
+                return;
+        }
+        /* Whether it took effect, the next question tells. */
+        ask_later(u);
+}
+
+static void send_back(Update *u) {
+        u->sent_back = true;
+        update_ask_start_any(u, on_sent_back);
+}
+
 static void on_asked(Update *u, const DriverResult *result) {
         const DriverIdentity *id = &result->identity;
         UpdateRole role;
@@ -190,6 +250,8 @@ static void on_asked(Update *u, const DriverResult *result) {
                 mended(u, id);
         else if (!is_asked_for(u) && is_intact(id))
                 leave_intact(u, id);
+        else if (!is_asked_for(u) && may_have_another(u, id))
+                send_back(u);
         else if (is_back(u, id, &role) && u->tries[role] == 0)
                 watch_again(u, role, id);
         else if (cap_reached(u) || !choose(u, &role))
@@ -204,6 +266,7 @@ void restoring_start(Update *u) {
                                 "%s is on hold; its way back waits", device_id(u->device));
                 return;
         }
+        u->silent = 0;
         update_ask(u, DRIVER_IDENTIFY, on_asked);
 }
 

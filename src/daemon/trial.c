@@ -66,12 +66,29 @@ static void fail(Update *u, const char *reason) {
                         update_role_to_string(u->role), update_version(u), reason);
 }
 
+static const char *last_reset(const DriverIdentity *id) {
+        return id->reset_cause < ELEMENTSOF(reset_causes) ? reset_causes[id->reset_cause]
+                                                          : "unknown";
+}
+
 static void fail_starts(Update *u, const DriverIdentity *id) {
         Why w;
 
         (void)why(&w, 0, "all its starts are used up (%u starts, last reset: %s)", id->boots,
-                        id->reset_cause < ELEMENTSOF(reset_causes) ? reset_causes[id->reset_cause]
-                                                                   : "unknown");
+                        last_reset(id));
+        fail(u, w.text);
+}
+
+/* A device with two slots starts its confirmed program again when the new one cannot run. */
+static bool went_back(const Update *u, const DriverIdentity *id) {
+        return id->capabilities & DRIVER_HAS_SLOTS && !id->in_bootloader &&
+               id->state == DEVICE_CONFIRMED && id->push_id != u->push_id;
+}
+
+static void fail_back(Update *u, const DriverIdentity *id) {
+        Why w;
+
+        (void)why(&w, 0, "the device has given it up (last reset: %s)", last_reset(id));
         fail(u, w.text);
 }
 
@@ -218,6 +235,10 @@ static void on_asked(Update *u, const DriverResult *result) {
                                       DEVICE_STARTS * (update_trial_seconds(u) + 5) * USEC_PER_SEC;
         if (update_is_foreign(u, id)) {
                 update_wait_foreign(u, id);
+                return;
+        }
+        if (went_back(u, id)) {
+                fail_back(u, id);
                 return;
         }
         if (id->push_id != u->push_id) {

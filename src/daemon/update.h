@@ -70,10 +70,10 @@ struct Update {
 
         /* of this run */
         Journal *journal;
-        bool resumed;   /* in the state in which a former run ended */
-        bool in_vain;   /* the device did not take the candidate */
-        bool entering;  /* the journal entry of `state` is being written */
-        bool have_next; /* another state was asked for meanwhile */
+        bool resumed;            /* in the state in which a former run ended */
+        bool in_vain, sent_back; /* the candidate was not taken; START of what ran before asked */
+        bool entering;           /* the journal entry of `state` is being written */
+        bool have_next;          /* another state was asked for meanwhile */
         UpdateState next;
         Exchange *exchange;
         Download *download;

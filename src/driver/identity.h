@@ -16,6 +16,7 @@ typedef enum DriverCapability {
         DRIVER_CAN_ENTER = 1 << 8, /* reaches the bootloader without a person */
         DRIVER_DEMANDS_SIGNED = 1 << 9,
         DRIVER_ENFORCES_FLOOR = 1 << 10,
+        DRIVER_HAS_SLOTS = 1 << 11, /* a push leaves the confirmed program where it is */
 } DriverCapability;
 
 /* What the device says of its program; the numbers of rekindle-link(7), and DEVICE_UNKNOWN for
@@ -42,6 +43,9 @@ typedef enum DeviceHealth {
 } DeviceHealth;
 
 #define DRIVER_STRING_MAX 65
+
+/* reset_cause: this and above are watchdog, trial timeout, crash. */
+#define DEVICE_RESET_ABNORMAL 3
 
 typedef struct DriverIdentity {
         uint32_t capabilities; /* of driver and device together */

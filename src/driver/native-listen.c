@@ -104,6 +104,7 @@ static uint32_t capabilities_of(const RkdIdentity *i) {
                 { RKD_CAN_TRIAL_TIMER, DRIVER_CAN_TRIAL },
                 { RKD_CAN_MARKS, DRIVER_CAN_CONFIRM },
                 { RKD_CAN_HEALTH, DRIVER_CAN_HEALTH },
+                { RKD_CAN_SLOTS, DRIVER_HAS_SLOTS },
         };
         uint32_t c = DRIVER_CAN_IDENTIFY | DRIVER_CAN_SUMS | DRIVER_CAN_READ_RELEASE |
                      DRIVER_CAN_ENTER;

@@ -38,14 +38,14 @@ static bool wants_speed(const Native *n) {
                n->speed_failures < SPEED_FAILURES_MAX;
 }
 
-/* A push of this id that the device has already checked: only the answer was lost, or the
- * gateway was away. */
+/* A push of this id that the device has already checked, and perhaps given up since: only the
+ * answer was lost, or the gateway was away. */
 static bool is_complete_already(const Native *n) {
         const DriverIdentity *i = &n->result.identity;
 
         return i->push_id == n->request.push_id && i->image_length == n->request.image_length &&
                (i->state == DEVICE_VERIFIED || i->state == DEVICE_TRIAL ||
-                               i->state == DEVICE_CONFIRMED);
+                               i->state == DEVICE_CONFIRMED || i->state == DEVICE_FAILED);
 }
 
 void native_push(Native *n) {
@@ -176,8 +176,10 @@ void begin_answer(Native *n, const RkdAnswer *a) {
                 native_lost(n, "BEGIN");
         else if (have < n->n_area)
                 ask_begin_piece(n, have);
-        else
+        else {
+                n->result.begun = true;
                 native_enter(n, NATIVE_SUMS);
+        }
 }
 
 /* What the flash holds: vouched for by the device, asked for unit by unit, or not to be trusted. */
@@ -185,6 +187,9 @@ void begin_answer(Native *n, const RkdAnswer *a) {
 static bool content_is_known(const Native *n) {
         const RkdIdentity *i = &n->identity;
 
+        /* BEGIN may have gone to another slot than it tells of. */
+        if (i->capabilities & RKD_CAN_SLOTS)
+                return false;
         return (i->state == RKD_VERIFIED || i->state == RKD_TRIAL || i->state == RKD_CONFIRMED ||
                                i->state == RKD_UNMANAGED) &&
                (i->digest_source == RKD_DIGEST_RECORD || i->digest_source == RKD_DIGEST_AREA) &&

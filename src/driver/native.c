@@ -637,7 +637,7 @@ const DriverVTable native_vtable = {
         .capabilities = DRIVER_CAN_IDENTIFY | DRIVER_CAN_DIGEST | DRIVER_CAN_SUMS |
                         DRIVER_CAN_READ_BACK | DRIVER_CAN_READ_RELEASE | DRIVER_CAN_TRIAL |
                         DRIVER_CAN_CONFIRM | DRIVER_CAN_HEALTH | DRIVER_CAN_ENTER |
-                        DRIVER_DEMANDS_SIGNED | DRIVER_ENFORCES_FLOOR,
+                        DRIVER_DEMANDS_SIGNED | DRIVER_ENFORCES_FLOOR | DRIVER_HAS_SLOTS,
         .meaning = "the native link of librekindle-device, rekindle-link(7)",
         .make = native_make,
         .destroy = native_destroy,

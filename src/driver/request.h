@@ -69,6 +69,7 @@ typedef struct DriverResult {
         /* a valid frame of this unit came since the operation began: the line is proven good */
         bool heard;
         bool erased; /* the device may have erased something */
+        bool begun;  /* the device has said that the push is open on it */
         bool has_identity;
         DriverIdentity identity; /* as last told */
         /* READ_BACK: the program; READ_RELEASE: header then signature; owned by the driver until
