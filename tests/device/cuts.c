@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "board-flash.h"
 #include "gateway.h"
 #include "synthetic.h"
 
@@ -353,6 +354,20 @@ static int make_programs(const CutSetup *setup) {
         return 0;
 }
 
+/* The old program runs in slot 0; slot 1 has the record of the new one, confirmed, and what became
+ * of it since. */
+static Outcome use_both_slots(void) {
+        Outcome o = settle(&l.programs[0]);
+
+        for (unsigned i = 0; i < 2 && o == DONE; i++) {
+                o = enter() == AGAIN ? settle(&l.programs[1 - i]) : STUCK;
+                if (o == DONE && board_slot(&l.board) != 1 - i)
+                        return STUCK;
+        }
+        memset(l.board.flash + board_slot_bytes(&l.board), 0, board_space(&l.board));
+        return o;
+}
+
 /* With the record in its first or second page, by turns of the flow. */
 static Outcome make_start(CutFlow flow) {
         Program *old = &l.programs[0], *new = &l.programs[1];
@@ -365,7 +380,7 @@ static Outcome make_start(CutFlow flow) {
                 return DONE;
         }
         if (flow == FLOW_UPGRADE)
-                return settle(old);
+                return l.setup.geometry.slots < 2 ? settle(old) : use_both_slots();
         if (flow == FLOW_STARTS)
                 return settle(new);
         if (settle(old) != DONE || enter() != AGAIN)
