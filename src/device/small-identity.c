@@ -66,7 +66,7 @@ uint8_t on_identify(RkdBoot *d, const uint8_t *in, uint8_t *out) {
         id->cause = retained(d)->is.cause;
         id->boots = (uint16_t)boots(d);
         memcpy(&id->attempts_left, &p->start_attempts, TOLD_BYTES);
-        id->attempts_left = (uint8_t)(attempts(d) - used(d));
+        id->attempts_left = (uint8_t)(used(d) < attempts(d) ? attempts(d) - used(d) : 0);
         id->codecs = 1 << RKD_CODEC_RAW;
         if (takes_patches(d))
                 id->codecs |= 1 << RKD_CODEC_PATCH;

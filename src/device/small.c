@@ -44,7 +44,7 @@ int rkd_boot_init(RkdBoot *d, const RkdPlatform *platform, uint8_t cause) {
         d->plausible = is_plausible(d);
         d->staying = retained(d)->is.intent;
         retained(d)->is.intent = RKD_INTENT_NONE;
-        retained(d)->is.cause = cause;
+        retained(d)->is.cause = cause < _RKD_CAUSE_MAX ? cause : RKD_CAUSE_POWER;
         close_retained(d);
         return 0;
 }

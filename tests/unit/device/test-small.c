@@ -357,6 +357,21 @@ static void retries_beyond_the_last_doubling_wait_no_shorter(void **state) {
         }
 }
 
+/* A new bootloader may allow fewer starts than the old one has seen used. */
+static void used_starts_beyond_what_is_allowed_leave_none(void **state) {
+        board.behaviour = PROGRAM_CRASHES;
+        board_power_on(&board);
+        assert_int_equal(gateway_install(&gateway, push), 0);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_START, push.push_id), 0);
+        board_run(&board, 500);
+        assert_int_equal(board.starts, 3);
+        board.platform.start_attempts = 1;
+        board_reset(&board, _RKD_CAUSE_MAX);
+        assert_int_equal(identify().state, RKD_FAILED);
+        assert_int_equal(identify().attempts_left, 0);
+        assert_int_equal(identify().reset_cause, RKD_CAUSE_POWER);
+}
+
 static void commands_in_the_wrong_state_are_refused(void **state) {
         RkdRequest stream = { .type = RKD_STREAM, .length = 100, .stream_id = 1 };
 
@@ -674,6 +689,7 @@ int main(void) {
                 TEST(a_mark_that_cannot_be_read_is_not_believed),
                 TEST(a_record_beside_a_dead_page_stands),
                 TEST(retries_beyond_the_last_doubling_wait_no_shorter),
+                TEST(used_starts_beyond_what_is_allowed_leave_none),
                 TEST(commands_in_the_wrong_state_are_refused),
                 TEST(sums_outside_the_space_are_refused),
                 TEST(commands_of_every_type_and_length_are_survived),
