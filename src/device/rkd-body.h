@@ -3,7 +3,7 @@
 
 /*
  * What the device keeps: the body of a record page, the block of RAM that survives a reset, a
- * digest that is being computed. Private.
+ * digest that is being computed; and the identity as it tells it. Private.
  */
 
 #include "rekindle/platform.h"
@@ -32,6 +32,22 @@ typedef struct RkdBody {
         RkdHead header;
         /* texts of the header, signature; from RKD_BODY_FLOOR on the floor in force, a text */
 } RkdBody;
+
+/* The identity as it is on the line, as far as its length is fixed. */
+typedef struct RkdFixedIdentity {
+        uint8_t format, protocol, who, state, health, cause;
+        uint16_t boots;
+        uint8_t attempts_left, instruction_set, codecs, codec_profile;
+        uint32_t capabilities;
+        uint16_t max_payload, max_answer;
+        uint32_t buffer, unit_size, program_base, program_space, ram_base, ram_size;
+        uint32_t push_id[2];
+        uint32_t image_length;
+        uint8_t image_sha256[RKD_SHA256_BYTES];
+        uint8_t source;
+} RkdFixedIdentity;
+
+#define RKD_FIXED_IDENTITY_BYTES 89u
 
 /* rkd-sha256.c */
 typedef struct RkdSha256 {

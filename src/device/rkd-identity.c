@@ -10,22 +10,7 @@
 #include "device/rkd-digest.h"
 #include "device/rkd-patch.h"
 
-/* The part with a fixed length, as it is on the line. */
-typedef struct Fixed {
-        uint8_t format, protocol, who, state, health, cause;
-        uint16_t boots;
-        uint8_t attempts_left, instruction_set, codecs, codec_profile;
-        uint32_t capabilities;
-        uint16_t max_payload, max_answer;
-        uint32_t buffer, unit_size, program_base, program_space, ram_base, ram_size;
-        uint32_t push_id[2];
-        uint32_t image_length;
-        uint8_t image_sha256[RKD_SHA256_BYTES];
-        uint8_t source;
-} Fixed;
-
-#define FIXED_BYTES 89u
-#define FORMAT      1u
+#define FORMAT 1u
 
 static uint32_t capabilities(const RkdDevice *d) {
         const RkdPlatform *p = RKD_PLATFORM(d);
@@ -55,7 +40,7 @@ static uint32_t capabilities(const RkdDevice *d) {
 static void put_fixed(const RkdDevice *d, RkdWriter *w, const RkdSelf *self) {
         const RkdPlatform *p = RKD_PLATFORM(d);
         unsigned attempts = rkd_attempts(d), used = rkd_record_used(d);
-        Fixed f;
+        RkdFixedIdentity f;
 
         memset(&f, 0, sizeof(f));
         f.format = FORMAT;
@@ -91,7 +76,7 @@ static void put_fixed(const RkdDevice *d, RkdWriter *w, const RkdSelf *self) {
                 memcpy(f.image_sha256, d->sha.block, RKD_SHA256_BYTES);
                 f.source = d->source;
         }
-        rkd_put_bytes(w, &f, FIXED_BYTES);
+        rkd_put_bytes(w, &f, RKD_FIXED_IDENTITY_BYTES);
 }
 
 static void put_string(RkdWriter *w, const char *s) {

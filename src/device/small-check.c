@@ -44,7 +44,7 @@ __attribute__((error("the platform breaks this rule of small.c"))) void rkd_rule
 #endif
 /* With a version as long as can be, and an empty floor. */
 #define IDENTITY_BYTES(p)                                                                          \
-        (IDENTITY_FIXED + 1u + 4u * (p)->n_speeds + 1u + 14u * (p)->n_regions +                    \
+        (RKD_FIXED_IDENTITY_BYTES + 1u + 4u * (p)->n_speeds + 1u + 14u * (p)->n_regions +          \
                         TEXT_BYTES((p)->model) + TEXT_BYTES((p)->hardware) +                       \
                         TEXT_BYTES((p)->serial) + TEXT_BYTES((p)->bootloader_version) + 1u +       \
                         RKD_TEXT_MAX + 1u)

@@ -7,7 +7,7 @@
 #include "device/small.h"
 
 /* From start_attempts to ram_size the platform lies in memory as it is told. */
-#define TOLD_BYTES (offsetof(Identity, push_id) - offsetof(Identity, attempts_left))
+#define TOLD_BYTES (offsetof(RkdFixedIdentity, push_id) - offsetof(RkdFixedIdentity, attempts_left))
 _Static_assert(offsetof(RkdPlatform, ram_size) + 4 - offsetof(RkdPlatform, start_attempts) ==
                                 TOLD_BYTES,
                 "order of RkdPlatform");
@@ -52,14 +52,14 @@ static uint8_t *put_string(uint8_t *out, const char *s) {
 uint8_t on_identify(RkdBoot *d, const uint8_t *in, uint8_t *out) {
         const RkdPlatform *p = RKD_PLATFORM(d);
         uint8_t *at = out + WINDOW_FIXED;
-        Identity *id = (Identity *)(void *)at;
+        RkdFixedIdentity *id = (RkdFixedIdentity *)(void *)at;
         uint32_t offset = in[1] | (uint32_t)in[2] << 8, want = in[3] | (uint32_t)in[4] << 8, n;
 
         if (in[0] != RKD_IDENTIFY_IDENTITY)
                 return RKD_UNKNOWN;
         if (IS_MARKED(d, RKD_MARK_VERIFIED) && check(d) == RKD_BUSY)
                 return RKD_BUSY;
-        memset(id, 0, IDENTITY_FIXED);
+        memset(id, 0, RKD_FIXED_IDENTITY_BYTES);
         id->format = 1;
         id->protocol = RKD_PROTOCOL;
         id->state = rkd_boot_state(d);
@@ -75,7 +75,7 @@ uint8_t on_identify(RkdBoot *d, const uint8_t *in, uint8_t *out) {
         if (d->address != RKD_ADDRESS_POINT)
                 id->capabilities &= ~(uint32_t)RKD_CAN_FULL_DUPLEX;
         id->max_answer = (uint16_t)(p->tx_bytes - RKD_TX_BYTES(0));
-        at += IDENTITY_FIXED - 1;
+        at += RKD_FIXED_IDENTITY_BYTES - 1;
         if (d->status == RKD_RECORD_GOOD) {
                 memcpy(id->push_id, d->body->push_id, 8);
                 memcpy(&id->image_length, &d->body->header.length, 4 + RKD_SHA256_BYTES);

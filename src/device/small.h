@@ -20,22 +20,6 @@
 #define OUT_AT        12u /* of an answer in tx, behind result and busy_ms, and of a STATUS */
 #define TEXTS_AT      44u /* in the device header */
 
-/* The identity as it is on the line, as far as its length is fixed. */
-typedef struct Identity {
-        uint8_t format, protocol, who, state, health, cause;
-        uint16_t boots;
-        uint8_t attempts_left, instruction_set, codecs, codec_profile;
-        uint32_t capabilities;
-        uint16_t max_payload, max_answer;
-        uint32_t buffer, unit_size, program_base, program_space, ram_base, ram_size;
-        uint32_t push_id[2];
-        uint32_t image_length;
-        uint8_t image_sha256[RKD_SHA256_BYTES];
-        uint8_t source;
-} Identity;
-
-#define IDENTITY_FIXED 89u
-
 #define IS_MARKED(d, mark) (((d)->marks >> (mark)&1) != 0)
 
 /* As it lies in the memory that survives a reset. */
