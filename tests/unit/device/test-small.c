@@ -339,14 +339,18 @@ static void a_record_beside_a_dead_page_stands(void **state) {
         }
 }
 
-/* The large engine counts its retries on, and leaves them to whichever comes after it. */
-static void retries_beyond_the_last_doubling_wait_no_shorter(void **state) {
+static void use_up_starts(void) {
         board.behaviour = PROGRAM_CRASHES;
         board_power_on(&board);
         assert_int_equal(gateway_install(&gateway, push), 0);
         assert_int_equal(gateway_ask_id(&gateway, RKD_START, push.push_id), 0);
         board_run(&board, 500);
         assert_int_equal(board.starts, 3);
+}
+
+/* The large engine counts its retries on, and leaves them to whichever comes after it. */
+static void retries_beyond_the_last_doubling_wait_no_shorter(void **state) {
+        use_up_starts();
         for (unsigned retries = 7; retries < 256; retries += 8) {
                 board.retained[2] = (uint8_t)retries;
                 rkd_store_u32(board.retained + 8, rkd_crc32(board.retained, 8));
@@ -359,12 +363,7 @@ static void retries_beyond_the_last_doubling_wait_no_shorter(void **state) {
 
 /* A new bootloader may allow fewer starts than the old one has seen used. */
 static void used_starts_beyond_what_is_allowed_leave_none(void **state) {
-        board.behaviour = PROGRAM_CRASHES;
-        board_power_on(&board);
-        assert_int_equal(gateway_install(&gateway, push), 0);
-        assert_int_equal(gateway_ask_id(&gateway, RKD_START, push.push_id), 0);
-        board_run(&board, 500);
-        assert_int_equal(board.starts, 3);
+        use_up_starts();
         board.platform.start_attempts = 1;
         board_reset(&board, _RKD_CAUSE_MAX);
         assert_int_equal(identify().state, RKD_FAILED);
