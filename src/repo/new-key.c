@@ -13,6 +13,7 @@
 int option_new_key(NewKey *k, int c, const char *value) {
         switch (c) {
         case 1011:
+                k->is_type_named = true;
                 return option_type(value, &k->type);
         case 1012:
                 k->encrypt = true;
@@ -20,6 +21,17 @@ int option_new_key(NewKey *k, int c, const char *value) {
         default:
                 return -1;
         }
+}
+
+int check_new_key(const NewKey *k, const char *name) {
+        assert(k);
+        if (name && (k->is_type_named || k->encrypt))
+                return wrong_usage("%s is for a key that is made here, and %s is one already",
+                                k->encrypt ? "--encrypt" : "--type", name);
+        if (!name && !k->encrypt && k->secrets->n_files > 0)
+                return wrong_usage("--passphrase-file is for a key that is encrypted; say "
+                                   "--encrypt too, or leave it out");
+        return 0;
 }
 
 static int check_uri(const NewKey *k, Why *w) {

@@ -6,6 +6,7 @@
 
 typedef struct NewKey {
         KeyType type;
+        bool is_type_named;
         bool encrypt;
         const char *uri;     /* NULL: make one */
         bool is_for_devices; /* not every type will do */
@@ -21,6 +22,9 @@ typedef struct NewKey {
         "  --encrypt               encrypt it with a passphrase\n"
 /* 0, EXIT_USAGE, or -1: the option is none of these. */
 int option_new_key(NewKey *k, int c, const char *value);
+/* Refuses options that would do nothing: about how to make a key where KEY is named, and a
+ * passphrase that encrypts nothing. 0 or EXIT_USAGE. */
+int check_new_key(const NewKey *k, const char *name);
 
 /* The key, not saved yet; or that of the token. */
 int new_key_get(const NewKey *k, PrivateKey **ret, Why *w);

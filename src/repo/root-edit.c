@@ -175,17 +175,30 @@ static int drop_unused(RootEdit *e, Why *w) {
         return 0;
 }
 
+int root_edit_check(const RootEdit *e, size_t n_keys, uint64_t threshold, Why *w) {
+        json_int_t now = json_integer_value(json_object_get(e->signers, "threshold"));
+
+        if (threshold == 0)
+                threshold = now < 0 ? 0 : (uint64_t)now;
+        if (n_keys > KEYS_PER_ROLE_MAX)
+                return why(w, -E2BIG, "%s would have %zu keys; a role can have %d", e->role, n_keys,
+                                KEYS_PER_ROLE_MAX);
+        if (threshold >= 1 && threshold <= n_keys)
+                return 0;
+        return why(w, -EINVAL,
+                        "%s would have %zu key%s for a threshold of %llu; add a key first, or lower "
+                        "it with \"key threshold\"",
+                        e->role, n_keys, n_keys == 1 ? "" : "s", (unsigned long long)threshold);
+}
+
 int root_edit_save(RootEdit *e, Why *w) {
         size_t n = json_array_size(json_object_get(e->signers, "keyids"));
-        json_int_t threshold = json_integer_value(json_object_get(e->signers, "threshold"));
         _cleanup_json_ json_t *document = NULL;
         int r;
 
-        if (threshold < 1 || (size_t)threshold > n)
-                return why(w, -EINVAL,
-                                "%s would have %zu key%s for a threshold of %lld; add a key first, or "
-                                "lower it with \"key threshold\"",
-                                e->role, n, n == 1 ? "" : "s", (long long)threshold);
+        r = root_edit_check(e, n, 0, w);
+        if (r < 0)
+                return r;
         r = drop_unused(e, w);
         if (r < 0)
                 return r;

@@ -5,6 +5,8 @@
 
 #include "repo/repo.h"
 
+#define KEYS_PER_ROLE_MAX 64
+
 typedef struct RootEdit {
         Repo *repo;
         const char *role;
@@ -26,6 +28,9 @@ int root_edit_threshold(RootEdit *e, uint64_t threshold, Why *w);
 /* The one key id that begins so. */
 int root_edit_resolve(const RootEdit *e, const char *prefix, char ret[static SHA256_HEX], Why *w);
 
+/* Whether the role may have so many keys and that threshold: to know it before a key is made.
+ * 0: the threshold that it has. */
+int root_edit_check(const RootEdit *e, size_t n_keys, uint64_t threshold, Why *w);
 /* Stages it; -EINVAL when a role would have fewer keys than its threshold. */
 int root_edit_save(RootEdit *e, Why *w);
 

@@ -199,6 +199,9 @@ static int parse(Add *a, int argc, char *argv[]) {
         if (!a->release.model || !a->release.version)
                 return wrong_usage(
                                 "add: --model and --version are needed; see rekindle-repo add --help");
+        if (a->secrets.n_files > 0 && !a->device_key)
+                return wrong_usage(
+                                "add: --passphrase-file is for a --device-key, and none is named");
         return option_arguments(argc - optind, argv, 2, 2, "DIR IMAGE");
 }
 

@@ -5,6 +5,7 @@
 
 #include "basic/names.h"
 #include "repo/new-key.h"
+#include "repo/root-edit.h"
 #include "repo/stage.h"
 #include "repo/team.h"
 #include "repo/verbs.h"
@@ -90,6 +91,19 @@ static int parse_option(Delegate *d, int c, char *argv[]) {
         }
 }
 
+/* Those that would do nothing are refused. */
+static int check_options(const Delegate *d) {
+        const NewKey *k = &d->new_key;
+
+        if (d->remove && (d->n_models > 0 || d->n_keys > 0 || d->threshold > 0 ||
+                                         k->is_type_named || k->encrypt || d->secrets.n_files > 0))
+                return wrong_usage("--remove ends the whole delegation; it goes with no other "
+                                   "option");
+        if (d->n_keys > 0)
+                return check_new_key(k, d->keys[0]);
+        return 0;
+}
+
 static int parse(Delegate *d, int argc, char *argv[]) {
         int c, r;
 
@@ -100,6 +114,9 @@ static int parse(Delegate *d, int argc, char *argv[]) {
                         return r;
         }
         r = option_arguments(argc - optind, argv, 2, 2, "DIR TEAM");
+        if (r != 0)
+                return r;
+        r = check_options(d);
         if (r != 0)
                 return r;
         d->team = argv[optind + 1];
@@ -182,12 +199,20 @@ static int add_key(Delegate *d, const char *name, Why *w) {
         return 0;
 }
 
-static int check_entry(const Delegate *d, Why *w) {
-        size_t n = json_array_size(json_object_get(d->entry, "keyids"));
+/* more: a key that is still to be made. */
+static int check_entry(const Delegate *d, size_t more, Why *w) {
+        size_t n = json_array_size(json_object_get(d->entry, "keyids")) + more;
+        size_t n_models = json_array_size(json_object_get(d->entry, "models"));
         json_int_t threshold = json_integer_value(json_object_get(d->entry, "threshold"));
 
-        if (json_array_size(json_object_get(d->entry, "models")) == 0)
+        if (n_models == 0)
                 return why(w, -EINVAL, "%s would have no model; name one with --model", d->team);
+        if (n_models > TEAM_MODELS_MAX)
+                return why(w, -E2BIG, "%s would have %zu models; a team can have %d", d->team,
+                                n_models, TEAM_MODELS_MAX);
+        if (n > KEYS_PER_ROLE_MAX)
+                return why(w, -E2BIG, "%s would have %zu keys; a role can have %d", d->team, n,
+                                KEYS_PER_ROLE_MAX);
         if ((size_t)threshold > n)
                 return why(w, -EINVAL,
                                 "%s would have %zu key%s for a threshold of %lld; name more with "
@@ -209,7 +234,9 @@ static int stage(const Delegate *d, const char *what, Why *w) {
         return r;
 }
 
-static int extend(Delegate *d, Why *w) {
+/* All that can be wrong is known before a key is made. */
+static int make_entry(Delegate *d, Why *w) {
+        bool lacks_key;
         int r;
 
         r = begin(d, w);
@@ -217,15 +244,28 @@ static int extend(Delegate *d, Why *w) {
                 r = add_models(d, w);
         for (size_t i = 0; r >= 0 && i < d->n_keys; i++)
                 r = add_key(d, d->keys[i], w);
-        if (r >= 0 && json_array_size(json_object_get(d->entry, "keyids")) == 0)
-                r = add_key(d, NULL, w);
-        if (r >= 0 && d->threshold > 0 &&
-                        json_object_set_new(d->entry, "threshold",
-                                        json_integer((json_int_t)d->threshold)) < 0)
-                r = why_oom(w);
-        if (r >= 0)
-                r = check_entry(d, w);
         if (r < 0)
+                return r;
+        if (d->threshold > 0 && json_object_set_new(d->entry, "threshold",
+                                                json_integer((json_int_t)d->threshold)) < 0)
+                return why_oom(w);
+        lacks_key = json_array_size(json_object_get(d->entry, "keyids")) == 0;
+        r = check_entry(d, lacks_key, w);
+        if (r < 0)
+                return r;
+        if (lacks_key)
+                return check_new_key(&d->new_key, NULL) != 0 ? EXIT_USAGE : add_key(d, NULL, w);
+        if (d->n_keys == 0 && (d->new_key.is_type_named || d->new_key.encrypt))
+                return why(w, -EINVAL,
+                                "%s has a key already; \"key add\" or \"key rotate\" makes another",
+                                d->team);
+        return 0;
+}
+
+static int extend(Delegate *d, Why *w) {
+        int r = make_entry(d, w);
+
+        if (r != 0)
                 return r;
         if (json_object_set(d->repo->staged_teams, d->team, d->entry) < 0)
                 return why_oom(w);
@@ -266,5 +306,5 @@ int verb_delegate(int argc, char *argv[]) {
         json_decref(d.entry);
         (void)repo_free(d.repo);
         secrets_done(&d.secrets);
-        return r < 0 ? failed(&w) : EXIT_DONE;
+        return r < 0 ? failed(&w) : r;
 }

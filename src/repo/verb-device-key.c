@@ -26,6 +26,7 @@ static const struct option options[] = {
 int verb_device_key(int argc, char *argv[]) {
         Secrets secrets = {};
         NewKey k = { .secrets = &secrets };
+        const char *key;
         int c, r;
 
         while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
@@ -44,6 +45,7 @@ int verb_device_key(int argc, char *argv[]) {
         r = option_arguments(argc - optind, argv, 2, 3, "DIR NAME [KEY]");
         if (r != 0)
                 return r;
-        return device_key_make(argv[optind], argv[optind + 1],
-                        argc - optind == 3 ? argv[optind + 2] : NULL, &k);
+        key = argc - optind == 3 ? argv[optind + 2] : NULL;
+        r = check_new_key(&k, key);
+        return r != 0 ? r : device_key_make(argv[optind], argv[optind + 1], key, &k);
 }

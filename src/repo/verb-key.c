@@ -11,8 +11,6 @@
 #include "repo/root-edit.h"
 #include "repo/verbs.h"
 
-#define KEYS_PER_ROLE_MAX 64
-
 static const char group_help[] =
                 "rekindle-repo key VERB ...\n"
                 "\n"
@@ -191,6 +189,11 @@ static const char *device_of(const KeyVerb *k) {
         return startswith(k->role, DEVICE_PREFIX) ? k->role + strlen(DEVICE_PREFIX) : NULL;
 }
 
+static int no_threshold(void) {
+        return wrong_usage("device keys have no threshold: a device asks for one signature, of the "
+                           "key that is built into it");
+}
+
 static int put_key(KeyVerb *k, char ret_id[static TUF_KEYID_HEX], Why *w) {
         _cleanup_json_ json_t *key = NULL;
         int r;
@@ -202,10 +205,13 @@ static int put_key(KeyVerb *k, char ret_id[static TUF_KEYID_HEX], Why *w) {
 }
 
 static int add(KeyVerb *k, Why *w) {
+        size_t n = json_array_size(json_object_get(k->edit.signers, "keyids"));
         char id[TUF_KEYID_HEX];
         int r;
 
-        r = put_key(k, id, w);
+        r = root_edit_check(&k->edit, n + 1, k->threshold, w);
+        if (r >= 0)
+                r = put_key(k, id, w);
         if (r < 0)
                 return r;
         (void)snprintf(k->what, sizeof(k->what), "key %.16s", id);
@@ -215,6 +221,10 @@ static int add(KeyVerb *k, Why *w) {
 static int run_add(KeyVerb *k, Why *w) {
         const char *device = device_of(k);
 
+        if (device && k->threshold > 0)
+                return no_threshold();
+        if (check_new_key(&k->new_key, k->name) != 0)
+                return EXIT_USAGE;
         return device ? device_key_make(k->path, device, k->name, &k->new_key) : edit(k, add, w);
 }
 
@@ -251,6 +261,12 @@ static int rotate(KeyVerb *k, Why *w) {
 static int run_rotate(KeyVerb *k, Why *w) {
         const char *device = device_of(k);
 
+        if (device && k->old)
+                return wrong_usage("--old is not for device keys: a new one takes the place of the "
+                                   "one that has the name");
+        /* The old key of devices is opened too. */
+        if ((!device || k->name) && check_new_key(&k->new_key, k->name) != 0)
+                return EXIT_USAGE;
         return device ? device_key_rotate(k->path, device, k->name, &k->new_key)
                       : edit(k, rotate, w);
 }
@@ -290,6 +306,8 @@ static int set_threshold(KeyVerb *k, Why *w) {
 static int run_threshold(KeyVerb *k, Why *w) {
         int r = option_number("NUMBER", k->name, 1, KEYS_PER_ROLE_MAX, &k->threshold);
 
+        if (r == 0 && device_of(k))
+                return no_threshold();
         return r != 0 ? r : edit(k, set_threshold, w);
 }
 
@@ -330,6 +348,8 @@ static int run_new(KeyVerb *k, Why *w) {
         char id[TUF_KEYID_HEX];
         int r;
 
+        if (check_new_key(&k->new_key, NULL) != 0)
+                return EXIT_USAGE;
         if (!public)
                 return why_oom(w);
         r = new_key_pair(&k->new_key, AT_FDCWD, k->path, public, &key, w);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Odd input of every kind: each is told with the place where it is, nothing is changed, and nothing ends by a signal."""
 
+import base64
 import json
 import random
 import subprocess
@@ -30,6 +31,56 @@ def wrong_usage_of_every_verb_is_told(desk):
     desk.repo('key', 'what', code=2, says='"key what" is no verb')
     desk.repo('what', code=2, says='"what" is no verb')
     desk.repo('add', 'boilers', '--version', code=2, says='--version needs a value')
+
+
+def options_that_would_do_nothing_are_refused(desk):
+    desk.repo('init', 'boilers')
+    desk.repo('key', 'new', 'bob.pem')
+    desk.repo('device-key', 'boilers', 'line1')
+    desk.write('passphrase', b'correct horse\n')
+    before = desk.files('.')
+    for verb, says in ((('key', 'add', 'boilers', 'device-line2', '--threshold', '2'), 'device keys have no threshold'),
+                       (('key', 'threshold', 'boilers', 'device-line1', '2'), 'device keys have no threshold'),
+                       (('key', 'rotate', 'boilers', 'device-line1', '--old', '1234'), '--old is not for device keys'),
+                       (('key', 'add', 'boilers', 'root', 'bob.pub.pem', '--encrypt'), '--encrypt is for a key that is made here'),
+                       (('key', 'rotate', 'boilers', 'root', 'bob.pub.pem', '--type', 'p256'), '--type is for a key that is made here'),
+                       (('device-key', 'boilers', 'line2', 'pkcs11:object=x', '--encrypt'), '--encrypt is for a key that is made here'),
+                       (('key', 'new', 'x.pem', '--passphrase-file', 'passphrase'), 'say --encrypt too'),
+                       (('key', 'add', 'boilers', 'root', '--passphrase-file', 'passphrase'), 'say --encrypt too'),
+                       (('device-key', 'boilers', 'line2', '--passphrase-file', 'passphrase'), 'say --encrypt too'),
+                       (('delegate', 'boilers', 'pumps', '--model', 'pump', '--passphrase-file', 'passphrase'), 'say --encrypt too'),
+                       (('delegate', 'boilers', 'pumps', '--model', 'pump', '--key', 'bob.pub.pem', '--type', 'p256'), '--type is for a key'),
+                       (('delegate', 'boilers', 'pumps', '--remove', '--model', 'pump'), 'goes with no other option'),
+                       (('add', 'boilers', '--model', 'boiler', '--version', '1', '--passphrase-file', 'passphrase', 'one.bin'),
+                        'for a --device-key')):
+        desk.repo(*verb, code=2, says=says)
+    desk.repo('delegate', 'boilers', 'pumps', '--model', 'pump', '--key', 'bob.pub.pem')
+    desk.repo('delegate', 'boilers', 'pumps', '--model', 'valve', '--type', 'p256', code=1, says='pumps has a key already')
+    expect(desk.files('.') == sorted(before + ['boilers/stage/index.json']), desk.files('.'))
+
+
+def a_refused_change_makes_no_key(desk):
+    desk.repo('init', 'boilers')
+    before = desk.files('boilers')
+    desk.repo('delegate', 'boilers', 'pumps', code=1, says='would have no model')
+    desk.repo('delegate', 'boilers', 'pumps', '--model', 'pump', '--threshold', '2', code=1, says='would have 1 key for a threshold of 2')
+    desk.repo('key', 'add', 'boilers', 'snapshot', '--threshold', '3', code=1, says='would have 2 keys for a threshold of 3')
+    expect(desk.files('boilers') == before, desk.files('boilers'))
+
+
+def what_could_not_be_read_again_is_not_staged(desk):
+    desk.repo('init', 'boilers')
+    keys = []
+    for i in range(65):
+        keys.append(f'{i}.pub.pem')
+        der = bytes.fromhex('302a300506032b6570032100') + bytes([i + 1]) * 32
+        desk.write(keys[i], b'-----BEGIN PUBLIC KEY-----\n' + base64.b64encode(der) + b'\n-----END PUBLIC KEY-----\n')
+    for i in range(0, 64, 16):
+        desk.repo('delegate', 'boilers', 'pumps', *(word for k in range(16) for word in ('--model', f'm{i + k}', '--key', keys[i + k])))
+    desk.repo('delegate', 'boilers', 'pumps', '--model', 'm64', code=1, says='pumps would have 65 models; a team can have 64')
+    desk.repo('delegate', 'boilers', 'pumps', '--key', keys[64], code=1, says='pumps would have 65 keys; a role can have 64')
+    desk.repo('key', 'add', 'boilers', 'pumps', keys[64], code=1, says='pumps would have 65 keys; a role can have 64')
+    desk.repo('show', 'boilers', says='a change of pumps is staged')
 
 
 def begin(desk):
@@ -110,5 +161,6 @@ def an_export_keeps_out_of_a_publishers_folder(desk):
         expect(desk.files('pumps') == before, f'{folder} was written to')
 
 
-tell(every_verb_has_help, wrong_usage_of_every_verb_is_told, damaged_files_are_told, random_damage_never_ends_by_a_signal,
+tell(every_verb_has_help, wrong_usage_of_every_verb_is_told, options_that_would_do_nothing_are_refused, a_refused_change_makes_no_key,
+     what_could_not_be_read_again_is_not_staged, damaged_files_are_told, random_damage_never_ends_by_a_signal,
      odd_entries_of_the_stage_are_told, an_export_keeps_out_of_a_publishers_folder, several_at_once_take_turns)
