@@ -11,10 +11,10 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 
 #include "basic/clock.h"
 #include "basic/names.h"
+#include "basic/terminal.h"
 #include "ctl/format.h"
 
 #define PATIENCE_USEC (60 * USEC_PER_SEC)
@@ -64,10 +64,9 @@ static void clear_bar(FollowSet *f) {
 }
 
 static unsigned columns(void) {
-        struct winsize size;
+        unsigned n = terminal_columns(STDERR_FILENO);
 
-        return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) >= 0 && size.ws_col > 1 ? size.ws_col - 1u
-                                                                               : 79;
+        return n > 1 ? n - 1 : 79;
 }
 
 static unsigned permille_of(const json_t *d) {

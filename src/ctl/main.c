@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* rekindlectl: finds the verb and calls it. */
 #include <locale.h>
-#include <sys/ioctl.h>
 
+#include "basic/terminal.h"
 #include "ctl/ctl.h"
-
-static unsigned terminal_columns(void) {
-        struct winsize size;
-
-        if (!isatty(STDOUT_FILENO))
-                return 0;
-        return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) >= 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
 
 int main(int argc, char *argv[]) {
         char **arguments;
@@ -31,7 +23,7 @@ int main(int argc, char *argv[]) {
                 return STATUS_DONE;
         }
         c.color = !c.no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO);
-        c.columns = terminal_columns();
+        c.columns = terminal_columns(STDOUT_FILENO);
         c.bar = isatty(STDERR_FILENO);
         status = ctl_connect(&c);
         if (status == 0)

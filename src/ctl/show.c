@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "basic/names.h"
+#include "basic/terminal.h"
 
 #define TEXT_MAX      400
 #define NAME_WIDTH    14 /* so that a whole digest fits into 80 columns */
@@ -31,7 +32,7 @@ void show_line(const Ctl *c, const char *name, const char *value) {
 
         (void)printf("%*s: ", NAME_WIDTH, name);
         for (;;) {
-                size_t n = format_break(text, room);
+                size_t n = text_break(text, room);
 
                 (void)printf("%.*s\n", (int)n, text);
                 text += n;

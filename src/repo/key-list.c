@@ -182,7 +182,7 @@ static void print_role(const char *name, const json_t *role) {
         }
 }
 
-int key_list_print(const json_t *list, Why *w) {
+void key_list_print(const json_t *list) {
         const json_t *devices = json_object_get(list, "devices");
         const char *name;
         json_t *role;
@@ -197,5 +197,4 @@ int key_list_print(const json_t *list, Why *w) {
 
                 printf("  %.16s  %-8s %s\n", get(key, "keyid"), get(key, "type"), get(key, "name"));
         }
-        return fflush(stdout) == 0 ? 0 : why(w, -errno, "standard output: %s", strerror(errno));
 }

@@ -7,4 +7,4 @@
 /* {roles: {ROLE: {threshold, staged-threshold if it changes, keys: [{keyid, type, state,
  * here}]}}, devices: [{name, keyid, type}]} */
 int key_list_get(const Repo *repo, json_t **ret, Why *w);
-int key_list_print(const json_t *list, Why *w);
+void key_list_print(const json_t *list);

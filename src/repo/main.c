@@ -74,6 +74,6 @@ int main(int argc, char *argv[]) {
                 return print_help("rekindle-repo " REKINDLE_VERSION "\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 if (streq(verbs[i].name, argv[1]))
-                        return verbs[i].run(argc - 1, argv + 1);
+                        return end_output(verbs[i].run(argc - 1, argv + 1));
         return wrong_usage("\"%s\" is no verb; see rekindle-repo --help", argv[1]);
 }

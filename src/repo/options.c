@@ -5,6 +5,7 @@
 
 #include "basic/clock.h"
 #include "basic/names.h"
+#include "basic/terminal.h"
 #include "repo/verbs.h"
 
 int failed(const Why *w) {
@@ -37,11 +38,19 @@ int wrong_option(int c, char *argv[]) {
 }
 
 int print_help(const char *text) {
-        if (fputs(text, stdout) < 0 || fflush(stdout) != 0) {
-                (void)fprintf(stderr, "rekindle-repo: standard output: %s\n", strerror(errno));
-                return EXIT_FAILED;
-        }
-        return EXIT_DONE;
+        (void)fputs(text, stdout);
+        return end_output(EXIT_DONE);
+}
+
+int end_output(int code) {
+        const char *wrong = fflush(stdout) != 0 ? strerror(errno)
+                            : ferror(stdout)    ? "cannot be written"
+                                                : NULL;
+
+        if (!wrong)
+                return code;
+        (void)fprintf(stderr, "rekindle-repo: standard output: %s\n", wrong);
+        return code == EXIT_DONE ? EXIT_FAILED : code;
 }
 
 int print_json(const json_t *value, Why *w) {
@@ -50,7 +59,13 @@ int print_json(const json_t *value, Why *w) {
         if (!text)
                 return why_oom(w);
         (void)puts(text);
-        return fflush(stdout) == 0 ? 0 : why(w, -errno, "standard output: %s", strerror(errno));
+        return 0;
+}
+
+int print_table(const Table *t, int r, Why *w) {
+        if (r >= 0 && table_print(t, false, terminal_columns(STDOUT_FILENO), stdout) == -ENOMEM)
+                r = -ENOMEM;
+        return r < 0 ? why_oom(w) : 0;
 }
 
 int run_sub_verb(const SubVerb *verbs, size_t n, const char *help, int argc, char *argv[]) {

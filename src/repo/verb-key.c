@@ -324,7 +324,10 @@ static int run_list(KeyVerb *k, Why *w) {
                 r = key_list_get(k->repo, &list, w);
         if (r < 0)
                 return r;
-        return k->as_json ? print_json(list, w) : key_list_print(list, w);
+        if (k->as_json)
+                return print_json(list, w);
+        key_list_print(list);
+        return 0;
 }
 
 static int key_list(int argc, char *argv[]) {

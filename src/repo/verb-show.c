@@ -108,57 +108,98 @@ static int describe(const Repo *repo, json_t **ret, Why *w) {
         return *ret ? 0 : why_oom(w);
 }
 
-static void print_hardware(const json_t *list) {
-        char text[40] = "any";
+/* "A,B"; a cell shows no more than a part of a long list. */
+static void list_hardware(const json_t *list, char *ret, size_t size) {
         size_t n = 0;
 
+        (void)snprintf(ret, size, "any");
         for (size_t i = 0; i < json_array_size(list); i++) {
-                int k = snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? "," : "",
+                int k = snprintf(ret + n, size - n, "%s%s", i > 0 ? "," : "",
                                 json_string_value(json_array_get(list, i)));
 
-                n = MIN(n + (size_t)k, sizeof(text) - 1);
+                n = MIN(n + (size_t)k, size - 1);
         }
-        printf(" %-10s", text);
 }
 
-static void print_table(const json_t *description) {
-        const json_t *releases = json_object_get(description, "releases");
-        json_t *roles = json_object_get(description, "roles"), *role, *staged;
+static int add_number(Table *t, const json_t *number) {
+        char text[24];
+
+        (void)snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+        return table_add(t, text, COLOR_NONE);
+}
+
+static int add_release(Table *t, const json_t *o) {
+        const json_t *image = json_object_get(o, "image");
+        char hardware[400], state[80];
+        int r;
+
+        list_hardware(json_object_get(o, "hardware"), hardware, sizeof(hardware));
+        (void)snprintf(state, sizeof(state), "%s%s", get(o, "state"),
+                        json_object_get(o, "device-signature") ? ", signed for devices" : "");
+        r = table_add(t, get(o, "model"), COLOR_NONE);
+        if (r >= 0)
+                r = table_add(t, get(o, "version"), COLOR_NONE);
+        if (r >= 0)
+                r = table_add(t, get(o, "channel"), COLOR_NONE);
+        if (r >= 0)
+                r = table_add(t, hardware, COLOR_NONE);
+        if (r >= 0)
+                r = add_number(t, json_object_get(image, "length"));
+        if (r >= 0)
+                r = add_number(t, json_object_get(o, "file-length"));
+        return r < 0 ? r : table_add(t, state, COLOR_NONE);
+}
+
+static int print_releases(const json_t *releases, Why *w) {
+        static const char *const columns[] = { "MODEL", "VERSION", "CHANNEL", "HARDWARE", "IMAGE",
+                "FILE", "STATE", NULL };
+        _cleanup_(table_freep) Table *t = NULL;
+        int r;
+
+        r = table_new(columns, &t);
+        for (size_t i = 0; r >= 0 && i < json_array_size(releases); i++)
+                r = add_release(t, json_array_get(releases, i));
+        return print_table(t, r, w);
+}
+
+static int print_roles(json_t *roles, Why *w) {
+        static const char *const columns[] = { "ROLE", "VERSION", "EXPIRES", NULL };
+        _cleanup_(table_freep) Table *t = NULL;
         const char *name;
+        json_t *role;
+        int r;
 
-        printf("%-16s %-16s %-10s %-10s %9s %9s %s\n", "MODEL", "VERSION", "CHANNEL", "HARDWARE",
-                        "IMAGE", "FILE", "STATE");
-        for (size_t i = 0; i < json_array_size(releases); i++) {
-                const json_t *o = json_array_get(releases, i);
-
-                printf("%-16s %-16s %-10s", get(o, "model"), get(o, "version"), get(o, "channel"));
-                print_hardware(json_object_get(o, "hardware"));
-                printf(" %9" JSON_INTEGER_FORMAT " %9" JSON_INTEGER_FORMAT " %s%s\n",
-                                json_integer_value(json_object_get(
-                                                json_object_get(o, "image"), "length")),
-                                json_integer_value(json_object_get(o, "file-length")),
-                                get(o, "state"),
-                                json_object_get(o, "device-signature") ? ", signed for devices"
-                                                                       : "");
-        }
-        if (json_array_size(releases) == 0)
-                printf("(no release yet)\n");
-        printf("\n%-16s %-16s %s\n", "ROLE", "VERSION", "EXPIRES");
+        r = table_new(columns, &t);
         json_object_foreach(roles, name, role) {
-                printf("%-16s %-16" JSON_INTEGER_FORMAT " %s\n", name,
-                                json_integer_value(json_object_get(role, "version")),
-                                get(role, "expires"));
+                if (r >= 0)
+                        r = table_add(t, name, COLOR_NONE);
+                if (r >= 0)
+                        r = add_number(t, json_object_get(role, "version"));
+                if (r >= 0)
+                        r = table_add(t, get(role, "expires"), COLOR_NONE);
         }
+        return print_table(t, r, w);
+}
+
+static int print_description(const json_t *description, Why *w) {
+        const json_t *releases = json_object_get(description, "releases"), *staged;
+        int r;
+
+        r = print_releases(releases, w);
+        if (r < 0)
+                return r;
+        printf(json_array_size(releases) == 0 ? "(no release yet)\n\n" : "\n");
+        r = print_roles(json_object_get(description, "roles"), w);
+        if (r < 0)
+                return r;
         staged = json_object_get(description, "staged-roles");
         for (size_t i = 0; i < json_array_size(staged); i++)
                 printf("a change of %s is staged\n", json_string_value(json_array_get(staged, i)));
+        return 0;
 }
 
 static int print(const json_t *description, bool as_json, Why *w) {
-        if (as_json)
-                return print_json(description, w);
-        print_table(description);
-        return fflush(stdout) == 0 ? 0 : why(w, -errno, "standard output: %s", strerror(errno));
+        return as_json ? print_json(description, w) : print_description(description, w);
 }
 
 int verb_show(int argc, char *argv[]) {

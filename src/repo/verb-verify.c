@@ -268,19 +268,44 @@ static int run(Verify *v, const char *path, Why *w) {
 }
 
 static const char *get(const json_t *o, const char *key) {
-        return json_string_value(json_object_get(o, key)) ?: "-";
+        return json_string_value(json_object_get(o, key));
 }
 
-static void print(const Verify *v) {
-        size_t n = json_array_size(v->releases);
+static int print_releases(const Verify *v, Why *w) {
+        static const char *const columns[] = { "MODEL", "VERSION", "CHANNEL", "ROLE", "VERDICT",
+                NULL };
+        _cleanup_(table_freep) Table *t = NULL;
+        int r;
 
-        printf("%-16s %-16s %-10s %-10s %s\n", "MODEL", "VERSION", "CHANNEL", "ROLE", "VERDICT");
+        r = table_new(columns, &t);
+        for (size_t i = 0; r >= 0 && i < json_array_size(v->releases); i++) {
+                const json_t *o = json_array_get(v->releases, i);
+
+                r = table_add(t, get(o, "model"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t, get(o, "version"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t, get(o, "channel"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t, get(o, "role"), COLOR_NONE);
+                if (r >= 0)
+                        r = table_add(t, get(o, "error") ? "wrong" : "good", COLOR_NONE);
+        }
+        return print_table(t, r, w);
+}
+
+static int print(const Verify *v, Why *w) {
+        size_t n = json_array_size(v->releases);
+        int r;
+
+        r = print_releases(v, w);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n; i++) {
                 const json_t *o = json_array_get(v->releases, i);
-                const char *error = json_string_value(json_object_get(o, "error"));
 
-                printf("%-16s %-16s %-10s %-10s %s\n", get(o, "model"), get(o, "version"),
-                                get(o, "channel"), get(o, "role"), error ?: "good");
+                if (get(o, "error"))
+                        printf("%s: %s\n", get(o, "target"), get(o, "error"));
         }
         for (size_t i = 0; i < json_array_size(v->refused); i++) {
                 const json_t *o = json_array_get(v->refused, i);
@@ -288,6 +313,7 @@ static void print(const Verify *v) {
                 printf("delegation to %s: %s\n", get(o, "role"), get(o, "error"));
         }
         printf("%zu release%s, %zu wrong\n", n, n == 1 ? "" : "s", v->n_bad);
+        return 0;
 }
 
 static int parse_option(Verify *v, int c, char *argv[]) {
@@ -319,10 +345,8 @@ static int parse(Verify *v, int argc, char *argv[]) {
 static int say(const Verify *v, Why *w) {
         _cleanup_json_ json_t *all = NULL;
 
-        if (!v->as_json) {
-                print(v);
-                return 0;
-        }
+        if (!v->as_json)
+                return print(v, w);
         all = json_pack("{s:O, s:O}", "releases", v->releases, "refused", v->refused);
         return all ? print_json(all, w) : why_oom(w);
 }

@@ -3,6 +3,7 @@
  * option values. */
 #pragma once
 
+#include "basic/table.h"
 #include "repo/keyring.h"
 #include "repo/repo.h"
 
@@ -44,10 +45,14 @@ int failed(const Why *w);
 int wrong_usage(const char *format, ...) _printf_(1, 2);
 /* What getopt_long() answered to something that is no option of the verb, or lacks its value. */
 int wrong_option(int c, char *argv[]);
-/* Prints the text on standard output, EXIT_DONE. */
+/* The end of the program: EXIT_FAILED instead of EXIT_DONE when what it printed went nowhere. */
+int end_output(int code);
+/* Prints the text on standard output; an exit code. */
 int print_help(const char *text);
 /* Prints JSON for programs. */
 int print_json(const json_t *value, Why *w);
+/* Prints a table for people, as wide as their terminal. r: how filling it went. */
+int print_table(const Table *t, int r, Why *w);
 
 /* Option values. 0, or EXIT_USAGE after saying what would be right. */
 int option_now(const char *value, int64_t *ret);

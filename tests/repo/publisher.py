@@ -12,12 +12,14 @@
 Each story has a desk of its own; when one fails, its folder is kept and named. REKINDLE_BUILD names the build folder.
 """
 
+import fcntl
 import glob
 import json
 import os
 import pty
 import select
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -90,11 +92,12 @@ class Desk:
                f'{" ".join(arguments)}: exit {done.returncode} instead of {code}, "{says}" expected:\n{done.stdout}')
         return done.stdout
 
-    def on_terminal(self, *arguments, typed, code=0):
+    def on_terminal(self, *arguments, typed=(), code=0, columns=80):
         """The same on a terminal of its own, where somebody types a line at each question."""
         pid, fd = pty.fork()
         if pid == 0:
             try:
+                fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
                 os.chdir(self.folder)
                 os.execve(PROGRAM, self.command(*arguments), self.env)
             finally:

@@ -141,6 +141,31 @@ def odd_entries_of_the_stage_are_told(desk):
         desk.repo('show', 'boilers', code=1, says=text)
 
 
+def tables_keep_to_the_terminal(desk):
+    desk.repo('init', 'boilers')
+    desk.repo('device-key', 'boilers', 'line1')
+    model, version = 'm' * 40 + '-central', '10.20.30-rc.4+build.20300101'
+    desk.add(version, 'one.bin', '--device-key', 'line1', '--channel', 'candidates', '--hardware', 'revision-a', '--hardware', 'revision-b', model=model)
+    desk.publish()
+    name = f'boilers/public/targets/{model}/{version}'
+    name = f'{name}/{desk.files(name)[0]}'
+    desk.write(name, desk.read(name)[:-1])
+    for verb, code, says in (('show', 0, 'published, signed'), ('verify', 1, '1 release, 1 wrong')):
+        for columns in 80, 120:
+            said = desk.on_terminal(verb, 'boilers', code=code, columns=columns)
+            expect(says in said and len(max(said.split(f'{model}/')[0].splitlines(), key=len)) <= columns, f'{verb} at {columns} columns:\n{said}')
+        expect(f'{model}  {version}  candidates' in desk.repo(verb, 'boilers', code=code), 'shortened without a terminal')
+
+
+def an_answer_that_cannot_be_written_is_told(desk):
+    begin(desk)
+    for verb in (('show', 'boilers'), ('show', 'boilers', '--json'), ('key', 'list', 'boilers'), ('verify', 'boilers'), ('expire-check', 'boilers'),
+                 ('root', 'show', 'boilers'), ('--help',), ('add', '--help')):
+        with open('/dev/full', 'wb') as full:
+            done = subprocess.run(desk.command(*verb), cwd=desk.folder, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
+        expect(done.returncode == 1 and 'standard output: No space left on device' in done.stderr, f'{verb}: exit {done.returncode}: {done.stderr}')
+
+
 def several_at_once_take_turns(desk):
     desk.repo('init', 'boilers')
     running = [subprocess.Popen(desk.command('add', 'boilers', '--model', 'boiler', '--version', f'1.{i}.0', '--file', 'x', image),
@@ -163,4 +188,5 @@ def an_export_keeps_out_of_a_publishers_folder(desk):
 
 tell(every_verb_has_help, wrong_usage_of_every_verb_is_told, options_that_would_do_nothing_are_refused, a_refused_change_makes_no_key,
      what_could_not_be_read_again_is_not_staged, damaged_files_are_told, random_damage_never_ends_by_a_signal,
-     odd_entries_of_the_stage_are_told, an_export_keeps_out_of_a_publishers_folder, several_at_once_take_turns)
+     odd_entries_of_the_stage_are_told, an_export_keeps_out_of_a_publishers_folder, tables_keep_to_the_terminal,
+     an_answer_that_cannot_be_written_is_told, several_at_once_take_turns)
