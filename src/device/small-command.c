@@ -10,9 +10,6 @@
 #define SUMS_MAX   8u
 #define SUMS_BYTES 8192u /* of all in one answer: what a small core does in some ten ms */
 
-/* Commands that do not mean that somebody wants the bootloader. */
-#define ONLY_ASKING (1u << RKD_IDENTIFY | 1u << RKD_NOP)
-
 /* first u32, count u16; answer: the same, then the sums */
 static uint8_t on_sums(RkdBoot *d, const uint8_t *in, uint8_t *out) {
         const RkdPlatform *p = RKD_PLATFORM(d);
@@ -108,7 +105,8 @@ uint8_t handle(RkdBoot *d, const uint8_t *in, uint8_t *out, uint32_t n) {
                 return RKD_UNKNOWN;
         if (type != RKD_BEGIN && n != lengths[type])
                 return RKD_BAD_LENGTH;
-        if ((ONLY_ASKING >> type & 1) == 0)
+        /* Who asks, or wants the program, does not want the bootloader. */
+        if (type > RKD_NOP && type != RKD_START)
                 d->staying = true;
         /* Those of one push. START takes 0, for whatever can run. */
         if (type - RKD_END <= RKD_CONFIRM - RKD_END && !is_ours(d, in) &&

@@ -265,6 +265,17 @@ static void polling_alone_does_not_keep_it_there(void **state) {
         assert_int_equal(identify().state, RKD_FAILED);
 }
 
+static void a_start_does_not_keep_it_there_either(void **state) {
+        install_and_start();
+        assert_int_equal(gateway_confirm(&gateway, push.push_id), 0);
+        for (unsigned type = RKD_END; type <= RKD_START; type++) {
+                board_power_on(&board);
+                assert_int_equal(gateway_ask_id(&gateway, (uint8_t)type, 7), RKD_FOREIGN_PUSH);
+                board_run(&board, 1000);
+                assert_int_equal(board.runs, type == RKD_START ? BOARD_PROGRAM : BOARD_BOOTLOADER);
+        }
+}
+
 static void a_program_reports_that_it_is_sick(void **state) {
         install_and_start();
         run_until_healthy();
@@ -364,6 +375,7 @@ int main(void) {
                 TEST(a_mark_that_cannot_be_read_is_not_believed),
                 TEST(enter_keeps_the_device_in_its_bootloader_for_a_while),
                 TEST(polling_alone_does_not_keep_it_there),
+                TEST(a_start_does_not_keep_it_there_either),
                 TEST(a_program_reports_that_it_is_sick),
                 TEST(a_program_without_a_record_is_started_and_told_of),
                 TEST(a_descriptor_tells_version_and_length),

@@ -390,6 +390,17 @@ static void commands_in_the_wrong_state_are_refused(void **state) {
         expect_alive();
 }
 
+static void a_start_does_not_keep_it_in_its_bootloader(void **state) {
+        board_power_on(&board);
+        expect_alive();
+        for (unsigned type = RKD_END; type <= RKD_START; type++) {
+                board_power_on(&board);
+                assert_int_equal(gateway_ask_id(&gateway, (uint8_t)type, 7), RKD_FOREIGN_PUSH);
+                board_run(&board, 1000);
+                assert_int_equal(board.runs, type == RKD_START ? BOARD_PROGRAM : BOARD_BOOTLOADER);
+        }
+}
+
 static void sums_outside_the_space_are_refused(void **state) {
         static const uint32_t cases[][2] = { { BOARD_UNITS, 1 }, { BOARD_UNITS - 1, 2 }, { 0, 0 },
                 { 0, BOARD_UNITS + 1 }, { UINT32_MAX, 1 }, { UINT32_MAX - 1, 3 }, { 1, 0xffff },
@@ -690,6 +701,7 @@ int main(void) {
                 TEST(retries_beyond_the_last_doubling_wait_no_shorter),
                 TEST(used_starts_beyond_what_is_allowed_leave_none),
                 TEST(commands_in_the_wrong_state_are_refused),
+                TEST(a_start_does_not_keep_it_in_its_bootloader),
                 TEST(sums_outside_the_space_are_refused),
                 TEST(commands_of_every_type_and_length_are_survived),
                 TEST(frames_for_others_are_not_for_us),
