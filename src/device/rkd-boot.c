@@ -128,6 +128,7 @@ void rkd_boot_forget_check(RkdDevice *d) {
         d->fallback = RKD_CHECK_UNKNOWN;
 #endif
         d->digest = RKD_DIGEST_IDLE;
+        d->source = RKD_DIGEST_NONE;
 }
 
 bool rkd_boot_is_runnable(const RkdDevice *d) {

@@ -92,7 +92,7 @@ typedef struct RkdDevice {
         uint32_t baud_next; /* switch to it when tx is empty; 0: none */
 #endif
 #if RKD_WITH_SEARCH
-        uint32_t descriptor; /* its address, 0: none */
+        uint32_t descriptor; /* its address, where the digest is of what it tells */
 #endif
         RkdSha256 sha; /* done: the digest begins its block */
 #if !RKD_FLASH_MAPPED

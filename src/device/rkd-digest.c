@@ -102,7 +102,6 @@ void rkd_digest_search(RkdDevice *d) {
         d->digest = RKD_DIGEST_SEARCH;
         rkd_hash_here(d);
         d->hashed = 0;
-        d->descriptor = 0;
 }
 
 /* That of the descriptor, which ends with a zero. */
@@ -110,7 +109,7 @@ void rkd_digest_put_version(const RkdDevice *d, RkdWriter *w) {
         uint32_t at = d->descriptor + VERSION_AT;
         uint8_t buffer[4], n = 0;
 
-        while (d->descriptor != 0 && *rkd_flash_view(d, at + n, buffer, 1) != 0)
+        while (d->source == RKD_DIGEST_DESCRIPTOR && *rkd_flash_view(d, at + n, buffer, 1) != 0)
                 n++;
         rkd_put_u8(w, n);
         rkd_flash_put(d, w, at, n);

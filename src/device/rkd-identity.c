@@ -94,11 +94,13 @@ static void put_geometry(RkdWriter *w, const RkdPlatform *p) {
                 rkd_put_u32(w, p->speeds[i]);
         rkd_put_u8(w, p->n_regions);
         for (unsigned i = 0; i < p->n_regions; i++) {
-                const RkdRegion *r = &p->regions[i];
-                const uint32_t words[] = { rkd_le32(r->start), rkd_le32(r->erase_size),
-                        rkd_le32(r->count), rkd_le32(r->write_size) };
+                RkdRegion r = p->regions[i];
 
-                rkd_put_bytes(w, words, 14);
+                r.start = rkd_le32(r.start);
+                r.erase_size = rkd_le32(r.erase_size);
+                r.count = rkd_le32(r.count);
+                r.write_size = rkd_le16(r.write_size);
+                rkd_put_bytes(w, &r, 14);
         }
         put_string(w, p->model);
         put_string(w, p->hardware);

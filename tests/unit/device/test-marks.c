@@ -332,6 +332,27 @@ static void a_descriptor_tells_version_and_length(void **state) {
         assert_true(rkd_text_equal(id.version, rkd_text("0.9")));
 }
 
+/* Not even when the record that says whose it is cannot be read any more. */
+static void a_descriptor_that_was_pushed_over_tells_nothing(void **state) {
+        RkdDescriptor d = {
+                .magic = RKD_DESCRIPTOR_MAGIC, .model = "boiler-ctl", .version = "0.9"
+        };
+
+        d.length = sizeof(d);
+        board_load(&board, (const uint8_t *)&d, sizeof(d));
+        board.platform.listen_ms = 60000;
+        board_power_on(&board);
+        assert_int_equal(identify().version.length, 3);
+        memset(image, 'A', 200);
+        image[200] = 0;
+        assert_int_equal(gateway_begin(&gateway, &push), 0);
+        assert_int_equal(gateway_stream(&gateway, &push), 0);
+        board.dead = BOARD_SPACE;
+        assert_int_equal(gateway_ask_id(&gateway, RKD_END, push.push_id), RKD_BAD_STATE);
+        assert_int_equal(identify().state, RKD_PUSHING);
+        assert_int_equal(identify().version.length, 0);
+}
+
 static void a_push_over_an_unmanaged_program_works(void **state) {
         static uint8_t other[2000];
 
@@ -379,6 +400,7 @@ int main(void) {
                 TEST(a_program_reports_that_it_is_sick),
                 TEST(a_program_without_a_record_is_started_and_told_of),
                 TEST(a_descriptor_tells_version_and_length),
+                TEST(a_descriptor_that_was_pushed_over_tells_nothing),
                 TEST(a_push_over_an_unmanaged_program_works),
                 TEST(without_retained_ram_enter_is_denied),
         };
