@@ -57,6 +57,13 @@ class MicrobitTest(unittest.TestCase):
         self.device.start()
         self.connect()
 
+    def flash_by_other_means(self, image):
+        self.device.cut_power()
+        with open(self.device.flash, 'r+b') as file:
+            file.write(image)
+        self.device.start()
+        self.connect()
+
     def image(self, behaviour='healthy', version='1.0.0', pad=0):
         return qemu.make_image(os.path.join(PROGRAMS, f'microbit-{behaviour}.bin'), version, pad)
 
@@ -129,11 +136,7 @@ class Good(MicrobitTest):
 
     def test_program_that_was_flashed_by_other_means_is_known_by_its_descriptor(self):
         image = self.image(version='0.9.0')
-        self.device.cut_power()
-        with open(self.device.flash, 'r+b') as file:
-            file.write(image)
-        self.device.start()
-        self.connect()
+        self.flash_by_other_means(image)
         identity = self.link.wait(is_program('healthy'), 'the program')
         self.assertEqual((identity['state'], identity['version'], identity['source']), ('unmanaged', '0.9.0', 'descriptor'))
         self.link.enter()
@@ -164,6 +167,14 @@ class Factory(MicrobitTest):
         self.link.address, self.link.answer_seconds = 8, 0.1
         with self.assertRaises(rklink.LinkError):
             self.link.identify()
+
+    def test_key_means_nothing_to_a_bootloader_that_demands_no_signature(self):
+        self.device.key = bytes(range(1, 33))
+        self.restart()
+        self.assertNotIn('signed', self.link.identify()['capabilities'])
+        self.push(self.image())
+        self.link.start(PUSH)
+        self.assertNotIn('signed', self.link.wait(is_program('healthy'), 'the program')['capabilities'])
 
 
 class Bad(MicrobitTest):
@@ -345,6 +356,8 @@ class Signed(MicrobitTest):
         self.refuse(image, header=header, signature=self.sign(header))
         self.refuse(image, header=header, signature=bytes(64))
         self.refuse(image, header=header, signature=bytes([1]) + bytes(63))
+        self.flash_by_other_means(image)
+        self.assertIn('signed', self.link.wait(is_program('healthy'), 'the program')['capabilities'])
 
 
 class Cuts(MicrobitTest):

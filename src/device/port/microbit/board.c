@@ -214,7 +214,3 @@ uint8_t board_address(void *user) {
 
         return address < RKD_ADDRESS_ALL ? (uint8_t)address : RKD_ADDRESS_POINT;
 }
-
-bool board_has_key(void) {
-        return board_is_written(BOARD_FACTORY_KEY);
-}

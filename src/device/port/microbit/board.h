@@ -32,6 +32,10 @@ typedef struct BoardShared {
         uint8_t retained[RKD_RETAINED_BYTES];
 } BoardShared;
 
+/* A vector that the core does not have: there the bootloader tells which of RKD_CAN_SIGNED and
+ * RKD_CAN_FLOOR it insists on, for programs to tell the same. */
+#define BOARD_VECTOR_DEMANDS 7u
+
 #define BOARD_CAUSE  0xca5e0000u
 #define board_shared ((volatile BoardShared *)(uintptr_t)BOARD_SHARED)
 
@@ -64,5 +68,4 @@ extern const uint32_t board_speed;
  * no key. */
 void board_serial(char *out);
 uint8_t board_address(void *user);
-bool board_has_key(void);
 #define BOARD_SERIAL_BYTES 17u

@@ -153,6 +153,7 @@ __attribute__((section(".vectors"), used)) static const StartVector boot_vectors
         [1] = start,
         [2] = boot_forward,
         [3] = boot_on_fault,
+        [BOARD_VECTOR_DEMANDS] = (StartVector)(BOOT_KEY ? RKD_CAN_SIGNED : 0u),
         [11] = boot_forward,
         [14 ... 15 + NRF_IRQ_TIMER] = boot_forward,
         [16 + NRF_IRQ_TIMER] = boot_on_timer,

@@ -16,6 +16,7 @@
 #define PROGRAM_CHUNK   32u
 
 extern const uint8_t rkd_image_bytes[];
+extern const uint32_t boot_vectors[];
 
 static RkdProgram program;
 static uint32_t program_rx[RKD_RX_BYTES(RKD_PAYLOAD_MIN) / 4];
@@ -83,8 +84,7 @@ void run(void) {
                 ;
         board_init();
         board_serial(program_serial);
-        if (board_has_key())
-                program_platform.capabilities |= RKD_CAN_SIGNED;
+        program_platform.capabilities |= boot_vectors[BOARD_VECTOR_DEMANDS];
         if (rkd_program_init(&program, &program_platform, &program_descriptor) != 0)
                 __asm volatile("udf #1");
         if (program_behaviour.says_healthy)
