@@ -108,8 +108,8 @@ static int from_pkey(EVP_PKEY *taken, const char *name, const char *uri, Private
 
         if (type == _KEY_TYPE_MAX)
                 return why(w, -EOPNOTSUPP,
-                                "%s: is neither an Ed25519 nor a P-256 key, nor RSA of 2048 to 8192 bits",
-                                name);
+                                "%.*s: is neither an Ed25519 nor a P-256 key, nor RSA of 2048 to 8192 bits",
+                                (int)(uri ? pkcs11_shown(uri) : strlen(name)), name);
         key = new0(PrivateKey, 1);
         if (!key || free_and_strdup(&key->uri, uri) < 0)
                 return why_oom(w);
@@ -180,23 +180,26 @@ static int open_pem(const char *pem, size_t n, const char *path, Secrets *secret
         return 0;
 }
 
-static int load_uri(const char *uri, Secrets *secrets, PrivateKey **ret, Why *w) {
+static int load_uri(const char *uri, const PinSource *place, Secrets *secrets, PrivateKey **ret,
+                Why *w) {
         EVP_PKEY *pkey;
         int r;
 
-        r = pkcs11_load(uri, secrets, &pkey, w);
+        r = pkcs11_load(uri, place, secrets, &pkey, w);
         return r < 0 ? r : from_pkey(pkey, uri, uri, ret, w);
 }
 
 int private_key_load(int dirfd, const char *name, Secrets *secrets, PrivateKey **ret, Why *w) {
-        EVP_PKEY *pkey;
+        const PinSource line = { .name = "the command line" },
+                        file = { .name = name, .is_file = true, .dirfd = dirfd };
+        EVP_PKEY *pkey = NULL;
         char *text;
         size_t n;
         int r;
 
         assert(name && secrets && ret);
         if (startswith(name, PKCS11_SCHEME))
-                return load_uri(name, secrets, ret, w);
+                return load_uri(name, &line, secrets, ret, w);
         r = file_read(dirfd, name, PEM_MAX, &text, &n);
         if (r < 0 && r != -EFBIG)
                 return why(w, r, "%s: %s", name, strerror(-r));
@@ -204,7 +207,7 @@ int private_key_load(int dirfd, const char *name, Secrets *secrets, PrivateKey *
                 return why(w, r, "%s: is no private key in PEM", name);
         if (startswith(text, PKCS11_SCHEME)) {
                 text[strcspn(text, "\r\n")] = '\0';
-                r = load_uri(text, secrets, ret, w);
+                r = load_uri(text, &file, secrets, ret, w);
         } else {
                 r = open_pem(text, n, name, secrets, &pkey, w);
                 if (r >= 0)
@@ -385,7 +388,8 @@ static int sign(const PrivateKey *key, const void *bytes, size_t n, uint8_t *ret
                                                                         1)) ||
                         EVP_DigestSign(ctx, ret, &size, bytes, n) != 1) {
                 const char *reason = ERR_reason_error_string(ERR_peek_error());
-                int r = why(w, -EIO, "%s: signing failed (%s)", key->uri ?: "key",
+                const char *name = key->uri ?: "key";
+                int r = why(w, -EIO, "%.*s: signing failed (%s)", (int)pkcs11_shown(name), name,
                                 reason ?: "no reason given");
 
                 ERR_clear_error();

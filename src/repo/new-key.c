@@ -7,6 +7,7 @@
 
 #include "basic/file.h"
 #include "image/release.h"
+#include "repo/key-pkcs11.h"
 #include "repo/new-key.h"
 #include "repo/verbs.h"
 
@@ -54,7 +55,8 @@ int new_key_get(const NewKey *k, PrivateKey **ret, Why *w) {
         if (r < 0)
                 return r;
         if (k->is_for_devices && private_key_device_algorithm(key) == RKD_ALGORITHM_NONE)
-                return why(w, -EINVAL, "%s: devices check Ed25519 and P-256 only", k->uri);
+                return why(w, -EINVAL, "%.*s: devices check Ed25519 and P-256 only",
+                                (int)pkcs11_shown(k->uri), k->uri);
         *ret = TAKE_PTR(key);
         return 0;
 }

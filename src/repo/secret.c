@@ -113,6 +113,12 @@ int secrets_first(Secrets *s, const char *what, char ret[static SECRET_MAX], Why
         return 0;
 }
 
+PinSource secrets_first_source(const Secrets *s) {
+        if (s->n_files > 0)
+                return (PinSource){ .name = s->files[0], .is_file = true, .dirfd = AT_FDCWD };
+        return (PinSource){ .name = getenv(SECRET_VARIABLE) ? SECRET_VARIABLE : NULL };
+}
+
 int secrets_new(Secrets *s, const char *what, char ret[static SECRET_MAX], Why *w) {
         int r;
 

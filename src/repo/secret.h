@@ -4,7 +4,7 @@
  * this run, the terminal. */
 #pragma once
 
-#include "basic/error.h"
+#include "repo/pin-note.h"
 
 #define SECRET_MAX       256 /* with the NUL */
 #define SECRET_FILES_MAX 8
@@ -13,7 +13,8 @@
 typedef struct Secrets {
         const char *files[SECRET_FILES_MAX];
         size_t n_files;
-        char typed[SECRET_MAX]; /* "": nothing yet */
+        char typed[SECRET_MAX];    /* "": nothing yet */
+        const PinNotes *pin_notes; /* NULL: none are kept */
 } Secrets;
 
 /* Forgets what was typed. */
@@ -26,6 +27,8 @@ int secrets_get(Secrets *s, const char *what, unsigned attempt, char ret[static 
 
 /* For what can be tried once only (a token locks itself): the first candidate. */
 int secrets_first(Secrets *s, const char *what, char ret[static SECRET_MAX], Why *w);
+/* Where that one comes from. */
+PinSource secrets_first_source(const Secrets *s);
 
 /* A passphrase to encrypt with; typed twice on the terminal unless a file or the variable has it.
  * At least 8 characters. */

@@ -58,15 +58,19 @@ static int parse(Publish *p, int argc, char *argv[]) {
 }
 
 static int run(Publish *p, const char *path, Why *w) {
+        PinNotes notes;
         int r;
 
         r = repo_open(path, &p->repo, w);
         if (r < 0)
                 return r;
         p->ring->repo_fd = p->repo->fd;
+        notes = (PinNotes){ .repo_fd = p->repo->fd, .are_obeyed = p->only_online };
+        p->ring->secrets.pin_notes = &notes;
         r = publish_plan(p, w);
         if (r >= 0)
                 r = publish_place(p, w);
+        p->ring->secrets.pin_notes = NULL;
         return r < 0 ? why_prefix(w, r, "%s", path) : 0;
 }
 

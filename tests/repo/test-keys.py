@@ -111,13 +111,14 @@ def wrong_pin_and_unknown_key_are_told(desk):
     desk.repo('init', 'boilers')
     desk.repo('key', 'add', 'boilers', 'root', p256, '--passphrase-file', 'bad', code=1, says='the token refuses the PIN (PIN incorrect)')
     desk.repo('key', 'add', 'boilers', 'root', p256.replace('p256', 'none'), '--passphrase-file', 'pin', code=1, says='PKCS11_MODULE_PATH')
-    desk.repo('key', 'add', 'boilers', 'root', p256 + '?pin-value=12345678', says='is staged')
+    desk.repo('key', 'add', 'boilers', 'root', p256 + '?pin-value=1234%35678', says='is staged')
+    desk.repo('key', 'add', 'boilers', 'snapshot', p256 + '?pin-value=1%zz', code=1, says='pin-value is too long or no text of a URI')
     expect(not desk.has('boilers/stage/index.json'), 'something else was staged')
 
 
-def wrong_pin_is_tried_once(desk):
-    """Tokens lock themselves: each run tries a PIN once, whatever it has to sign and however many keys there are."""
-    p256, rsa = token(desk)
+def spied_token(desk):
+    """A token whose logins are counted: the URIs, and a function that tells those since it was asked last."""
+    uris = token(desk)
     desk.env['PKCS11_MODULE_PATH'] = os.path.join(BUILD, 'tests', 'lib', 'token-spy.so')
     desk.env['TOKEN_SPY_LOG'] = desk.path('logins')
 
@@ -126,6 +127,12 @@ def wrong_pin_is_tried_once(desk):
         desk.write('logins', b'')
         return lines
 
+    return *uris, logins
+
+
+def wrong_pin_is_tried_once(desk):
+    """Tokens lock themselves: each run tries a PIN once, whatever it has to sign and however many keys there are."""
+    p256, rsa, logins = spied_token(desk)
     desk.repo('init', 'boilers')
     for name in ('bad', 'both'):
         desk.write(name, b'99999999\n')
@@ -144,9 +151,73 @@ def wrong_pin_is_tried_once(desk):
     refused('publish', 'boilers', *keys)
     refused('root', 'sign', 'boilers', *keys)
     desk.publish('--passphrase-file', 'pin')
-    logins()
+
+
+def refresh_leaves_a_refused_pin_alone(desk):
+    """A timer runs it each hour: the PIN that the token refused is tried again when its source changed, or by a person."""
+    p256, _, logins = spied_token(desk)
+    desk.repo('init', 'boilers')
+    desk.repo('key', 'rotate', 'boilers', 'timestamp', p256, '--passphrase-file', 'pin')
+    desk.publish('--passphrase-file', 'pin')
+    notes = 'boilers/refused-pins.json'
+    expect(not desk.has(notes), 'a PIN that was taken is noted')
+
+    def refreshed(source, tried, **env):
+        logins()
+        said = desk.repo('refresh', 'boilers', *source, code=1, says='refuses the PIN' if tried else 'refused the PIN', **env)
+        expect(logins() == ['login 0xa0'] * tried, f'{source}: tried {logins()} instead of {tried} times\n{said}')
+        expect('99999999' not in said + desk.read(notes).decode(), 'the PIN is told')
+
     desk.now = '2030-01-20T00:00:00Z'
-    refused('refresh', 'boilers')
+    file = ('--passphrase-file', 'source')
+    desk.write('source', b'99999999\n')
+    refreshed(file, 1)
+    refreshed(file, 0)
+    refreshed(file, 0)
+    refreshed((), 1, REKINDLE_PASSPHRASE='99999999')
+    refreshed((), 0, REKINDLE_PASSPHRASE='99999999')
+    refreshed(file, 0)
+    desk.write('source', b'999999990\n')
+    refreshed(file, 1)
+    desk.publish(*file, code=1, says='the token refuses the PIN')  # a person
+    refreshed(file, 0)
+    desk.write('source', b'12345678\n')
+    desk.repo('refresh', 'boilers', *file, says='timestamp 2')
+    expect(not desk.has(notes), 'what is settled is still noted')
+
+
+def refresh_sees_where_a_uri_has_its_pin(desk):
+    p256, _, logins = spied_token(desk)
+    desk.repo('init', 'boilers')
+    desk.repo('key', 'rotate', 'boilers', 'timestamp', p256, '--passphrase-file', 'pin')
+    desk.publish('--passphrase-file', 'pin')
+    desk.now = '2030-01-20T00:00:00Z'
+    key = next(f for f in desk.files('boilers/keys') if re.fullmatch(r'timestamp-[0-9a-f]{8}\.pem', f))
+    desk.write('source', b'99999999\n')
+    for attribute in ('pin-value=99999999', f'pin-source=file:{desk.path("source")}'):
+        desk.write(f'boilers/keys/{key}', f'{p256}?{attribute}\n'.encode())
+        logins()
+        for says in ('refuses the PIN', 'refused the PIN'):
+            said = desk.repo('refresh', 'boilers', code=1, says=says)
+            expect('99999999' not in said + desk.read('boilers/refused-pins.json').decode(), 'the PIN is told')
+        expect(logins() == ['login 0xa0'], f'{attribute}: more than one login')
+    desk.write('source', b'12345678')
+    desk.repo('refresh', 'boilers', says='timestamp 2')
+
+
+def pin_notes_that_are_odd_are_told(desk):
+    p256, _, logins = spied_token(desk)
+    desk.repo('init', 'boilers')
+    desk.repo('key', 'rotate', 'boilers', 'timestamp', p256, '--passphrase-file', 'pin')
+    desk.publish('--passphrase-file', 'pin')
+    desk.now = '2030-01-20T00:00:00Z'
+    logins()
+    for bad in (b'', b'{', b'[]', b'{"format": 2, "refused": []}', b'{"format": 1, "refused": {}}'):
+        desk.write('boilers/refused-pins.json', bad)
+        desk.repo('refresh', 'boilers', '--passphrase-file', 'pin', code=1, says='refused-pins.json: ')
+    expect(logins() == [], 'a PIN was tried')
+    desk.write('boilers/refused-pins.json', b'{"format": 1, "refused": [7, {}, {"token": 1, "source": []}]}')
+    desk.repo('refresh', 'boilers', '--passphrase-file', 'pin', says='timestamp 2')
 
 
 def device_key_signs_from_a_token(desk):
@@ -261,6 +332,7 @@ def offline_keys_lie_apart_from_the_start(desk):
 
 
 tell(encrypted_keys_open_with_a_file_or_the_variable, passphrase_is_typed_on_the_terminal, short_passphrase_is_refused,
-     keys_in_a_token_sign, key_files_that_are_there_are_taken, wrong_pin_and_unknown_key_are_told, wrong_pin_is_tried_once, device_key_signs_from_a_token, device_key_is_rotated,
+     keys_in_a_token_sign, key_files_that_are_there_are_taken, wrong_pin_and_unknown_key_are_told, wrong_pin_is_tried_once,
+     refresh_leaves_a_refused_pin_alone, refresh_sees_where_a_uri_has_its_pin, pin_notes_that_are_odd_are_told, device_key_signs_from_a_token, device_key_is_rotated,
      cut_rotation_of_a_device_key_is_ended, encrypted_device_key_signs, p256_files_sign_metadata,
      other_kinds_of_keys_are_refused, folder_of_keys_may_have_any_name, offline_keys_lie_apart_from_the_start)
