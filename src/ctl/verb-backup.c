@@ -131,7 +131,8 @@ int verb_backup_adopt(Ctl *c, int argc, char *argv[]) {
         if (r != 0)
                 return r;
         return ctl_said(c, "device", argv[0],
-                        "accepted; rekindlectl backup list shows it when it is kept");
+                        argc > 1 ? "kept as its backup"
+                                 : "accepted; rekindlectl backup list shows it when it is kept");
 }
 
 static int add_image(Table *t, const json_t *image) {

@@ -54,7 +54,7 @@ int bus_authorize(Bus *b, sd_bus_message *call, const char *action, BusContinuat
         BusCall *c;
         int r;
 
-        if (b->n_calls >= BUS_CALLS_MAX)
+        if (b->n_calls + b->n_answers >= BUS_CALLS_MAX)
                 return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                 "too many calls are open; try again later");
         c = new0(BusCall, 1);

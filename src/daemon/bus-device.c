@@ -2,6 +2,7 @@
 /* The interface of a device on the bus. A method is a row: its name, what the caller must be
  * allowed to do, and what happens then. The device is looked up again after authorisation: it
  * may be gone by then. */
+#include "daemon/backup.h"
 #include "daemon/bus-private.h"
 #include "daemon/bus-property.h"
 
@@ -12,10 +13,20 @@ typedef struct DeviceMethod {
 
 static const DeviceMethod methods[];
 
-static int reply_done(sd_bus_message *call, Outcome o, const Why *w, sd_bus_error *error) {
-        if (o != OUTCOME_DONE)
-                return bus_refuse(error, o, w);
-        return sd_bus_reply_method_return(call, NULL);
+/* Accepted is what a power cut does not undo. */
+static int reply(Device *d, sd_bus_message *call, const char *types, const char *text) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &m);
+        if (r >= 0 && *types)
+                r = sd_bus_message_append(m, types, text);
+        return r < 0 ? r : bus_answer_when_durable(d->manager->bus, d, call, m);
+}
+
+static int reply_done(
+                Device *d, sd_bus_message *call, Outcome o, const Why *w, sd_bus_error *error) {
+        return o == OUTCOME_DONE ? reply(d, call, "", NULL) : bus_refuse(error, o, w);
 }
 
 /* For the methods that start an update: says to which version. */
@@ -25,8 +36,7 @@ static int reply_accepted(
 
         if (o != OUTCOME_DONE)
                 return bus_refuse(error, o, w);
-        return sd_bus_reply_method_return(
-                        call, "s", u && u->candidate ? u->candidate->version : "");
+        return reply(d, call, "s", u && u->candidate ? u->candidate->version : "");
 }
 
 static int run_update(Device *d, sd_bus_message *call, sd_bus_error *error) {
@@ -56,7 +66,7 @@ static int run_restore(Device *d, sd_bus_message *call, sd_bus_error *error) {
         if (r < 0)
                 return r;
         o = device_request_restore(d, &w);
-        return reply_done(call, o, &w, error);
+        return reply_done(d, call, o, &w, error);
 }
 
 static int run_cancel(Device *d, sd_bus_message *call, sd_bus_error *error) {
@@ -68,7 +78,7 @@ static int run_cancel(Device *d, sd_bus_message *call, sd_bus_error *error) {
         if (r < 0)
                 return r;
         o = device_request_cancel(d, &w);
-        return reply_done(call, o, &w, error);
+        return reply_done(d, call, o, &w, error);
 }
 
 static int run_set_hold(Device *d, sd_bus_message *call, sd_bus_error *error) {
@@ -82,7 +92,28 @@ static int run_set_hold(Device *d, sd_bus_message *call, sd_bus_error *error) {
         if (r < 0)
                 return r;
         o = device_request_hold(d, hold, &w);
-        return reply_done(call, o, &w, error);
+        return reply_done(d, call, o, &w, error);
+}
+
+static void on_adopted(Outcome outcome, const Why *w, void *userdata) {
+        bus_answer_done(userdata, outcome, w);
+}
+
+static int adopt_file(Device *d, sd_bus_message *call, int file, const char *version,
+                sd_bus_error *error) {
+        BusAnswer *a;
+        Why w = {};
+        Outcome o;
+        int r;
+
+        r = bus_answer_new(d->manager->bus, d, call, &a);
+        if (r < 0)
+                return r;
+        o = device_request_adopt_file(d, file, version, on_adopted, a, &w);
+        if (o == OUTCOME_DONE)
+                return 0;
+        (void)bus_answer_free(a);
+        return bus_refuse(error, o, &w);
 }
 
 static int run_adopt(Device *d, sd_bus_message *call, sd_bus_error *error) {
@@ -101,8 +132,10 @@ static int run_adopt(Device *d, sd_bus_message *call, sd_bus_error *error) {
         if ((file < 0) != (version == NULL))
                 return bus_refuse_argument(
                                 error, "options \"file\" and \"version\" belong together");
-        o = device_request_adopt(d, file, version, &w);
-        return reply_done(call, o, &w, error);
+        if (file >= 0)
+                return adopt_file(d, call, file, version, error);
+        o = device_request_adopt(d, &w);
+        return reply_done(d, call, o, &w, error);
 }
 
 static int run_accept(Device *d, sd_bus_message *call, sd_bus_error *error) {
@@ -114,7 +147,7 @@ static int run_accept(Device *d, sd_bus_message *call, sd_bus_error *error) {
         if (r < 0)
                 return r;
         o = device_request_accept(d, &w);
-        return reply_done(call, o, &w, error);
+        return reply_done(d, call, o, &w, error);
 }
 
 static int run_approve(Device *d, sd_bus_message *call, sd_bus_error *error) {
@@ -129,7 +162,7 @@ static int run_approve(Device *d, sd_bus_message *call, sd_bus_error *error) {
         if (r < 0)
                 return r;
         o = device_request_approve(d, *version ? version : NULL, &w);
-        return reply_done(call, o, &w, error);
+        return reply_done(d, call, o, &w, error);
 }
 
 static int run_clear_bad(Device *d, sd_bus_message *call, sd_bus_error *error) {
@@ -144,21 +177,33 @@ static int run_clear_bad(Device *d, sd_bus_message *call, sd_bus_error *error) {
         if (r < 0)
                 return r;
         o = device_request_clear_bad(d, *digest ? digest : NULL, &w);
-        return reply_done(call, o, &w, error);
+        return reply_done(d, call, o, &w, error);
+}
+
+static void on_backup_checked(Outcome outcome, const Why *w, void *userdata) {
+        BusAnswer *a = userdata;
+        Why said = *w;
+
+        if (outcome == OUTCOME_DONE)
+                (void)why(&said, 0, "the backup of %s is intact", device_id(a->device));
+        bus_answer_with_outcome(a, outcome, said.text);
 }
 
 static int run_check_backup(Device *d, sd_bus_message *call, sd_bus_error *error) {
+        BusAnswer *a;
         Outcome o;
         Why w = {};
         int r;
 
         r = bus_read_options(call, NULL, 0, error);
+        if (r >= 0)
+                r = bus_answer_new(d->manager->bus, d, call, &a);
         if (r < 0)
                 return r;
-        o = device_check_backup(d, &w);
-        if (o == OUTCOME_DONE)
-                (void)why(&w, 0, "the backup of %s is intact", device_id(d));
-        return sd_bus_reply_method_return(call, "ss", outcome_info(o)->code, w.text);
+        o = backup_check(d, on_backup_checked, a, &w);
+        if (o != OUTCOME_DONE)
+                bus_answer_with_outcome(a, o, w.text);
+        return 0;
 }
 
 static const DeviceMethod *find_method(const char *member) {

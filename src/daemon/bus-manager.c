@@ -8,13 +8,6 @@
 #include "build-config.h"
 #include "daemon/bus-private.h"
 
-/* A caller of Check whose answer is due. */
-struct BusCheck {
-        Bus *bus;
-        sd_bus_message *call;
-        BusCheck *next;
-};
-
 /* ---- methods ---- */
 
 static int list_devices(Bus *b, sd_bus_message *call, sd_bus_error *error) {
@@ -31,59 +24,26 @@ static int list_devices(Bus *b, sd_bus_message *call, sd_bus_error *error) {
         return r < 0 ? r : sd_bus_message_send(reply);
 }
 
-static void check_free(BusCheck *c) {
-        Bus *b = c->bus;
-
-        for (BusCheck **p = &b->checks; *p; p = &(*p)->next)
-                if (*p == c) {
-                        *p = c->next;
-                        b->n_checks--;
-                        break;
-                }
-        sd_bus_message_unref(c->call);
-        free(c);
-}
-
-void bus_checks_free(Bus *b) {
-        while (b->checks) {
-                manager_check_forget(b->manager, b->checks);
-                check_free(b->checks);
-        }
-}
-
 static void on_checked(Outcome outcome, const char *text, void *userdata) {
-        BusCheck *c = userdata;
-        int r;
-
-        r = sd_bus_reply_method_return(c->call, "ss", outcome_info(outcome)->code, text);
-        if (r < 0)
-                log_warning("a check could not be answered: %s", strerror(-r));
-        check_free(c);
+        bus_answer_with_outcome(userdata, outcome, text);
 }
 
 static int check(Bus *b, sd_bus_message *call, sd_bus_error *error) {
         int r, folder = -1;
         const BusOption options[] = { { "folder", 'h', &folder } };
-        BusCheck *c;
+        BusAnswer *a;
 
         r = bus_read_options(call, options, ELEMENTSOF(options), error);
         if (r >= 0 && folder >= 0)
                 r = bus_check_folder(folder, error);
+        if (r >= 0)
+                r = bus_answer_new(b, NULL, call, &a);
         if (r < 0)
                 return r;
-        if (b->n_checks >= BUS_CHECKS_MAX)
-                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                "too many wait for a check already");
-        c = new0(BusCheck, 1);
-        if (!c)
-                return -ENOMEM;
-        *c = (BusCheck){ .bus = b, .call = sd_bus_message_ref(call), .next = b->checks };
-        b->checks = c;
-        b->n_checks++;
-        r = folder >= 0 ? manager_check_folder(b->manager, folder, on_checked, c)
-                        : manager_check(b->manager, on_checked, c);
+        r = folder >= 0 ? manager_check_folder(b->manager, folder, on_checked, a)
+                        : manager_check(b->manager, on_checked, a);
         if (r < 0)
-                check_free(c);
+                (void)bus_answer_free(a);
         return r;
 }
 

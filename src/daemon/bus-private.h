@@ -15,15 +15,23 @@
 
 #define BUS_PROPERTIES_MAX 64
 /* What callers can make grow is bounded. */
-#define BUS_CALLS_MAX       128
-#define BUS_CHECKS_MAX      64
+#define BUS_CALLS_MAX       256
 #define BUS_INHIBITORS_MAX  64
 #define BUS_HISTORY_MAX     10000
 #define BUS_HISTORY_DEFAULT 100
 #define BUS_PROGRESS_USEC   (200 * USEC_PER_MSEC)
 
 typedef struct BusCall BusCall;
-typedef struct BusCheck BusCheck;
+
+/* A call whose answer is due later. */
+typedef struct BusAnswer BusAnswer;
+struct BusAnswer {
+        Bus *bus;
+        Device *device; /* NULL: a check of the server or of a folder */
+        sd_bus_message *call, *reply;
+        sd_bus_slot *gone; /* the end of its caller */
+        BusAnswer *next;
+};
 
 /* One known device: what was told of it last. */
 typedef struct BusDevice {
@@ -42,8 +50,8 @@ struct Bus {
         size_t n_devices;
         BusCall *calls;
         size_t n_calls;
-        BusCheck *checks;
-        size_t n_checks;
+        BusAnswer *answers;
+        size_t n_answers;
         sd_event_source *flush, *progress;
         bool progress_pending;
         bool manager_changed;
@@ -58,6 +66,17 @@ typedef int (*BusContinuation)(Bus *b, sd_bus_message *call, sd_bus_error *error
 int bus_authorize(Bus *b, sd_bus_message *call, const char *action, BusContinuation func,
                 sd_bus_error *error);
 void bus_calls_free(Bus *b);
+
+/* For the callback of what was begun with it as userdata. When the caller ends before, that is
+ * forgotten. */
+int bus_answer_new(Bus *b, Device *d, sd_bus_message *call, BusAnswer **ret);
+BusAnswer *bus_answer_free(BusAnswer *a); /* unanswered */
+/* These answer and free it: outcome and sentence; nothing, or the error of the outcome. */
+void bus_answer_with_outcome(BusAnswer *a, Outcome outcome, const char *text);
+void bus_answer_done(BusAnswer *a, Outcome outcome, const Why *w);
+/* Sends the reply when what was asked of the device is on disk. */
+int bus_answer_when_durable(Bus *b, Device *d, sd_bus_message *call, sd_bus_message *reply);
+void bus_answers_free(Bus *b);
 
 /* Fills error from the outcome's row and the particulars; < 0. */
 int bus_refuse(sd_bus_error *error, Outcome o, const Why *w);
@@ -78,7 +97,6 @@ int bus_check_folder(int fd, sd_bus_error *error);
 int bus_append_objects(sd_bus_message *m, const json_t *objects);
 
 extern const sd_bus_vtable bus_manager_vtable[], bus_device_vtable[];
-void bus_checks_free(Bus *b);
 void bus_manager_emit(Bus *b);
 
 /* userdata of the device's interface is its Device. */

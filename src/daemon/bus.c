@@ -286,7 +286,7 @@ Bus *bus_free(Bus *b) {
         if (!b)
                 return NULL;
         bus_calls_free(b);
-        bus_checks_free(b);
+        bus_answers_free(b);
         sd_event_source_disable_unref(b->flush);
         sd_event_source_disable_unref(b->progress);
         for (size_t i = 0; i < ELEMENTSOF(b->slots); i++)

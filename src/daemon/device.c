@@ -6,6 +6,7 @@
 
 #include "basic/log.h"
 #include "daemon/ask.h"
+#include "daemon/backup.h"
 #include "daemon/bus.h"
 #include "daemon/event.h"
 #include "daemon/stages.h"
@@ -16,22 +17,43 @@
 #define TOLD_SAVE_USEC  (10 * USEC_PER_SEC)
 #define DAY_SECONDS     (24 * 3600)
 
+/* Who waits for the disk, and what is not there yet. */
 typedef struct DeviceSaved {
         SyncFunc func;
         void *userdata;
+        unsigned writes; /* of the record, which have to end first */
+        bool entry;      /* of the state of its update */
         struct DeviceSaved *next;
 } DeviceSaved;
 
 /* ---- the record on disk ---- */
 
-static void run_saved(Device *d, int error) {
-        while (d->saved) {
-                DeviceSaved *s = d->saved;
+/* The first that waits for nothing more. */
+static DeviceSaved *take_ready(Device *d) {
+        for (DeviceSaved **p = &d->saved; *p; p = &(*p)->next) {
+                DeviceSaved *s = *p;
 
-                d->saved = s->next;
-                s->func(error, s->userdata);
+                if (s->writes > 0 || s->entry)
+                        continue;
+                *p = s->next;
+                return s;
+        }
+        return NULL;
+}
+
+static void run_ready(Device *d) {
+        DeviceSaved *s;
+
+        while ((s = take_ready(d))) {
+                s->func(0, s->userdata);
                 free(s);
         }
+}
+
+void device_entered(Device *d) {
+        for (DeviceSaved *s = d->saved; s; s = s->next)
+                s->entry = false;
+        run_ready(d);
 }
 
 static void on_saved(int error, void *userdata) {
@@ -42,12 +64,13 @@ static void on_saved(int error, void *userdata) {
                 manager_fatal(d->manager, error, "a device record could not be written");
                 return;
         }
+        for (DeviceSaved *s = d->saved; s; s = s->next)
+                s->writes -= s->writes > 0;
         if (d->save_again) {
                 d->save_again = false;
                 device_save(d);
-                return;
         }
-        run_saved(d, 0);
+        run_ready(d);
 }
 
 void device_save(Device *d) {
@@ -80,21 +103,34 @@ void device_save_told(Device *d) {
         device_save(d);
 }
 
-int device_when_saved(Device *d, SyncFunc func, void *userdata) {
+static int wait_for_disk(Device *d, bool entry, SyncFunc func, void *userdata) {
         DeviceSaved *s, **end = &d->saved;
 
-        if (!d->saving) {
+        if (!d->saving && !entry) {
                 func(0, userdata);
                 return 0;
         }
         s = new0(DeviceSaved, 1);
         if (!s)
                 return -ENOMEM;
-        *s = (DeviceSaved){ func, userdata, NULL };
+        *s = (DeviceSaved){
+                .func = func,
+                .userdata = userdata,
+                .writes = d->saving ? 1 + d->save_again : 0,
+                .entry = entry,
+        };
         while (*end)
                 end = &(*end)->next;
         *end = s;
         return 0;
+}
+
+int device_when_saved(Device *d, SyncFunc func, void *userdata) {
+        return wait_for_disk(d, false, func, userdata);
+}
+
+int device_when_durable(Device *d, SyncFunc func, void *userdata) {
+        return wait_for_disk(d, d->update && d->update->entering, func, userdata);
 }
 
 void device_saved_forget(Device *d, void *userdata) {
@@ -145,6 +181,7 @@ Device *device_free(Device *d) {
         if (!d)
                 return NULL;
         d->update = update_free(d->update);
+        backup_free(d);
         d->status = exchange_cancel(d->status);
         sd_event_source_disable_unref(d->status_timer);
         sd_event_source_disable_unref(d->look_timer);

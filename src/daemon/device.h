@@ -60,11 +60,10 @@ struct Device {
         unsigned told_events;      /* and how much of it is used */
         struct DeviceSaved *saved; /* who waits for the record to be on disk */
         bool was_unhealthy;
-        RecordImage declared; /* what a person says is running, while it is stored */
-        bool declaring;
-        Sha256 not_adopted;  /* a person canceled its adoption; all zero: of none */
-        Backoff retry;       /* pauses between automatic tries of the same candidate */
-        uint64_t retry_usec; /* not before this monotonic time; 0: now */
+        struct BackupFile *adopting; /* what a person says is running, while it is stored */
+        Sha256 not_adopted;          /* a person canceled its adoption; all zero: of none */
+        Backoff retry;               /* pauses between automatic tries of the same candidate */
+        uint64_t retry_usec;         /* not before this monotonic time; 0: now */
         Sha256 retry_candidate;
         unsigned in_vain;            /* tries of that one which the device did not take */
         sd_event_source *look_timer; /* when a pause or the day is over */
@@ -89,7 +88,12 @@ void device_save(Device *d);
 void device_save_told(Device *d);
 /* func runs when everything changed so far is on disk (at once if it is). */
 int device_when_saved(Device *d, SyncFunc func, void *userdata);
+/* The same, and the state that its update is about to enter is in the journal: a power cut does
+ * not take back what was asked of it so far. */
+int device_when_durable(Device *d, SyncFunc func, void *userdata);
 void device_saved_forget(Device *d, void *userdata);
+/* The state of its update is in the journal, and no other is asked for. */
+void device_entered(Device *d);
 
 /* What an exchange with this device brought: identity, presence, pins. Returns false when the
  * unit is another one than expected. */
@@ -133,18 +137,3 @@ void device_count_try(Device *d, const Update *u);
 void device_finished(Device *d, Outcome outcome, const Why *text);
 /* Starts an update; consumes it. */
 void device_begin(Device *d, Update *u);
-
-/* Requests of people. OUTCOME_DONE: accepted; else a refusal or OUTCOME_ALREADY_RUNNING with its
- * sentence. version NULL: what the server offers; folder_fd: borrowed, has its file; -1: none. */
-Outcome device_request_update(Device *d, const char *version, Why *w);
-Outcome device_request_update_from(Device *d, const char *version, int folder_fd, Why *w);
-Outcome device_request_restore(Device *d, Why *w);
-Outcome device_request_cancel(Device *d, Why *w);
-Outcome device_request_hold(Device *d, bool hold, Why *w);
-/* fd >= 0: bytes of what a person says is running (declared), version required; fd < 0: from the
- * repository or by reading back. */
-Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w);
-Outcome device_request_accept(Device *d, Why *w);
-Outcome device_request_approve(Device *d, const char *version, Why *w);
-Outcome device_request_clear_bad(Device *d, const char *digest_hex, Why *w); /* NULL: all */
-Outcome device_check_backup(Device *d, Why *w);

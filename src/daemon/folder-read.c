@@ -20,7 +20,7 @@ struct FolderRead {
         FolderBytesFunc on_bytes;
         FolderDoneFunc on_done;
         void *userdata;
-        char *path;
+        char *path; /* NULL: the descriptor is the file */
         uint64_t limit, bytes;
         pid_t pid;
         int fd; /* the pipe's read end; -1: its end was seen */
@@ -114,18 +114,22 @@ static int write_piece(int fd, const uint8_t *bytes, size_t n) {
         return 0;
 }
 
+/* From its beginning, wherever somebody else has read to who has the same descriptor. */
 static int copy_file(FolderRead *f, int from, int to) {
         uint64_t left = f->limit + 1; /* one more tells that there is more */
         struct stat st;
+        off_t at = 0;
         ssize_t n;
         int r = 0;
 
         if (fstat(from, &st) < 0)
                 return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -ENOTSUP;
         if (st.st_size > 0 && (uint64_t)st.st_size > f->limit)
                 return -EFBIG;
         while (r >= 0 && left > 0) {
-                n = read(from, f->piece, MIN(left, (uint64_t)sizeof f->piece));
+                n = pread(from, f->piece, MIN(left, (uint64_t)sizeof f->piece), at);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
@@ -133,6 +137,7 @@ static int copy_file(FolderRead *f, int from, int to) {
                 if (n == 0)
                         break;
                 left -= (uint64_t)n;
+                at += n;
                 r = write_piece(to, f->piece, (size_t)n);
         }
         return r;
@@ -151,7 +156,7 @@ static _Noreturn void run_child(FolderRead *f, int folder_fd, int pipe_fd, pid_t
         if (dup2(folder_fd, CHILD_FD) < 0 || dup2(pipe_fd, CHILD_FD + 1) < 0)
                 _exit(errno);
         (void)close_range(CHILD_FD + 2, ~0U, 0);
-        fd = folder_open_file(CHILD_FD, f->path, false);
+        fd = f->path ? folder_open_file(CHILD_FD, f->path, false) : CHILD_FD;
         r = fd < 0 ? fd : copy_file(f, fd, CHILD_FD + 1);
         _exit(-r);
 }
@@ -182,7 +187,7 @@ static void finish(FolderRead *f) {
         char text[WHY_MAX] = "";
         int error = f->error;
 
-        if (error < 0)
+        if (error < 0 && f->path)
                 (void)explain(error, text, sizeof text, f->path);
         (void)folder_read_free(f);
         on_done(error, text, userdata);
@@ -264,9 +269,11 @@ int folder_read_new(sd_event *event, const FolderRequest *request, FolderRead **
         f->on_done = request->on_done;
         f->userdata = request->userdata;
         f->limit = request->limit;
-        f->path = strdup(request->path);
-        if (!f->path)
-                return -ENOMEM;
+        if (request->path) {
+                f->path = strdup(request->path);
+                if (!f->path)
+                        return -ENOMEM;
+        }
         r = start(f, event, request->folder_fd);
         if (r < 0)
                 return r;

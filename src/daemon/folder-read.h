@@ -2,7 +2,7 @@
 /* FolderRead: one file of a folder that somebody handed over as a descriptor, such as a USB stick.
  * The name leads nowhere else: it is resolved beneath the folder, no component may be a symbolic
  * link, and only a plain file is read. Its bytes come once, from a child process, so that a medium
- * that hangs holds nobody else. */
+ * that hangs holds nobody else. Also for a file that was handed over itself. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -18,8 +18,8 @@ typedef int (*FolderBytesFunc)(const void *bytes, size_t n, void *userdata);
 typedef void (*FolderDoneFunc)(int error, const char *text, void *userdata);
 
 typedef struct FolderRequest {
-        int folder_fd; /* borrowed for the call of folder_read_new only */
-        const char *path;
+        int folder_fd;    /* borrowed for the call of folder_read_new only */
+        const char *path; /* NULL: folder_fd is the file itself, of which no sentence is made */
         uint64_t limit;
         FolderBytesFunc on_bytes;
         FolderDoneFunc on_done;

@@ -11,6 +11,7 @@
 #include "basic/file.h"
 #include "basic/log.h"
 #include "basic/names.h"
+#include "daemon/backup.h"
 #include "daemon/bus.h"
 #include "daemon/event.h"
 #include "daemon/manager-port.h"
@@ -134,8 +135,8 @@ int manager_kept_digests(Manager *m, Sha256 **ret, size_t *ret_n) {
                         list[n++] = d->record->previous.digest;
                 if (d->update && d->update->candidate)
                         list[n++] = d->update->candidate->image_digest;
-                if (d->declaring)
-                        list[n++] = d->declared.digest;
+                if (backup_adopting(d))
+                        list[n++] = *backup_adopting(d);
         }
         *ret = list;
         *ret_n = n;

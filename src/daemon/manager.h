@@ -87,9 +87,10 @@ struct Manager {
         Why check_why;
         Outcome noted_outcome; /* of the last refresh that went into history */
         Why noted_why;
-        sd_event_source *poll_timer, *consider_source, *window_timer;
+        sd_event_source *poll_timer, *consider_source, *window_timer, *check_source;
         struct Waiter *waiters;       /* who asked for a refresh */
         struct Waiter *folder_waiter; /* whose folder is verified now; NULL: none is */
+        struct BackupCheck *checks;   /* of what is kept; the first is under way */
         bool server_wanted;           /* the server is to be asked, or is being asked */
         bool checked_folder;          /* the last refresh was of a folder */
         int folder_fd;                /* where files of releases are looked for first; -1: none */

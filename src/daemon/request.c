@@ -8,6 +8,7 @@
 #include "basic/file.h"
 #include "basic/log.h"
 #include "daemon/ask.h"
+#include "daemon/backup.h"
 #include "daemon/event.h"
 #include "daemon/stages.h"
 
@@ -273,88 +274,35 @@ Outcome device_request_hold(Device *d, bool hold, Why *w) {
         return OUTCOME_DONE;
 }
 
-static void on_declared(int error, void *userdata) {
-        Device *d = userdata;
-
-        if (error < 0) {
-                manager_fatal(d->manager, error, "an image could not be made durable");
-                return;
-        }
-        record_confirm(d->record, &d->declared, NULL);
-        d->declaring = false;
-        device_save(d);
-        event_device(d, "adopted", OUTCOME_DONE, "%s is kept as its backup (declared)",
-                        d->declared.version);
-        manager_consider(d->manager);
+static Outcome refuse_adoption(const Device *d, Why *w) {
+        if (d->update)
+                return busy(d, w);
+        if (d->record->identity_changed)
+                return refuse(w, OUTCOME_IDENTITY_CHANGED, "another unit answers in place of %s",
+                                device_id(d));
+        return OUTCOME_DONE;
 }
 
-static Outcome refuse_file(int error, Why *w) {
-        switch (error) {
-        case 0:
-                return refuse(w, OUTCOME_INVALID_ARGUMENT, "the file is empty");
-        case -EISDIR:
-        case -ENOTSUP:
-                return refuse(w, OUTCOME_INVALID_ARGUMENT,
-                                "that is not a regular file; the program's own bytes are wanted");
-        case -EFBIG:
-                return refuse(w, OUTCOME_INVALID_ARGUMENT,
-                                "the file is larger than a program may be, %d MiB",
-                                (int)(RELEASE_IMAGE_MAX >> 20));
-        default:
-                return refuse(w, OUTCOME_INVALID_ARGUMENT, "the file cannot be read: %s",
-                                strerror(-error));
-        }
-}
+Outcome device_request_adopt_file(
+                Device *d, int fd, const char *version, DeviceFunc func, void *userdata, Why *w) {
+        Outcome o = refuse_adoption(d, w);
 
-static Outcome declare(Device *d, int fd, const char *version, Why *w) {
-        _cleanup_(release_freep) Release *release = NULL;
-        _cleanup_free_ char *bytes = NULL;
-        size_t n;
-        int r;
-
-        if (!version)
-                return refuse(w, OUTCOME_INVALID_ARGUMENT, "a version is needed to adopt a file");
+        if (o != OUTCOME_DONE)
+                return o;
         if (!version_is_valid(version))
                 return refuse_version(version, w);
         if (!d->record->model[0])
                 return refuse(w, OUTCOME_WAIT_DEVICE, "%s was never seen; its model is not known",
                                 device_id(d));
-        if (d->declaring)
-                return refuse(w, OUTCOME_BUSY, "a file is being adopted already");
-        r = file_read_fd(fd, RELEASE_IMAGE_MAX, &bytes, &n);
-        if (r < 0 || n == 0)
-                return refuse_file(r, w);
-        d->declared = (RecordImage){
-                .known = true, .length = n, .since = clock_now(d->manager->clock)
-        };
-        (void)snprintf(d->declared.version, sizeof(d->declared.version), "%s", version);
-        if (sha256_of(bytes, n, &d->declared.digest) < 0 ||
-                        release_new_bare(d->record->model, version, n, &d->declared.digest,
-                                        &release) < 0)
-                return refuse(w, OUTCOME_INTERNAL, "not enough memory");
-        /* What the device itself reports outranks what a person says. */
-        if (!sha256_is_zero(&d->identity.digest) &&
-                        !sha256_equal(&d->identity.digest, &d->declared.digest))
-                return refuse(w, OUTCOME_DIGEST_MISMATCH,
-                                "the device reports another digest than this file has");
-        d->declared.declared = sha256_is_zero(&d->identity.digest);
-        r = store_add(d->manager->store, release, bytes, n, on_declared, d, w);
-        if (r < 0)
-                return r == -ENOSPC ? OUTCOME_NO_SPACE : OUTCOME_STORE_FAILED;
-        d->declaring = true;
-        return OUTCOME_DONE;
+        return backup_adopt(d, fd, version, func, userdata, w);
 }
 
-Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w) {
+Outcome device_request_adopt(Device *d, Why *w) {
         const Record *r = d->record;
+        Outcome o = refuse_adoption(d, w);
 
-        if (d->update)
-                return busy(d, w);
-        if (r->identity_changed)
-                return refuse(w, OUTCOME_IDENTITY_CHANGED, "another unit answers in place of %s",
-                                device_id(d));
-        if (fd >= 0)
-                return declare(d, fd, version, w);
+        if (o != OUTCOME_DONE)
+                return o;
         if (r->hold)
                 return refuse_held(d, w);
         if (!d->present)
@@ -483,17 +431,5 @@ Outcome device_request_clear_bad(Device *d, const char *digest_hex, Why *w) {
         device_save(d);
         event_device(d, "clear-bad", OUTCOME_DONE, "%zu entries of the bad list removed", n);
         manager_consider(d->manager);
-        return OUTCOME_DONE;
-}
-
-Outcome device_check_backup(Device *d, Why *w) {
-        const Record *r = d->record;
-
-        if (!r->backup.known)
-                return refuse(w, OUTCOME_NO_BACKUP, "%s has no backup", device_id(d));
-        if (store_check(d->manager->store, &r->backup.digest, w) < 0)
-                return OUTCOME_DIGEST_MISMATCH;
-        if (r->previous.known && store_check(d->manager->store, &r->previous.digest, w) < 0)
-                return OUTCOME_DIGEST_MISMATCH;
         return OUTCOME_DONE;
 }

@@ -98,6 +98,10 @@ int store_reader_new(Store *s, const Sha256 *digest, StoreReader **ret, Why *w) 
         return reader_new(s, digest, false, ret, w);
 }
 
+int store_checker_new(Store *s, const Sha256 *digest, StoreReader **ret, Why *w) {
+        return reader_new(s, digest, true, ret, w);
+}
+
 StoreReader *store_reader_free(StoreReader *reader) {
         if (!reader)
                 return NULL;
@@ -182,12 +186,4 @@ int store_map(Store *s, const Sha256 *digest, const uint8_t **ret_bytes, size_t 
 void store_unmap(const uint8_t *bytes, size_t n) {
         if (bytes && bytes != nothing)
                 (void)munmap((void *)bytes, n);
-}
-
-int store_check(Store *s, const Sha256 *digest, Why *w) {
-        _cleanup_(store_reader_freep) StoreReader *reader = NULL;
-        int r;
-
-        r = reader_new(s, digest, true, &reader, w);
-        return r < 0 ? r : read_whole(reader, w);
 }

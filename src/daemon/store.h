@@ -15,6 +15,7 @@
 typedef struct Store Store;
 typedef struct StoreWriter StoreWriter;
 typedef struct StoreReader StoreReader;
+typedef struct StoreAdder StoreAdder;
 
 /* Room that the file of a release and its image take together while they are received. */
 uint64_t store_bytes_needed(const Release *release);
@@ -44,6 +45,8 @@ void store_unmap(const uint8_t *bytes, size_t n);
 int store_reader_new(Store *s, const Sha256 *digest, StoreReader **ret, Why *w);
 StoreReader *store_reader_free(StoreReader *reader);
 DEFINE_TRIVIAL_CLEANUP_FUNC(StoreReader *, store_reader_free);
+/* One that only looks: what is damaged stays where it is, and nothing can be taken. */
+int store_checker_new(Store *s, const Sha256 *digest, StoreReader **ret, Why *w);
 int store_reader_step(StoreReader *reader, Why *w);
 void store_reader_take(StoreReader *reader, const uint8_t **ret_bytes, size_t *ret_n,
                 Release **ret_release);
@@ -74,7 +77,17 @@ int store_writer_unpack(StoreWriter *writer, Why *w);
  * when the image is in the store. */
 int store_writer_commit(StoreWriter *writer, SyncFunc func, void *userdata, Why *w);
 
-/* Bytes that are there already (adopt, install): checked against the release, then durable. */
+/* Bytes of which nobody knows the digest before all of them are there. -ENOSPC as above. */
+int store_adder_new(Store *s, StoreAdder **ret, Why *w);
+StoreAdder *store_adder_free(StoreAdder *adder);
+DEFINE_TRIVIAL_CLEANUP_FUNC(StoreAdder *, store_adder_free);
+int store_adder_write(StoreAdder *adder, const void *bytes, size_t n, Why *w);
+uint64_t store_adder_length(const StoreAdder *adder);
+int store_adder_digest(StoreAdder *adder, Sha256 *ret); /* of all bytes, once */
+/* Makes them durable as the image of this release, which has been made of that digest. */
+int store_adder_commit(
+                StoreAdder *adder, const Release *release, SyncFunc func, void *userdata, Why *w);
+/* Bytes that are there already: checked against the release, then durable. */
 int store_add(Store *s, const Release *release, const void *bytes, size_t n, SyncFunc func,
                 void *userdata, Why *w);
 
@@ -97,5 +110,3 @@ typedef struct StoreEntry {
 } StoreEntry;
 int store_list(Store *s, StoreEntry **ret, size_t *ret_n);
 void store_entries_free(StoreEntry *entries, size_t n);
-/* Full check of one image (backup check). */
-int store_check(Store *s, const Sha256 *digest, Why *w);

@@ -117,6 +117,7 @@ static void on_entered(int error, void *userdata) {
                 update_enter(u, u->next);
                 return;
         }
+        device_entered(u->device);
         event_state(u);
         start_stage(u);
 }

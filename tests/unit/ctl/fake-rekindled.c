@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 
+#include "daemon/backup.h"
 #include "daemon/bus.h"
 
 #define STEP_USEC (10 * USEC_PER_MSEC)
@@ -167,16 +168,53 @@ Outcome device_request_hold(Device *d, bool hold, Why *w) {
         return OUTCOME_DONE;
 }
 
-Outcome device_request_adopt(Device *d, int fd, const char *version, Why *w) {
+Outcome device_request_adopt(Device *d, Why *w) {
+        return refuse(w, OUTCOME_NOT_HEALTHY, "it does not answer healthy");
+}
+
+Outcome device_request_adopt_file(
+                Device *d, int fd, const char *version, DeviceFunc func, void *userdata, Why *w) {
         char bytes[16] = "";
 
-        if (fd < 0)
-                return refuse(w, OUTCOME_NOT_HEALTHY, "it does not answer healthy");
         if (read(fd, bytes, sizeof(bytes) - 1) < 0)
                 return refuse(w, OUTCOME_INVALID_ARGUMENT, strerror(errno));
         if (!streq(bytes, "image") || !streq(version, "1.5.0"))
                 return refuse(w, OUTCOME_DIGEST_MISMATCH, "not these bytes");
+        func(OUTCOME_DONE, NULL, userdata);
         return OUTCOME_DONE;
+}
+
+/* What waits for the disk, which takes a while here. */
+static struct {
+        SyncFunc func;
+        void *userdata;
+} waiters[8];
+
+static int on_disk(sd_event_source *source, uint64_t usec, void *userdata) {
+        SyncFunc func = waiters[(uintptr_t)userdata].func;
+
+        waiters[(uintptr_t)userdata].func = NULL;
+        if (func)
+                func(0, waiters[(uintptr_t)userdata].userdata);
+        return 0;
+}
+
+int device_when_durable(Device *d, SyncFunc func, void *userdata) {
+        for (uintptr_t i = 0; i < ELEMENTSOF(waiters); i++) {
+                if (waiters[i].func)
+                        continue;
+                waiters[i].func = func;
+                waiters[i].userdata = userdata;
+                return sd_event_add_time_relative(manager.event, NULL, CLOCK_MONOTONIC,
+                                STEP_USEC / 10, 1, on_disk, (void *)i);
+        }
+        return -ENOBUFS;
+}
+
+void device_saved_forget(Device *d, void *userdata) {
+        for (size_t i = 0; i < ELEMENTSOF(waiters); i++)
+                if (waiters[i].userdata == userdata)
+                        waiters[i].func = NULL;
 }
 
 /* Ends an open update without a word, as a real one does that has touched nothing. */
@@ -206,10 +244,18 @@ Outcome device_request_clear_bad(Device *d, const char *digest_hex, Why *w) {
         return OUTCOME_DONE;
 }
 
-Outcome device_check_backup(Device *d, Why *w) {
+/* That of a device on hold never comes to an end. */
+Outcome backup_check(Device *d, DeviceFunc func, void *userdata, Why *w) {
         if (streq(device_id(d), "bad"))
                 return refuse(w, OUTCOME_DIGEST_MISMATCH, "a byte has changed");
+        if (!d->record->hold)
+                func(OUTCOME_DONE, &(const Why){}, userdata);
         return OUTCOME_DONE;
+}
+
+void backup_forget(Device *d, void *userdata) {
+        (void)snprintf(d->record->hardware, sizeof(d->record->hardware), "forgotten");
+        bus_device_changed(manager.bus, d, DEVICE_CHANGED_RECORD);
 }
 
 Device *manager_find_device(Manager *m, const char *id) {

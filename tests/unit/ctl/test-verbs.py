@@ -255,7 +255,7 @@ class Verbs(Tests):
         path = os.path.join(self.bus.folder, 'image')
         with open(path, 'w', encoding='ascii') as file:
             file.write('image')
-        self.has(self.ctl('backup', 'adopt', 'good', path, '--version', '1.5.0').stdout, 'good: accepted')
+        self.has(self.ctl('backup', 'adopt', 'good', path, '--version', '1.5.0').stdout, 'good: kept as its backup')
         self.error(self.ctl('backup', 'adopt', 'good', path, '--version', '1.6.0', expect=5), 'not these bytes')
         self.error(self.ctl('backup', 'adopt', 'good', expect=5), 'it does not answer healthy')
         self.has(self.ctl('backup', 'adopt', 'good', path, expect=2).stderr, 'belong together')

@@ -117,6 +117,36 @@ class Bus(Tests):
         self.has(self.refused(device('nobody'), 'Device', 'Restore', 'a{sv}', '0'), 'Unknown object')
         self.has(self.refused(PATH, 'Manager', 'Explain', 'a{sv}', '1', 'device', 's', 'nobody'), 'no such device')
 
+    # --- answers that take their time
+
+    def leave_in_the_middle(self, *arguments):
+        """A caller that goes before it is answered."""
+        caller = self.bus.spawn('caller', ['busctl', '--system', 'call', NAME, *arguments])
+        wait_for('the call', lambda: self.seen_by_daemon(caller))
+        caller.kill()
+
+    def seen_by_daemon(self, caller):
+        done = self.bus.busctl('call', 'org.freedesktop.DBus', '/org/freedesktop/DBus', 'org.freedesktop.DBus.Debug.Stats',
+                               'GetAllMatchRules')
+        if done.returncode:
+            raise Failure(done.stderr)
+        return 'arg2=' in done.stdout and caller.is_alive()
+
+    def test_a_caller_that_goes_ends_what_was_done_for_him(self):
+        self.call(device('good'), 'Device', 'SetHold', 'ba{sv}', 'true', '0')
+        self.leave_in_the_middle(device('good'), f'{NAME}.Device', 'CheckBackup', 'a{sv}', '0')
+        wait_for('the end of it', lambda: self.bus.get(device('good'), 'Device', 'Hardware') == 'forgotten')
+
+    def test_a_stop_ends_with_answers_open(self):
+        self.call(device('good'), 'Device', 'SetHold', 'ba{sv}', 'true', '0')
+        callers = [self.bus.spawn(f'caller-{i}', ['busctl', '--system', 'call', NAME, device('good'), f'{NAME}.Device',
+                                                  'CheckBackup', 'a{sv}', '0']) for i in range(3)]
+        wait_for('the calls', lambda: self.seen_by_daemon(callers[0]))
+        self.same(self.bus.daemon.stop(), 0)
+        for caller in callers:
+            wait_for('the end of a caller', lambda: not caller.is_alive())  # pylint: disable=cell-var-from-loop
+        self.bus.start()
+
     # --- inhibitors
 
     def test_inhibitor_lasts_as_long_as_its_descriptor(self):

@@ -45,7 +45,7 @@ static void what_a_person_asks_for_under_hold_is_refused(void **state) {
         assert_int_equal(device_request_restore(w->device, &text), OUTCOME_WAIT_HOLD);
         assert_int_equal(device_request_update(w->device, NULL, &text), OUTCOME_NO_RELEASE);
         w->device->record->backup = (RecordImage){};
-        assert_int_equal(device_request_adopt(w->device, -1, NULL, &text), OUTCOME_WAIT_HOLD);
+        assert_int_equal(device_request_adopt(w->device, &text), OUTCOME_WAIT_HOLD);
         assert_non_null(strstr(text.text, "rekindlectl unhold boiler"));
         assert_null(w->device->update);
 }
@@ -282,37 +282,13 @@ static void a_canceled_adoption_stays_away_until_it_is_asked_for(void **state) {
         w->device->retry_usec = 0;
         world_turns(w, 100);
         assert_int_equal(w->unit.asked[DRIVER_READ_BACK], 0);
-        assert_int_equal(device_request_adopt(w->device, -1, NULL, &text), OUTCOME_DONE);
+        assert_int_equal(device_request_adopt(w->device, &text), OUTCOME_DONE);
         world_until_over(w);
         assert_int_equal(w->unit.asked[DRIVER_READ_BACK], 1);
         assert_string_equal(w->device->record->backup.version, "1.2.0");
 }
 
 /* ---- what nobody can do ---- */
-
-static void what_is_no_program_is_not_adopted(void **state) {
-        static const struct {
-                const char *path, *version, *says;
-        } cases[] = {
-                { "/dev/null", "1.0.0", "not a regular file" },
-                { "/", "1.0.0", "not a regular file" },
-                { "/proc/version", "one two", "\"one two\" is no version: digits" },
-                { "/proc/version", "", "\"\" is no version" },
-                { "/proc/version", NULL, "a version is needed" },
-        };
-        World *w = *state;
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                int fd = open(cases[i].path, O_RDONLY | O_CLOEXEC);
-                Why text;
-
-                assert_int_equal(device_request_adopt(w->device, fd, cases[i].version, &text),
-                                OUTCOME_INVALID_ARGUMENT);
-                if (!strstr(text.text, cases[i].says))
-                        fail_msg("%s: %s", cases[i].path, text.text);
-                (void)close(fd);
-        }
-}
 
 static void a_line_that_is_missing_is_not_handed_over(void **state) {
         World *w = *state;
@@ -405,7 +381,6 @@ int main(void) {
                 TEST(an_approval_is_used_up_by_its_update),
                 TEST(what_was_canceled_is_no_longer_approved),
                 TEST(a_canceled_adoption_stays_away_until_it_is_asked_for),
-                TEST(what_is_no_program_is_not_adopted),
                 TEST(a_line_that_is_missing_is_not_handed_over),
                 TEST(the_next_day_has_pushes_again),
                 TEST(a_clock_that_was_set_back_does_not_block),

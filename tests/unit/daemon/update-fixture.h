@@ -6,8 +6,7 @@
  * Time is not waited for: world_run() lets timers of the update and of the device end at once. */
 #pragma once
 
-#include "daemon/device.h"
-#include "daemon/manager.h"
+#include "daemon/request.h"
 
 typedef enum Program {
         PROGRAM_NONE,
