@@ -13,7 +13,7 @@
 #define URL_MAX       1000
 #define PATH_MAX_     255 /* of a path in the configuration */
 #define UNIX_PREFIX   "unix:"
-#define COMMENT_WIDTH 96
+#define COMMENT_WIDTH 80
 
 /* The types write through these. */
 _Static_assert(sizeof(ProvisionPolicy) == sizeof(unsigned) && sizeof(PortMode) == sizeof(unsigned),
@@ -358,8 +358,9 @@ static void describe_human(FILE *f) {
         const ConfigKey *last = NULL;
 
         (void)fputs("# SPDX-License-Identifier: LGPL-2.1-or-later\n"
-                    "# rekindled.conf: see rekindled.conf(5). Every key is shown with its default; a key\n"
-                    "# without a value has none. Files of rekindled.conf.d/*.conf are read after this one.\n",
+                    "# rekindled.conf: see rekindled.conf(5). Every key is shown with its default; a\n"
+                    "# key without a value has none. Files of rekindled.conf.d/*.conf are read after\n"
+                    "# this one.\n",
                         f);
         for (const ConfigKey *key = keys; key->name; last = key++) {
                 if (!last || last->section != key->section)

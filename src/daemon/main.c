@@ -20,17 +20,17 @@ typedef struct Options {
 static const char usage[] =
                 "rekindled [OPTION...]\n\n"
                 "Keeps the programs of the devices on this gateway's serial ports up to date.\n\n"
-                "  --config FILE         configuration; default " REKINDLE_SYSCONFDIR
-                "/rekindled.conf\n"
-                "  --root FILE           the publisher's root.json; default " REKINDLE_SYSCONFDIR
-                "/root.json\n"
+                "  --config FILE         configuration; default\n"
+                "                        " REKINDLE_SYSCONFDIR "/rekindled.conf\n"
+                "  --root FILE           the publisher's root.json; default\n"
+                "                        " REKINDLE_SYSCONFDIR "/root.json\n"
                 "  --state-dir FOLDER    default " REKINDLE_STATEDIR "\n"
-                "  --fetch-socket PATH   socket of rekindle-fetch; default " REKINDLE_FETCHDIR
-                "/socket\n"
-                "  --fetch-program PATH  started when nothing listens there; default " REKINDLE_LIBEXECDIR
-                "/rekindle-fetch\n"
-                "  --fetch-config FILE   configuration of a fetcher that is started so; default " REKINDLE_SYSCONFDIR
-                "/fetch.conf\n"
+                "  --fetch-socket PATH   socket of rekindle-fetch; default\n"
+                "                        " REKINDLE_FETCHDIR "/socket\n"
+                "  --fetch-program PATH  started when nothing listens there; default\n"
+                "                        " REKINDLE_LIBEXECDIR "/rekindle-fetch\n"
+                "  --fetch-config FILE   configuration of a fetcher that is started so; default\n"
+                "                        " REKINDLE_SYSCONFDIR "/fetch.conf\n"
                 "  --log-level LEVEL     error, warning, notice, info (default) or debug\n"
                 "  --describe            print every configuration key and what it means\n"
                 "  --json                with --describe: for programs\n"

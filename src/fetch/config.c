@@ -9,6 +9,7 @@
 #include "basic/file.h"
 #include "basic/ini.h"
 #include "basic/names.h"
+#include "basic/terminal.h"
 #include "fetch/message.h"
 
 #define ORIGIN_MAX      512
@@ -20,6 +21,9 @@
 #define STAMP_PRIME     UINT64_C(1099511628211)
 #define PIN_LENGTH      52 /* sha256// and 32 bytes in base64 */
 #define NO_PROXY_MAX    64
+#define DESCRIBE_WIDTH  80
+#define DESCRIBE_INDENT 4
+#define DESCRIBE_MAX    512
 
 typedef struct Key {
         const char *name, *type, *standard, *meaning;
@@ -594,13 +598,26 @@ int fetch_config_load(FetchConfig *config, const char *path, const FetchConfigWa
         return r;
 }
 
+static void describe_text(FILE *out, const char *text) {
+        while (*text) {
+                size_t n = text_break(text, DESCRIBE_WIDTH - DESCRIBE_INDENT);
+
+                (void)fprintf(out, "%*s%.*s\n", DESCRIBE_INDENT, "", (int)n, text);
+                text += n;
+                text += strspn(text, " ");
+        }
+}
+
 void fetch_config_describe(FILE *out) {
         (void)fprintf(out, "[%s]\n", SECTION);
         for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
                 const Key *k = &keys[i];
+                char allowed[DESCRIBE_MAX];
 
-                (void)fprintf(out, "%s=%s\n    %s; default: %s\n    %s\n    Allowed: %s.\n",
-                                k->name, k->standard, k->type, *k->standard ? k->standard : "none",
-                                k->meaning, k->wanted);
+                (void)snprintf(allowed, sizeof(allowed), "Allowed: %s.", k->wanted);
+                (void)fprintf(out, "%s=%s\n%*s%s; default: %s\n", k->name, k->standard,
+                                DESCRIBE_INDENT, "", k->type, *k->standard ? k->standard : "none");
+                describe_text(out, k->meaning);
+                describe_text(out, allowed);
         }
 }

@@ -8,9 +8,9 @@
 static const char help[] =
                 "rekindle-repo device-key DIR NAME [KEY] [OPTIONS]\n"
                 "\n"
-                "Makes a key for device signatures: DIR/keys/device-NAME.pem (for add --device-key)\n"
-                "and DIR/keys/device-NAME.pub.pem (to be built into the devices). KEY: the pkcs11: URI\n"
-                "of one that lies in a token.\n"
+                "Makes a key for device signatures: DIR/keys/device-NAME.pem (for add\n"
+                "--device-key) and DIR/keys/device-NAME.pub.pem (to be built into the devices).\n"
+                "KEY: the pkcs11: URI of one that lies in a token.\n"
                 "\n" NEW_KEY_HELP
                 "  --passphrase-file FILE  passphrase or PIN; else REKINDLE_PASSPHRASE, else the\n"
                 "                          terminal is asked\n"

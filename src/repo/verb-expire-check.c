@@ -9,8 +9,8 @@
 static const char help[] =
                 "rekindle-repo expire-check DIR [OPTIONS]\n"
                 "\n"
-                "Says which signatures expire soon, and exits with 1 when there are any. Soon: when a\n"
-                "quarter of the time is left that the role's signatures last.\n"
+                "Says which signatures expire soon, and exits with 1 when there are any. Soon:\n"
+                "when a quarter of the time is left that the role's signatures last.\n"
                 "\n"
                 "  --within TIME           take TIME (14d) for soon\n"
                 "  --now TIME              take TIME (2031-12-31T12:00:00Z) for the clock\n"

@@ -19,8 +19,8 @@
 static const char help[] =
                 "rekindle-repo export DIR FOLDER [--model MODEL]...\n"
                 "\n"
-                "Copies the published state into FOLDER (a USB stick) for \"rekindlectl update --from\":\n"
-                "all metadata, and the files of the models that are named, or of all.\n"
+                "Copies the published state into FOLDER (a USB stick) for \"rekindlectl update\n"
+                "--from\": all metadata, and the files of the models that are named, or of all.\n"
                 "\n"
                 "  --model MODEL           a model that is wanted, any number\n"
                 "  --now TIME              take TIME (2031-12-31T12:00:00Z) for the clock\n"

@@ -21,15 +21,16 @@ static const char group_help[] =
                 "  list DIR                    all keys\n"
                 "  new FILE                    make a key that is nobody's yet\n"
                 "\n"
-                "ROLE: root, targets, snapshot, timestamp, a team, or device-NAME. What changes is\n"
-                "staged; \"publish\" puts it in force. --help after a verb: its options.\n";
+                "ROLE: root, targets, snapshot, timestamp, a team, or device-NAME. What changes\n"
+                "is staged; \"publish\" puts it in force. --help after a verb: its options.\n";
 
 static const char add_help[] =
                 "rekindle-repo key add DIR ROLE [KEY] [OPTIONS]\n"
                 "\n"
-                "Lets another key sign for ROLE: KEY, or a new one that is put into DIR/keys. KEY is\n"
-                "a file with a public key (of another person), or with a private one, which stays\n"
-                "where it is, or the pkcs11: URI of a key in a token, which DIR/keys remembers.\n"
+                "Lets another key sign for ROLE: KEY, or a new one that is put into DIR/keys. KEY\n"
+                "is a file with a public key (of another person), or with a private one, which\n"
+                "stays where it is, or the pkcs11: URI of a key in a token, which DIR/keys\n"
+                "remembers.\n"
                 "\n"
                 "  --threshold NUMBER      how many keys of the role have to sign from then on\n" NEW_KEY_HELP
                 "  --passphrase-file FILE  passphrase or PIN; else REKINDLE_PASSPHRASE, else the\n"
@@ -40,9 +41,9 @@ static const char add_help[] =
 static const char rotate_help[] =
                 "rekindle-repo key rotate DIR ROLE [KEY] [OPTIONS]\n"
                 "\n"
-                "Puts a new key, or KEY as in \"key add\", in the place of one of ROLE. The file of the\n"
-                "old one stays where it is. For device-NAME the new key takes over the name, and the\n"
-                "old one is kept beside it for devices that know no other.\n"
+                "Puts a new key, or KEY as in \"key add\", in the place of one of ROLE. The file of\n"
+                "the old one stays where it is. For device-NAME the new key takes over the name,\n"
+                "and the old one is kept beside it for devices that know no other.\n"
                 "\n"
                 "  --old KEYID             which one, if ROLE has several\n" NEW_KEY_HELP
                 "  --passphrase-file FILE  passphrase or PIN; else REKINDLE_PASSPHRASE, else the\n"
@@ -68,11 +69,11 @@ static const char list_help[] =
 static const char new_help[] =
                 "rekindle-repo key new FILE [OPTIONS]\n"
                 "\n"
-                "Makes a key that is nobody's yet: FILE, and FILE with .pub.pem at its end for those\n"
-                "who are to trust it. For people who sign on a machine of their own.\n"
+                "Makes a key that is nobody's yet: FILE, and FILE with .pub.pem at its end for\n"
+                "those who are to trust it. For people who sign on a machine of their own.\n"
                 "\n" NEW_KEY_HELP
-                "  --passphrase-file FILE  passphrase; else REKINDLE_PASSPHRASE, else the terminal is\n"
-                "                          asked\n"
+                "  --passphrase-file FILE  passphrase; else REKINDLE_PASSPHRASE, else the\n"
+                "                          terminal is asked\n"
                 "  --help                  this text\n";
 
 typedef struct KeyVerb {

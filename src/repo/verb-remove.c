@@ -16,10 +16,10 @@
 static const char remove_help[] =
                 "rekindle-repo remove DIR VERSION [OPTIONS]\n"
                 "\n"
-                "Stages the end of a release; publish takes it away. Refused for a release that was\n"
-                "published lately, because gateways look for their backup in the repository, and for\n"
-                "one without which devices cannot get to a newer version (min-from). What is only\n"
-                "staged goes at once.\n"
+                "Stages the end of a release; publish takes it away. Refused for a release that\n"
+                "was published lately, because gateways look for their backup in the repository,\n"
+                "and for one without which devices cannot get to a newer version (min-from). What\n"
+                "is only staged goes at once.\n"
                 "\n"
                 "  --model MODEL           whose version, if several models have it\n"
                 "  --keep-for DAYS         how long a release is kept after it was published (as\n"
@@ -36,7 +36,7 @@ static const char promote_help[] =
                 "\n"
                 "  --channel NAME          the channel that it is for from then on\n"
                 "  --model MODEL           whose version, if several models have it\n"
-                "  --force                 even if devices on its old channel need it on their way\n"
+                "  --force                 even if devices on its old channel need it\n"
                 "  --help                  this text\n";
 
 typedef struct Change {

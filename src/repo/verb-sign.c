@@ -20,8 +20,8 @@ static const char root_help[] =
                 "  import DIR FILE         take over the signatures of that file\n"
                 "  drop DIR                forget the staged root\n"
                 "\n"
-                "\"publish\" puts the root in force when enough keys have signed: as many as the root\n"
-                "before asks for, and as many as it asks for itself.\n"
+                "\"publish\" puts the root in force when enough keys have signed: as many as the\n"
+                "root before asks for, and as many as it asks for itself.\n"
                 "\n" KEYRING_HELP
                 "  --now TIME              take TIME (2031-12-31T12:00:00Z) for the clock\n"
                 "  --help                  this text\n";
@@ -35,8 +35,8 @@ static const char targets_help[] =
                 "  import DIR FILE         take over the signatures of that file\n"
                 "  drop DIR                forget what was signed\n"
                 "\n"
-                "For releases that several keys have to sign, or keys that are elsewhere. Until the\n"
-                "next \"publish\" nothing more may be staged, or it is signed anew.\n"
+                "For releases that several keys have to sign, or keys that are elsewhere. Until\n"
+                "the next \"publish\" nothing more may be staged, or it is signed anew.\n"
                 "\n"
                 "  --role TEAM             the releases of a team instead of targets\n" KEYRING_HELP
                 "  --now TIME              take TIME (2031-12-31T12:00:00Z) for the clock\n"

@@ -22,8 +22,8 @@ static const char help[] =
                 "metadata/ and targets/, such as one of \"export\". Reads each file that is listed.\n"
                 "\n"
                 "  --root FILE             the root that the gateway has (DIR/root.json)\n"
-                "  --model MODEL           look at the releases of this model, any number (all); as\n"
-                "                          for an \"export --model\"\n"
+                "  --model MODEL           look at the releases of this model, any number (all);\n"
+                "                          as for an \"export --model\"\n"
                 "  --json                  for programs\n"
                 "  --now TIME              take TIME (2031-12-31T12:00:00Z) for the clock\n"
                 "  --help                  this text\n";

@@ -74,8 +74,9 @@ int option_arguments(int argc, char *argv[], int min, int max, const char *names
                 "passphrase-file", required_argument, NULL, 1003                                   \
         }
 #define KEYRING_HELP                                                                               \
-        "  --keys FOLDER           look here for keys that are not in DIR/keys, any number\n"      \
-        "  --key KEY               sign with this key too: a file or a pkcs11: URI, any number\n"  \
-        "  --passphrase-file FILE  passphrase of encrypted keys, or the PIN of a token; else\n"    \
-        "                          REKINDLE_PASSPHRASE, else the terminal is asked\n"
+        "  --keys FOLDER           look here for keys that are not in DIR/keys\n"                  \
+        "  --key KEY               sign with this key too, a file or a pkcs11: URI; any\n"         \
+        "                          number\n"                                                       \
+        "  --passphrase-file FILE  passphrase of encrypted keys, or the PIN of a token;\n"         \
+        "                          else REKINDLE_PASSPHRASE, else the terminal is asked\n"
 int option_keyring(Keyring *ring, int c, const char *value);

@@ -20,7 +20,7 @@ def every_verb_has_help(desk):
     for verb in EVERY + [(group,) for group in GROUPS]:
         said = desk.repo(*verb, '--help')
         expect(said.startswith('rekindle-repo ' + verb[0]) and '--' in said or len(verb) == 1, f'{verb}: {said}')
-        expect(len(max(said.splitlines(), key=len)) <= 90, f'{verb}: a line of the help is too long')
+        expect(len(max(said.splitlines(), key=len)) <= 80, f'{verb}: a line of the help is too long')
     desk.repo('--help', says='expire-check')
 
 
