@@ -24,7 +24,7 @@ def after_confirm(w):
     w.publisher.publish('1.1.0', 'crash-after-confirm', model='pump')
     sick = w.publisher.publish('1.1.0', 'sick-after-confirm', model='valve')
     w.ctl('check', expect=0)
-    w.wait_device('pump confirms 1.1.0', lambda d: d['BackupVersion'] == '1.1.0', 'pump')
+    w.wait_for('pump confirms 1.1.0', lambda: ('1.1.0', 'done') in w.results('pump'))
 
     w.say('the valve reports that it is sick: that is shown, and nothing is restored')
     state = w.wait_device('valve is unhealthy', lambda d: d['State'] == 'unhealthy', 'valve')

@@ -32,7 +32,7 @@ def something_happens(w):
     w.ctl('check', expect=0)
     w.wait_result('1.3.0', 'image-invalid')
     w.server.stop()
-    w.server.start(rate=5000)
+    w.server.start(rate=2000)
     w.publisher.publish('1.4.0', pad=60000)
     w.ctl('check', expect=0)
     w.wait_device('it is being downloaded', lambda d: d['State'] == 'downloading')

@@ -9,20 +9,21 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
 IMAGE = 60000
-# A push of 60 units takes some seconds, long enough for a person's word in the middle of it.
-SLOW_FLASH = ('--erase-ms', '60')
+MIDDLE = 40  # a push of IMAGE takes about 100 flash operations
 
 
 def begin(w):
     w.publisher.publish('1.0.0')
-    device = w.add_device('boiler', 'boiler-ctl', *SLOW_FLASH)
+    device = w.add_device()
     w.start()
     w.ctl('check', expect=0)
     w.wait_runs('1.0.0')
     return device
 
 
-def wait_sending(w, version):
+def wait_sending(w, device, version):
+    """In the middle of the push, where it stays until the device goes on."""
+    device.wait_stalled()
     w.wait_device(f'{version} is being sent', lambda d: d['Candidate'] == version and d['Phase'] == 'send' and d['PhaseDone'] > 0)
 
 
@@ -45,11 +46,13 @@ def hold_and_unhold(w):
     w.wait_device('it waits for the hold', lambda d: d['Verdict'] == 'wait-hold')
 
     w.say('unhold, and hold again in the middle of the push')
+    device.stall_after(MIDDLE)
     w.ctl('unhold', 'boiler', expect=0)
-    wait_sending(w, '1.1.0')
+    wait_sending(w, device, '1.1.0')
     w.ctl('hold', 'boiler', expect=0)
     state = w.device()
     w.expect('the push goes on, and nothing runs', (state['State'], state['RunningState']) == ('pushing', 'none'))
+    device.go_on()
     state = w.wait_device('it is finished, and then waits', lambda d: d['Waiting'] == 'wait-hold')
     w.expect_flash(image)
     w.expect('1.1.0 is not confirmed', state['BackupVersion'] == '1.0.0' and device.record()['state'] != 'confirmed')
@@ -69,9 +72,11 @@ def hold_keeps_the_way_back(w):
     """Restores wait for unhold as well: somebody has a debugger on it."""
     device = begin(w)
     bad = w.publisher.publish('1.1.0', 'crash', pad=IMAGE)
+    device.stall_after(MIDDLE)
     w.ctl('check', expect=0)
-    wait_sending(w, '1.1.0')
+    wait_sending(w, device, '1.1.0')
     w.ctl('hold', 'boiler', expect=0)
+    device.go_on()
     w.wait_device('the push is finished', lambda d: d['Waiting'] == 'wait-hold')
     w.wait_device('all starts are used up', lambda d: d['DeviceState'] == 'failed')
     w.ctl('check', expect=0)
@@ -87,7 +92,7 @@ def cancel(w):
     device = begin(w)
     w.expect('there is nothing to cancel', w.ctl('cancel', 'boiler').status == 3)
     w.server.stop()
-    w.server.start(rate=5000)
+    w.server.start(rate=2000)
     image = w.publisher.publish('1.1.0', pad=IMAGE)
     record = device.record()
     w.ctl('check', expect=0)
@@ -101,10 +106,12 @@ def cancel(w):
     w.say('a person wants it after all, and changes their mind too late')
     w.server.stop()
     w.server.start(rate=0)
+    device.stall_after(MIDDLE)
     w.ctl('--no-wait', 'update', 'boiler', expect=0)
-    wait_sending(w, '1.1.0')
+    wait_sending(w, device, '1.1.0')
     answer = w.ctl('cancel', 'boiler')
     w.expect(f'refused: {answer.errors.strip()}', answer.status == 5 and 'to its end' in answer.errors)
+    device.go_on()
     w.wait_runs('1.1.0')
     w.expect_flash(image)
 

@@ -61,16 +61,18 @@ def cuts_around_the_marks(w):
 
 def switched_off_for_a_while(w):
     """The power is gone, and the terminal with it, until somebody switches it on again."""
-    device = in_service(w, '--erase-ms', '40')
+    device = in_service(w)
     image = w.publisher.publish('1.1.0', pad=IMAGE_BYTES)
+    device.stall_after(20)
     w.ctl('check', expect=0)
-    for percent in (20, 60):
-        w.wait_device(f'{percent} % of 1.1.0 are pushed', lambda d: d['Phase'] == 'send' and d['Progress'] > percent * 9)
+    for more in (40, 0):
+        device.wait_stalled()
         push = device.record()['push_id']
         device.cut_power()
         w.wait_device('the update parks', lambda d: d['State'] == 'waiting' and not d['Present'])
         w.expect('the device is in the middle of the push', device.record()['state'] == 'pushing')
         device.start()
+        device.stall_after(more)
     w.wait_device('the trial of 1.1.0 is under way', lambda d: d['State'] == 'trial')
     w.expect('it was one push', device.record()['push_id'] == push)
     expect_done(w, image, '1.1.0')

@@ -76,7 +76,7 @@ def crash_without_a_gateway(w):
     device, image = in_service(w)
     w.publisher.publish('1.1.0', 'crash', pad=IMAGE_BYTES)
     w.ctl('check', expect=0)
-    w.wait_device('the trial of 1.1.0 is under way', lambda d: d['State'] == 'trial')
+    w.wait_for('the trial of 1.1.0 is under way', lambda: 'candidate 1.1.0: trial' in w.said())
     w.kill_daemon()
     wait_for('the program has crashed three times', lambda: device.status()['resets']['crash'] == 3, 60)
     wait_running(device, 0)
@@ -113,7 +113,7 @@ def failure_after_the_confirmation(w):
     device, image = in_service(w)
     w.publisher.publish('1.1.0', 'crash-after-confirm', pad=IMAGE_BYTES)
     w.ctl('check', expect=0)
-    w.wait_device('1.1.0 is confirmed', lambda d: d['BackupVersion'] == '1.1.0')
+    w.wait_for('1.1.0 is confirmed', lambda: ('1.1.0', 'done') in w.results())
     device.control('reset')
     w.wait_device('the previous runs', lambda d: d['Outcome'] == 'restored-previous' and d['State'] == 'idle')
     state = w.device()
@@ -127,17 +127,20 @@ def failure_after_the_confirmation(w):
 def push_that_stops(w):
     """First the gateway goes away in the middle of a push, then the power with it: each time the device runs its former
     program, and when the gateway is back, it finishes the same push."""
-    device, first = in_service(w, '--erase-ms', '40')
+    device, first = in_service(w)
     second = w.publisher.publish('1.1.0', pad=IMAGE_BYTES)
+    device.stall_after(20)
     w.ctl('check', expect=0)
-    w.wait_device('20 % of 1.1.0 are pushed', lambda d: d['Phase'] == 'send' and d['Progress'] > 180)
+    device.wait_stalled()
     w.kill_daemon()
+    device.go_on()
     push = device.record(1)['push_id']
     wait_running(device, 0)
     w.expect('the push is open', device.record(1)['state'] == 'pushing')
 
+    device.stall_after(40)
     w.start_daemon()
-    w.wait_device('60 % of 1.1.0 are pushed', lambda d: d['Phase'] == 'send' and d['Progress'] > 540)
+    device.wait_stalled()
     w.kill_daemon()
     device.cut_power()
     device.start()

@@ -56,11 +56,6 @@ class Medium:
         self.world.check(['umount', self.path])
 
 
-def said(w):
-    with open(w.daemon.log, encoding='utf-8') as log:
-        return log.read()
-
-
 def tell(w, stick):
     w.publisher.publish('1.0.0')
     device = w.add_device('boiler')
@@ -86,7 +81,7 @@ def tell(w, stick):
     stick.pull_out()
     w.ctl('unhold', 'boiler', expect=0)
     w.ctl('--timeout', '3', 'update', 'boiler', '--from', stick.path, expect=1)
-    w.wait_for('the error', lambda: 'in the folder: Input/output error' in said(w))
+    w.wait_for('the error', lambda: 'in the folder: Input/output error' in w.said())
     state = w.wait_device('the update waits and says why', lambda d: d['Waiting'] == 'wait-server' and
                           'in the folder: Input/output error; the server: ' in d['StateText'])
     w.expect('the device is not touched', device.record() == record and state['RunningVersion'] == '1.0.0')

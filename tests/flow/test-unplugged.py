@@ -9,20 +9,22 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
 IMAGE_BYTES = 60 * 1024
-SLOW_FLASH = ('--erase-ms', '60')  # a push takes some seconds
+THIRD = 34  # of about 100 flash operations of a push
 
 
 def in_service(w, *before):
-    """The versions before run one after the other, and the push of 1.9.0 has done its first third."""
-    device = w.add_device('boiler', 'boiler-ctl', *SLOW_FLASH)
+    """The versions before run one after the other, and the push of 1.9.0 has done its first third, where it stalls."""
+    device = w.add_device()
     w.start()
     for version in before:
         w.publisher.publish(version, pad=IMAGE_BYTES)
         w.ctl('check', expect=0)
         w.wait_runs(version)
     image = w.publisher.publish('1.9.0', pad=IMAGE_BYTES)
+    device.stall_after(THIRD)
     w.ctl('check', expect=0)
-    w.wait_device('a third of 1.9.0 is pushed', lambda d: d['Phase'] == 'send' and d['Progress'] > 300)
+    device.wait_stalled()
+    w.wait_device('a part of 1.9.0 is pushed', lambda d: d['Phase'] == 'send' and d['Progress'] > 100)
     return device, image
 
 
@@ -48,6 +50,7 @@ def unplugged_in_the_push(w):
     w.expect('the device is in the middle of the push', device.record()['state'] == 'pushing')
 
     before = device.status()['bytes-in']
+    device.go_on()
     device.control('plug')
     expect_resumed(w, device, image, push)
     again = device.status()['bytes-in'] - before
@@ -64,6 +67,7 @@ def mute_in_the_push(w):
     device.control('mute on')
     w.wait_device('the update parks', lambda d: d['State'] == 'waiting')
     w.wait_device('it is seen as absent', lambda d: not d['Present'])
+    device.go_on()
     device.control('mute off')
     expect_resumed(w, device, image, push)
 
@@ -73,17 +77,19 @@ def loose_contact(w):
     device, image = in_service(w, '1.0.0')
     push = device.record()['push_id']
     for _ in range(4):
-        writes = device.status()['writes']
         device.control('unplug')
         w.wait_device('the update parks', lambda d: d['State'] == 'waiting')
+        device.stall_after(10)
         device.control('plug')
-        w.wait_for('some units more are written', lambda: device.status()['writes'] > writes + 4 * 256)
+        device.wait_stalled()
+    device.go_on()
     expect_resumed(w, device, image, push)
 
 
 def unplugged_in_the_trial(w):
     """Silence is no evidence: the program is confirmed when it is heard again."""
     device, image = in_service(w, '1.0.0')
+    device.go_on()
     w.wait_device('the trial of 1.9.0 is under way', lambda d: d['State'] == 'trial' and d['Health'] == 'healthy')
     device.control('unplug')
     w.wait_device('the update parks', lambda d: d['State'] == 'waiting' and not d['Present'])

@@ -327,6 +327,20 @@ class Simulator(FlashFile):
     def status(self):
         return json.loads(self.control('status'))
 
+    def stall_after(self, operations):
+        """The flash stops in this operation from now on, and a push with it, until go_on(): what a story does meanwhile is done
+        in the middle, however fast the device and however slow the computer is. The gateway bears it for 30 s."""
+        self.control(f'stall-after {operations}')
+
+    def is_stalled(self):
+        return self.status()['stalled']
+
+    def wait_stalled(self):
+        wait_for(f'{self.name} is in the middle of it', self.is_stalled, alive=[self.simulator])
+
+    def go_on(self):
+        self.control('stall-after 0')
+
 
 class World:
     """See the top of this file."""
@@ -498,6 +512,11 @@ class World:
 
     def spawn_ctl(self, *arguments):
         return self.spawn('rekindlectl', self.ctl_command(*arguments))
+
+    def said(self):
+        """All that the daemon has said so far; it holds what was over before anybody could ask."""
+        with open(self.daemon.log, encoding='utf-8', errors='replace') as log:
+            return log.read()
 
     def objects(self):
         """Every object of the daemon: {path: {property: value}}; None while it does not answer."""

@@ -216,6 +216,35 @@ static void power_fails_in_the_operation_that_was_named(void **state) {
         assert_false(is_erased(fixture, 0, UNIT));
 }
 
+static void stalled_operation_ends_when_it_is_told(void **state) {
+        Fixture *fixture = *state;
+
+        sim_flash_stall_after(fixture->flash, 2);
+        write_unit(fixture, 0);
+        assert_false(sim_flash_is_stalled(fixture->flash));
+        assert_int_equal(sim_flash_erase(fixture->flash, 0, 0), 0);
+        assert_true(sim_flash_is_stalled(fixture->flash));
+        assert_true(sim_flash_run(fixture->flash, 100 * ERASE_USEC));
+        assert_memory_equal(sim_flash_bytes(fixture->flash), fixture->data, UNIT);
+        assert_int_equal(sim_flash_deadline_usec(fixture->flash), UINT64_MAX);
+        assert_int_equal(sim_flash_write(fixture->flash, 0, fixture->data, 4, 0), -EBUSY);
+        sim_flash_stall_after(fixture->flash, 1);
+        assert_false(sim_flash_run(fixture->flash, 100 * ERASE_USEC));
+        assert_true(is_erased(fixture, 0, UNIT));
+}
+
+static void power_cut_ends_a_stall(void **state) {
+        Fixture *fixture = *state;
+
+        sim_flash_stall_after(fixture->flash, 1);
+        assert_int_equal(sim_flash_erase(fixture->flash, 0, 0), 0);
+        sim_flash_cut(fixture->flash);
+        sim_flash_power_on(fixture->flash);
+        assert_false(sim_flash_is_stalled(fixture->flash));
+        assert_int_equal(sim_flash_erase(fixture->flash, 0, 0), 0);
+        assert_false(sim_flash_run(fixture->flash, ERASE_USEC));
+}
+
 static void load_erases_all_else(void **state) {
         Fixture *fixture = *state;
 
@@ -240,6 +269,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(cut_leaves_a_write_half_done, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                                 power_fails_in_the_operation_that_was_named, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                                stalled_operation_ends_when_it_is_told, setup, teardown),
+                cmocka_unit_test_setup_teardown(power_cut_ends_a_stall, setup, teardown),
                 cmocka_unit_test_setup_teardown(load_erases_all_else, setup, teardown),
         };
 

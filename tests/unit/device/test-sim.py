@@ -99,7 +99,7 @@ class Hardware(SimTest):
     def test_unknown_command_is_an_error(self):
         sim = self.sim()
         sim.start()
-        for command in ('explode', 'noise 1', 'cut-after x', 'corrupt 99999999', 'mute maybe'):
+        for command in ('explode', 'noise 1', 'cut-after x', 'stall-after', 'corrupt 99999999', 'mute maybe'):
             self.assertTrue(sim.control(command).startswith('error: '), command)
 
     def test_replug_gives_a_new_terminal_behind_the_same_link(self):

@@ -70,6 +70,15 @@ static void command_cut_after(const Command *command) {
         command_result(command, r);
 }
 
+static void command_stall_after(const Command *command) {
+        uint32_t count;
+        int r = command_numbers(command, 1, 1, &count);
+
+        if (r == 0)
+                sim_flash_stall_after(command->machine->board->flash, count);
+        command_result(command, r);
+}
+
 static void command_unplug(const Command *command) {
         sim_machine_say(command->machine, "line: unplugged");
         command_result(command, sim_line_unplug(command->machine->board->line));
@@ -184,7 +193,9 @@ static void command_status(const Command *command) {
                         (unsigned long long)line->bytes_out, (unsigned long long)line->damaged,
                         (unsigned long long)line->lost, (unsigned long long)machine->deaf);
         n += COMMAND_PRINT(
-                        "\"operations\":%llu,\"erases\":%llu,\"writes\":%llu,\"overwrites\":%llu,\"units\":{",
+                        "\"stalled\":%s,\"operations\":%llu,\"erases\":%llu,\"writes\":%llu,\"overwrites\":%llu,"
+                        "\"units\":{",
+                        sim_flash_is_stalled(board->flash) ? "true" : "false",
                         (unsigned long long)flash->operations, (unsigned long long)flash->erases,
                         (unsigned long long)flash->writes, (unsigned long long)flash->overwrites);
         n = command_status_units(command, n);
@@ -198,6 +209,7 @@ static const struct {
 } command_table[] = {
         { "power-cut", command_power_cut },
         { "cut-after", command_cut_after },
+        { "stall-after", command_stall_after },
         { "unplug", command_unplug },
         { "plug", command_plug },
         { "noise", command_noise },

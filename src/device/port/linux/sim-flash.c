@@ -8,7 +8,8 @@
  * only the first write units of a page that is being written. So a killed process leaves exactly a
  * power cut behind. The file is mapped; the kernel keeps it when the process dies.
  *
- * States: idle, erasing, writing; and without power, where every operation is refused.
+ * States: idle, erasing, writing; and without power, where every operation is refused. An operation
+ * that is stalled stays as it began until it is told to go on.
  */
 
 #include "sim-flash.h"
@@ -48,6 +49,8 @@ struct SimFlash {
 
         uint64_t seed;
         uint32_t cut_after;
+        uint32_t stall_after;
+        bool stalled;
         bool off;
         SimFlashCounts counts;
         uint32_t *unit_erases;
@@ -117,7 +120,7 @@ static void flash_run_write(SimFlash *flash, uint64_t now_usec) {
                 flash->state = FLASH_IDLE;
 }
 
-/* Counts an operation and lets the power fail in it when its turn has come. */
+/* Counts an operation; lets it stall, or the power fail in it, when its turn has come. */
 static void flash_begin(
                 SimFlash *flash, int state, uint32_t address, uint32_t length, uint64_t now_usec) {
         flash->state = state;
@@ -127,6 +130,8 @@ static void flash_begin(
         flash->start_usec = now_usec;
         flash->counts.operations++;
 
+        if (flash->stall_after > 0 && --flash->stall_after == 0)
+                flash->stalled = true;
         if (flash->cut_after == 0 || --flash->cut_after > 0)
                 return;
         if (state == FLASH_WRITING) {
@@ -262,16 +267,24 @@ int sim_flash_write(SimFlash *flash, uint32_t address, const void *data, uint32_
 }
 
 bool sim_flash_run(SimFlash *flash, uint64_t now_usec) {
+        if (flash->stalled)
+                return true;
         if (flash->state == FLASH_ERASING)
                 flash_run_erase(flash, now_usec);
         else if (flash->state == FLASH_WRITING)
                 flash_run_write(flash, now_usec);
+        return sim_flash_is_busy(flash);
+}
+
+bool sim_flash_is_busy(const SimFlash *flash) {
         return flash->state != FLASH_IDLE;
 }
 
 uint64_t sim_flash_deadline_usec(const SimFlash *flash) {
         uint64_t step_usec, end_usec, units;
 
+        if (flash->stalled)
+                return SIM_NEVER_USEC;
         switch (flash->state) {
         case FLASH_ERASING:
                 step_usec = flash->config.erase_usec / FLASH_ERASE_STEPS + 1;
@@ -288,6 +301,15 @@ uint64_t sim_flash_deadline_usec(const SimFlash *flash) {
         }
 }
 
+void sim_flash_stall_after(SimFlash *flash, uint32_t count) {
+        flash->stall_after = count;
+        flash->stalled = false;
+}
+
+bool sim_flash_is_stalled(const SimFlash *flash) {
+        return flash->stalled;
+}
+
 void sim_flash_cut_after(SimFlash *flash, uint32_t count) {
         flash->cut_after = count;
 }
@@ -298,6 +320,7 @@ void sim_flash_cut(SimFlash *flash) {
         else if (flash->state == FLASH_WRITING)
                 flash_tear(flash);
         flash->state = FLASH_IDLE;
+        flash->stalled = false;
         flash->off = true;
 }
 

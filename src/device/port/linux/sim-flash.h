@@ -48,8 +48,12 @@ int sim_flash_write(SimFlash *flash, uint32_t address, const void *data, uint32_
                 uint64_t now_usec);
 /* Lets time pass; true while an operation is under way. */
 bool sim_flash_run(SimFlash *flash, uint64_t now_usec);
+bool sim_flash_is_busy(const SimFlash *flash);
 uint64_t sim_flash_deadline_usec(const SimFlash *flash);
 
+/* The count-th operation from now does not end, 0: each does; one that was stalled goes on. */
+void sim_flash_stall_after(SimFlash *flash, uint32_t count);
+bool sim_flash_is_stalled(const SimFlash *flash);
 /* The power fails at the count-th operation from now, in the middle of it; 0: not at all. */
 void sim_flash_cut_after(SimFlash *flash, uint32_t count);
 /* The power fails now: what is under way stays half done; everything is refused until

@@ -88,8 +88,7 @@ static void machine_enter_program(SimMachine *machine) {
 }
 
 static bool machine_is_deaf(const SimMachine *machine) {
-        return machine->options->flash_blocks_cpu &&
-               sim_flash_deadline_usec(machine->board->flash) != SIM_NEVER_USEC;
+        return machine->options->flash_blocks_cpu && sim_flash_is_busy(machine->board->flash);
 }
 
 static void machine_run_input(SimMachine *machine) {
