@@ -11,7 +11,7 @@ from process import processes_of  # noqa: E402  pylint: disable=wrong-import-pos
 from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
 IMAGE = 60000
-SLOW = 20000  # bytes per second
+SLOW = 2000  # bytes per second: longer than anybody needs to kill something
 
 
 def begin(w):

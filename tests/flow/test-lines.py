@@ -76,17 +76,25 @@ def small_buffer(w):
 def two_at_once(w):
     """Two devices on two lines are updated at the same time."""
     names = ('boiler', 'burner')
-    for name in names:
-        w.add_device(name, 'boiler-ctl', '--pace')
+    devices = [w.add_device(name, 'boiler-ctl', '--pace') for name in names]
+
+    def meet(operations):
+        """In the middle of both pushes."""
+        for device in devices:
+            device.stall_after(operations)
+        w.ctl('check', expect=0)
+        for device in devices:
+            device.wait_stalled()
+        for device in devices:
+            device.go_on()
+
     w.publisher.publish('1.0.0', pad=IMAGE_BYTES)
     w.start()
-    w.ctl('check', expect=0)
-    w.wait_for('both are pushed to at once', lambda: all(w.device(name).get('Phase') == 'send' for name in names))
+    meet(30)
     for name in names:
         w.wait_runs('1.0.0', name)
     image = w.publisher.publish('1.1.0', pad=IMAGE_BYTES)
-    w.ctl('check', expect=0)
-    w.wait_for('both are on trial at once', lambda: all(w.device(name).get('State') == 'trial' for name in names))
+    meet(30)
     for name in names:
         w.wait_runs('1.1.0', name)
         w.expect_flash(image, name)

@@ -57,8 +57,8 @@ def bars(w):
     w.expect(f'it only rises: {percents(pushing)}', percents(pushing) == sorted(percents(pushing)))
     full = [frame for frame in frames if '100 %' in frame and 'downloading' not in frame]
     w.expect(f'100 % is for the report: {full}', all('reporting' in frame for frame in full))
-    w.expect('bar, rate and time left', any(re.search(r'send +\[#+\.+\] +\d+ %  [\d.]+ KiB/s  0:0\d left', f) for f in frames))
-    w.expect('the trial has a time left', any(re.search(r'trial +\[#+\.+\] +9\d %  0:0\d left', f) for f in frames))
+    w.expect('bar, rate and time left', any(re.search(r'send +\[#+\.+\] +\d+ %  [\d.]+ KiB/s  \d:\d\d left', f) for f in frames))
+    w.expect('the trial has a time left', any(re.search(r'trial +\[#+\.+\] +9\d %  0:\d\d left', f) for f in frames))
     w.expect('the bar stays in its place', len({(f.index('['), f.index(']')) for f in frames if '[' in f}) == 1)
     w.publisher.publish('1.2.0')
     w.expect('a narrow terminal has no bar', not any('[' in frame for frame in watch_update(w, 40)))

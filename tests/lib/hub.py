@@ -82,8 +82,10 @@ class Bus:
         self._command('counts')
         return json.loads(self._answer())
 
-    def collisions(self):
-        return self.counts()['collisions']
+    def damaged(self):
+        """Bytes that met others, in time or late: on a busy computer all that two say at once may be late."""
+        counts = self.counts()
+        return counts['collisions'] + counts['late']
 
     def expect_quiet(self):
         """What a device of a busy computer says too late is not held against the gateway."""
