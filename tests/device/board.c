@@ -96,11 +96,35 @@ static void on_trial_passed(void *user) {
         ((Board *)user)->start.trial_ms = 0;
 }
 
+static const uint8_t guard[BOARD_GUARD] = { [0 ... BOARD_GUARD - 1] = 0xa5 };
+
+static void set_guards(Board *b) {
+        const RkdPlatform *p = &b->platform;
+
+        memcpy(b->page + p->page_bytes, guard, BOARD_GUARD);
+        memcpy(b->rx + RKD_RX_BYTES(p->max_payload), guard, BOARD_GUARD);
+        memcpy(b->ring + p->ring_bytes, guard, BOARD_GUARD);
+        memcpy(b->tx + p->tx_bytes, guard, BOARD_GUARD);
+        memcpy(b->retained + RKD_RETAINED_BYTES, guard, BOARD_GUARD);
+}
+
+static void check_guards(Board *b) {
+        const RkdPlatform *p = &b->platform;
+
+        if (memcmp(b->page + p->page_bytes, guard, BOARD_GUARD) != 0 ||
+                        memcmp(b->rx + RKD_RX_BYTES(p->max_payload), guard, BOARD_GUARD) != 0 ||
+                        memcmp(b->ring + p->ring_bytes, guard, BOARD_GUARD) != 0 ||
+                        memcmp(b->tx + p->tx_bytes, guard, BOARD_GUARD) != 0 ||
+                        memcmp(b->retained + RKD_RETAINED_BYTES, guard, BOARD_GUARD) != 0)
+                board_violate(b, "write behind a buffer");
+}
+
 static void begin(Board *b, RkdCause cause) {
         b->runs = BOARD_BOOTLOADER;
         b->up_ms = b->busy_until_ms = b->now_ms;
         b->baud = b->speeds[0];
         board_note_record(b);
+        set_guards(b);
         if (rkd_boot_init(&b->boot, &b->platform, (uint8_t)cause) != 0)
                 board_violate(b, "the bootloader refuses the platform");
 }
@@ -185,9 +209,9 @@ void board_init_as(Board *b, const BoardGeometry *geometry) {
                 .capabilities = RKD_CAN_FULL_DUPLEX | RKD_CAN_TRIAL_TIMER | RKD_CAN_READ,
                 .listen_ms = 20, .model = "boiler-ctl", .hardware = "B", .serial = "0042",
                 .bootloader_version = "1.0.0", .ram_base = 0x20000000, .ram_size = 8192,
-                .erase_ms = 20, .write_ms = 3, .n_speeds = 2, .ring_bytes = sizeof(b->ring),
-                .max_payload = 1024, .tx_bytes = sizeof(b->tx), .retained = b->retained,
-                .send = on_send, .milliseconds = on_milliseconds,
+                .erase_ms = 20, .write_ms = 3, .n_speeds = 2, .ring_bytes = BOARD_RING,
+                .max_payload = 1024, .tx_bytes = BOARD_TX, .retained = b->retained, .send = on_send,
+                .milliseconds = on_milliseconds,
 #if RKD_WITH_BAUD
                 .set_baud = on_set_baud,
 #endif
@@ -214,7 +238,7 @@ void board_copy(Board *to, const Board *from) {
 }
 
 void board_power_on(Board *b) {
-        for (size_t i = 0; i < sizeof(b->retained); i++)
+        for (size_t i = 0; i < RKD_RETAINED_BYTES; i++)
                 b->retained[i] = (uint8_t)board_random(b);
         b->cut_at = 0;
         b->n_to_device = b->n_from_device = 0;
@@ -266,6 +290,7 @@ void board_step(Board *b) {
                 rkd_boot_poll(&b->boot);
         else if (b->runs == BOARD_PROGRAM)
                 run_program(b);
+        check_guards(b);
 }
 
 void board_run(Board *b, unsigned ms) {

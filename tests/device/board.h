@@ -23,6 +23,9 @@
 #define BOARD_PAGE_MAX  1024u
 #define BOARD_LINE      65536u
 #define BOARD_IMAGES    2u
+#define BOARD_RING      4096u
+#define BOARD_TX        RKD_TX_BYTES(256)
+#define BOARD_GUARD     16u /* bytes behind each buffer that nobody may write */
 
 typedef enum BoardRuns {
         BOARD_OFF,
@@ -118,9 +121,11 @@ typedef struct Board {
         unsigned noise; /* one byte in so many is flipped or lost, both ways; 0: none */
         uint32_t baud;
 
-        _Alignas(4) uint8_t page[BOARD_PAGE_MAX], rx[RKD_RX_BYTES(1024)];
-        uint8_t ring[4096];
-        _Alignas(4) uint8_t tx[RKD_TX_BYTES(256)], retained[RKD_RETAINED_BYTES];
+        _Alignas(4) uint8_t page[BOARD_PAGE_MAX + BOARD_GUARD];
+        _Alignas(4) uint8_t rx[RKD_RX_BYTES(1024) + BOARD_GUARD];
+        uint8_t ring[BOARD_RING + BOARD_GUARD];
+        _Alignas(4) uint8_t tx[BOARD_TX + BOARD_GUARD];
+        _Alignas(4) uint8_t retained[RKD_RETAINED_BYTES + BOARD_GUARD];
         uint32_t speeds[2];
         RkdRegion regions[2];
         RkdPatch patch;

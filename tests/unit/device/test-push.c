@@ -144,7 +144,7 @@ static void data_beyond_the_credit_is_not_taken(void **state) {
         board_power_on(&board);
         assert_int_equal(gateway_begin(&gateway, &second), 0);
         assert_int_equal(gateway_ask(&gateway, &q), 0);
-        assert_int_equal(gateway.answer.credit, sizeof(board.ring));
+        assert_int_equal(gateway.answer.credit, BOARD_RING);
         rkd_store_u32(data, gateway.answer.credit - 1);
         gateway_send(&gateway, RKD_DATA, RKD_FLAG_POLL, data, 6);
         assert_true(gateway_await(&gateway, RKD_NAK, 10));

@@ -302,6 +302,25 @@ static void frames_for_others_are_not_for_us(void **state) {
         assert_false(gateway_await(&gateway, 0, 900));
 }
 
+/* The board watches over what lies behind the buffers. */
+static void endless_frames_are_survived(void **state) {
+        board.platform.ring_bytes = board.platform.max_payload = 128;
+        board_power_on(&board);
+        install_and_confirm(&first);
+        for (BoardRuns runs = BOARD_BOOTLOADER; runs <= BOARD_PROGRAM; runs++) {
+                for (unsigned code = 1; code < 256; code++) {
+                        memset(board.to_device, (int)code, 600);
+                        board.to_device[599] = 0;
+                        board.n_to_device = 600;
+                        board_run(&board, 10);
+                }
+                board.n_from_device = 0;
+                assert_int_equal(board.runs, runs);
+                assert_int_equal(gateway_ask_id(&gateway, RKD_START, first.push_id), 0);
+                board_run(&board, 5);
+        }
+}
+
 static void a_broadcast_is_obeyed_but_not_answered(void **state) {
         board_power_on(&board);
         assert_int_equal(gateway_push(&gateway, &first), 0);
@@ -358,6 +377,7 @@ int main(void) {
                 TEST(commands_in_the_wrong_state_are_refused),
                 TEST(unknown_and_malformed_commands_are_answered_so),
                 TEST(frames_for_others_are_not_for_us),
+                TEST(endless_frames_are_survived),
                 TEST(a_broadcast_is_obeyed_but_not_answered),
                 TEST(a_platform_that_breaks_the_rules_is_refused),
         };
