@@ -146,6 +146,19 @@ static void the_bootloader_can_confirm_too(void **state) {
         assert_int_equal(identify().state, RKD_CONFIRMED);
 }
 
+static void a_confirmed_program_has_all_its_starts(void **state) {
+        board.behaviour = PROGRAM_SILENT;
+        install_and_start();
+        board_power_on(&board);
+        board_run(&board, 40);
+        assert_int_equal(board.starts, 2);
+        board_power_on(&board);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_CONFIRM, push.push_id), 0);
+        assert_int_equal(identify().state, RKD_CONFIRMED);
+        assert_int_equal(identify().attempts_left, 3);
+        assert_int_equal(identify().boots, 2);
+}
+
 static void a_mark_that_failed_is_not_written_again(void **state) {
         install_and_start();
         board.fail_at = board.operations + 1; /* healthy */
@@ -387,6 +400,7 @@ int main(void) {
                 TEST(healthy_starts_never_use_up_the_attempts),
                 TEST(confirm_may_be_repeated),
                 TEST(the_bootloader_can_confirm_too),
+                TEST(a_confirmed_program_has_all_its_starts),
                 TEST(a_mark_that_failed_is_not_written_again),
                 TEST(confirmed_starts_write_no_flash),
                 TEST(a_confirmed_program_that_crashes_uses_up_its_starts),

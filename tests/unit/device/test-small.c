@@ -371,6 +371,22 @@ static void used_starts_beyond_what_is_allowed_leave_none(void **state) {
         assert_int_equal(identify().reset_cause, RKD_CAUSE_POWER);
 }
 
+static void a_confirmed_program_has_all_its_starts(void **state) {
+        board.behaviour = PROGRAM_SILENT;
+        board_power_on(&board);
+        assert_int_equal(gateway_install(&gateway, push), 0);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_START, push.push_id), 0);
+        board_run(&board, 5);
+        board_power_on(&board);
+        board_run(&board, 100);
+        assert_int_equal(board.starts, 2);
+        board_power_on(&board);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_CONFIRM, push.push_id), 0);
+        assert_int_equal(identify().state, RKD_CONFIRMED);
+        assert_int_equal(identify().attempts_left, 3);
+        assert_int_equal(identify().boots, 2);
+}
+
 static void commands_in_the_wrong_state_are_refused(void **state) {
         RkdRequest stream = { .type = RKD_STREAM, .length = 100, .stream_id = 1 };
 
@@ -700,6 +716,7 @@ int main(void) {
                 TEST(a_record_beside_a_dead_page_stands),
                 TEST(retries_beyond_the_last_doubling_wait_no_shorter),
                 TEST(used_starts_beyond_what_is_allowed_leave_none),
+                TEST(a_confirmed_program_has_all_its_starts),
                 TEST(commands_in_the_wrong_state_are_refused),
                 TEST(a_start_does_not_keep_it_in_its_bootloader),
                 TEST(sums_outside_the_space_are_refused),
