@@ -50,7 +50,7 @@ def recovers_by_itself(w):
     w.expect('the log tells', 'stranded' in w.daemon.tail(1000))
     w.expect('a report waits', 'stranded' in [report['event'] for report in w.outbox()])
 
-    found = w.wait_for('it was tried again and again', lambda: len(pauses(w)) >= 3 and pauses(w))
+    found = w.wait_for('it was tried again and again', lambda: len(pauses(w)) >= 3 and pauses(w), 90)
     w.expect(f'with growing pauses: {found}', found == sorted(set(found)))
 
     device.control('faulty off')

@@ -164,6 +164,10 @@ static void machine_run_program(SimMachine *machine) {
         SimSocMessage message;
         int i, r = 1;
 
+        if (machine->faulty) { /* before it could say anything */
+                sim_machine_reset(machine, RKD_CAUSE_CRASH);
+                return;
+        }
         (void)machine_run_program_output(machine);
         for (i = 0; i < MACHINE_MESSAGES_MAX && machine->board->request == SIM_REQUEST_NONE; i++) {
                 r = sim_process_read_message(machine->process, &message);
@@ -178,7 +182,7 @@ static void machine_run_program(SimMachine *machine) {
         }
         if (machine->board->request != SIM_REQUEST_NONE)
                 return;
-        if (ended || r < 0 || machine->faulty)
+        if (ended || r < 0)
                 sim_machine_reset(machine, RKD_CAUSE_CRASH);
         else if (sim_now_usec() >= machine->trial_usec)
                 sim_machine_reset(machine, RKD_CAUSE_TRIAL);
