@@ -16,6 +16,7 @@
 #define RESTART      3 /* a start that the program brought about weighs as much as … */
 /* … three that it did not: nobody has to keep the plug in, but it has to end */
 #define POWER_UP      1
+#define WEIGHT_MAX    (RESTARTS_MAX * RESTART)
 #define SILENCE_MAX   20 /* questions in a row */
 #define DEVICE_STARTS 5  /* more than any device makes before it gives a program up */
 
@@ -112,7 +113,7 @@ static void begin_window(Update *u, const DriverIdentity *id, uint64_t now) {
 static void begin_again(Update *u, unsigned weight, const char *reason) {
         u->trial_seen = false;
         u->trial_restarts += weight;
-        if (u->trial_restarts > RESTARTS_MAX * RESTART)
+        if (u->trial_restarts > WEIGHT_MAX)
                 fail(u, reason);
         else
                 ask_later(u);
@@ -175,11 +176,19 @@ static void watch_program(Update *u, const DriverIdentity *id) {
 /* It took all of the push, and does not know that any more. */
 static void push_again(Update *u) {
         u->trial_restarts += RESTART;
-        if (u->trial_restarts > RESTARTS_MAX * RESTART)
+        if (u->trial_restarts > WEIGHT_MAX)
                 update_failure(u, OUTCOME_PUSH_FAILED_FLASH,
                                 "push failed: flash: the device forgets each time that it took it");
         else
                 update_enter(u, UPDATE_PUSHING);
+}
+
+/* In the bootloader, started again and again: a program that says that it is healthy and then ends,
+ * too soon to be asked, has all its starts each time. Any other is given up by the device. */
+static bool keeps_starting(Update *u, const DriverIdentity *id) {
+        if (id->boots < u->trial_first_boots)
+                u->trial_first_boots = id->boots;
+        return id->boots - u->trial_first_boots > WEIGHT_MAX;
 }
 
 static void judge(Update *u, const DriverIdentity *id) {
@@ -193,8 +202,10 @@ static void judge(Update *u, const DriverIdentity *id) {
         case DEVICE_VERIFIED:
         case DEVICE_TRIAL:
         case DEVICE_CONFIRMED:
+                if (id->in_bootloader && keeps_starting(u, id))
+                        fail(u, "it keeps starting again");
                 /* Our questions keep a bootloader from starting the program by itself. */
-                if (id->in_bootloader && monotonic_usec() >= u->trial_limit_usec)
+                else if (id->in_bootloader && monotonic_usec() >= u->trial_limit_usec)
                         update_failure(u, OUTCOME_DEVICE_REFUSED,
                                         "the bootloader does not start the program");
                 else if (id->in_bootloader)
@@ -230,9 +241,11 @@ static void on_asked(Update *u, const DriverResult *result) {
         }
         u->silent = 0;
         /* not before the device has its first word: a bus may be long in coming round */
-        if (u->trial_limit_usec == 0)
+        if (u->trial_limit_usec == 0) {
+                u->trial_first_boots = id->boots;
                 u->trial_limit_usec = monotonic_usec() +
                                       DEVICE_STARTS * (update_trial_seconds(u) + 5) * USEC_PER_SEC;
+        }
         if (update_is_foreign(u, id)) {
                 update_wait_foreign(u, id);
                 return;

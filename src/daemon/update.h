@@ -94,7 +94,7 @@ struct Update {
 
         /* trial */
         uint64_t trial_start_usec, trial_end_usec, trial_limit_usec;
-        unsigned trial_boots, silent;
+        unsigned trial_boots, trial_first_boots, silent;
         bool trial_seen, trial_watched; /* healthy in this trial; in any trial of this push */
 
         /* for the faces */

@@ -111,6 +111,51 @@ static void crashes_are_counted_across_waits(void **state) {
         assert_true(is_candidate_bad(w));
 }
 
+static bool was_asked(World *w, void *userdata) {
+        const Update *u = w->device->update;
+
+        return u && u->state == UPDATE_TRIAL && u->trial_limit_usec > 0;
+}
+
+/* It ends each time before it can be asked; the bootloader answers. */
+static void watch_bootloader(World *w, unsigned starts_between) {
+        const Script lost = { .op = DRIVER_START, .heard = true, .times = 100 };
+
+        unit_script(&w->unit, &lost);
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        w->patient = true;
+        world_until(w, was_asked, NULL);
+        w->unit.id.state = DEVICE_TRIAL;
+        w->unit.id.reset_cause = CAUSE_CRASH;
+        for (unsigned i = 0; i < 10 && w->device->update->state == UPDATE_TRIAL; i++) {
+                w->unit.id.boots += starts_between;
+                if (w->device->update->timer)
+                        (void)sd_event_source_set_time_relative(w->device->update->timer, 0);
+                world_turns(w, 5);
+        }
+}
+
+static void starts_that_only_the_bootloader_tells_of_are_evidence(void **state) {
+        World *w = *state;
+
+        watch_bootloader(w, 2);
+        w->unit.n_scripts = 0;
+        end(w);
+        assert_int_equal(world_results(w, OUTCOME_RESTORED), 1);
+        assert_true(is_candidate_bad(w));
+}
+
+static void a_bootloader_that_does_not_start_it_is_none(void **state) {
+        World *w = *state;
+
+        watch_bootloader(w, 0);
+        assert_int_equal(w->device->update->state, UPDATE_TRIAL);
+        w->unit.n_scripts = 0;
+        end(w);
+        assert_int_equal(world_results(w, OUTCOME_DONE), 1);
+        assert_false(is_candidate_bad(w));
+}
+
 static void the_same_version_in_other_words_is_the_same(void **state) {
         World *w = *state;
 
@@ -159,6 +204,8 @@ int main(void) {
                 TEST(the_fourth_crash_is_evidence),
                 TEST(a_plug_that_is_pulled_is_no_evidence),
                 TEST(crashes_are_counted_across_waits),
+                TEST(starts_that_only_the_bootloader_tells_of_are_evidence),
+                TEST(a_bootloader_that_does_not_start_it_is_none),
                 TEST(the_same_version_in_other_words_is_the_same),
                 TEST(another_version_is_evidence),
                 TEST(another_digest_is_evidence),

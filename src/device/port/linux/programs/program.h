@@ -13,6 +13,7 @@ typedef struct ProgramBehaviour {
         bool hangs;   /* neither feeds the watchdog nor listens */
         bool says_healthy;
         uint32_t sick_after_msec;    /* counted from the start; 0: never */
+        uint32_t crash_after_msec;   /* likewise */
         const char *version;         /* said instead of the one in the descriptor */
         bool crashes_when_confirmed; /* soon, and at every start from then on */
         bool sick_when_confirmed;
