@@ -39,8 +39,8 @@ const char *device_state(const Device *d) {
         return names[face];
 }
 
-static void update_text(const Device *d, Why *ret) {
-        const Update *u = d->update;
+void device_update_text(const Update *u, Why *ret) {
+        const Device *d = u->device;
         bool handover = d->port && d->port->port && port_state(d->port->port) == PORT_WANTED;
 
         if (handover && u->state != UPDATE_DOWNLOADING)
@@ -53,12 +53,26 @@ static void update_text(const Device *d, Why *ret) {
                                 update_state_to_string(u->state));
 }
 
+static void stranded_text(const Device *d, Why *ret) {
+        uint64_t tries = d->record->stranded_tries;
+
+        if (d->update && d->update->state != UPDATE_STRANDED && d->update->state != UPDATE_WAITING)
+                (void)why(ret, 0, "no program that is kept ran on it; try %" PRIu64 " goes on",
+                                tries + 1);
+        else
+                (void)why(ret, 0, "no program that is kept runs on it; tried %" PRIu64 " time%s%s",
+                                tries, tries == 1 ? "" : "s",
+                                device_cap_reached(d)
+                                                ? "; PushesPerDay= allows no more before tomorrow (UTC)"
+                                                : "");
+}
+
 void device_state_text(const Device *d, Why *ret) {
         const Record *r = d->record;
 
         switch (device_face(d)) {
         case DEVICE_FACE_UPDATING:
-                update_text(d, ret);
+                device_update_text(d->update, ret);
                 break;
         case DEVICE_FACE_ABSENT:
                 (void)why(ret, 0,
@@ -79,11 +93,7 @@ void device_state_text(const Device *d, Why *ret) {
                                 r->running.version);
                 break;
         case DEVICE_FACE_STRANDED:
-                (void)why(ret, 0, "no program that is kept runs on it; tried %" PRIu64 " times%s",
-                                r->stranded_tries,
-                                device_cap_reached(d)
-                                                ? "; PushesPerDay= allows no more before tomorrow (UTC)"
-                                                : "");
+                stranded_text(d, ret);
                 break;
         case DEVICE_FACE_IDENTITY_CHANGED:
                 (void)why(ret, 0, "%s serial %s answers %s: rekindlectl accept %s",

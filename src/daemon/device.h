@@ -80,6 +80,7 @@ DeviceFace device_face(const Device *d);
 const char *device_state(const Device *d);
 /* One sentence about that state. */
 void device_state_text(const Device *d, Why *ret);
+void device_update_text(const Update *u, Why *ret);
 
 /* The record has changed: writes it (one write at a time, the newest wins); trouble is fatal. */
 void device_save(Device *d);

@@ -63,7 +63,7 @@ static int level_of(Outcome o) {
 void event_state(const Update *u) {
         Why text;
 
-        device_state_text(u->device, &text);
+        device_update_text(u, &text);
         (void)log_full(LOG_INFO, device_id(u->device), 0, "%s", text.text);
 }
 
