@@ -4,7 +4,21 @@
 
 #include "daemon/device.h"
 
-DeviceFace device_face(const Device *d) {
+/* What people see as the state, one word: the update's state when one is open, else of this
+ * list. */
+typedef enum DeviceFace {
+        DEVICE_FACE_ABSENT,
+        DEVICE_FACE_IDLE,      /* runs, and there is a way back */
+        DEVICE_FACE_NO_BACKUP, /* runs; nothing to go back to */
+        DEVICE_FACE_BLANK,     /* reports no program */
+        DEVICE_FACE_UNHEALTHY, /* the confirmed program reports that it is sick */
+        DEVICE_FACE_STRANDED,
+        DEVICE_FACE_IDENTITY_CHANGED,
+        DEVICE_FACE_UPDATING, /* see update_state_to_string() */
+        _DEVICE_FACE_MAX,
+} DeviceFace;
+
+static DeviceFace device_face(const Device *d) {
         if (d->record->identity_changed)
                 return DEVICE_FACE_IDENTITY_CHANGED;
         if (d->record->stranded_since > 0)
@@ -13,7 +27,7 @@ DeviceFace device_face(const Device *d) {
                 return DEVICE_FACE_UPDATING;
         if (!d->present)
                 return DEVICE_FACE_ABSENT;
-        if (d->was_unhealthy)
+        if (d->unhealthy.text[0])
                 return DEVICE_FACE_UNHEALTHY;
         if (device_is_blank(d))
                 return DEVICE_FACE_BLANK;
@@ -89,8 +103,7 @@ void device_state_text(const Device *d, Why *ret) {
                 (void)why(ret, 0, "reports no program");
                 break;
         case DEVICE_FACE_UNHEALTHY:
-                (void)why(ret, 0, "the confirmed program %s reports that it is sick",
-                                r->running.version);
+                *ret = d->unhealthy;
                 break;
         case DEVICE_FACE_STRANDED:
                 stranded_text(d, ret);

@@ -483,29 +483,6 @@ static bool take_identity(Device *d, const DriverIdentity *id) {
         return take_running(r, id) || changed;
 }
 
-static void watch_health(Device *d) {
-        const DriverIdentity *id = &d->identity;
-        bool sick = id->state == DEVICE_CONFIRMED && !id->in_bootloader &&
-                    id->health == DEVICE_HEALTH_SICK;
-
-        if (!id->in_bootloader && id->health == DEVICE_HEALTH_HEALTHY) {
-                if (d->healthy_usec == 0)
-                        d->healthy_usec = d->seen_usec;
-        } else {
-                d->healthy_usec = 0;
-        }
-        if (sick != d->was_unhealthy) {
-                d->was_unhealthy = sick;
-                if (sick)
-                        event_device(d, "unhealthy", OUTCOME_NOT_HEALTHY,
-                                        "the confirmed program %s reports that it is sick",
-                                        id->version);
-                else
-                        event_device(d, "healthy", OUTCOME_DONE,
-                                        "the program answers healthy again");
-        }
-}
-
 static void heard(Device *d, const DriverIdentity *id) {
         bool was_present = d->present;
 
@@ -523,7 +500,7 @@ static void heard(Device *d, const DriverIdentity *id) {
         d->record->last_seen = clock_now(d->manager->clock);
         if (take_identity(d, id) || d->save_due)
                 device_save_told(d);
-        watch_health(d);
+        device_watch_health(d);
         manager_port_met(d->port);
         if (!was_present)
                 (void)log_full(LOG_NOTICE, device_id(d), 0, "answers: model %s, version %s, %s",

@@ -14,20 +14,6 @@ typedef enum DeviceChange {
         DEVICE_CHANGED_RECORD = 1 << 2,
 } DeviceChange;
 
-/* What people see as the state, one word: the update's state when one is open, else of this
- * list. */
-typedef enum DeviceFace {
-        DEVICE_FACE_ABSENT,
-        DEVICE_FACE_IDLE,      /* runs, and there is a way back */
-        DEVICE_FACE_NO_BACKUP, /* runs; nothing to go back to */
-        DEVICE_FACE_BLANK,     /* reports no program */
-        DEVICE_FACE_UNHEALTHY, /* the confirmed program reports that it is sick */
-        DEVICE_FACE_STRANDED,
-        DEVICE_FACE_IDENTITY_CHANGED,
-        DEVICE_FACE_UPDATING, /* see update_state_to_string() */
-        _DEVICE_FACE_MAX,
-} DeviceFace;
-
 struct Device {
         Manager *manager;
         Record *record;
@@ -59,7 +45,11 @@ struct Device {
         uint64_t told_events_usec; /* when its present share of events began, */
         unsigned told_events;      /* and how much of it is used */
         struct DeviceSaved *saved; /* who waits for the record to be on disk */
-        bool was_unhealthy;
+        Why unhealthy;             /* what is wrong with the confirmed program; empty: nothing */
+        unsigned crashes;          /* abnormal resets of it in a row, … */
+        uint64_t crash_usec;       /* … the last one noticed then, … */
+        unsigned boots;            /* … at this count of the push … */
+        uint64_t boots_push_id;
         struct BackupFile *adopting; /* what a person says is running, while it is stored */
         Sha256 not_adopted;          /* a person canceled its adoption; all zero: of none */
         Backoff retry;               /* pauses between automatic tries of the same candidate */
@@ -75,12 +65,15 @@ Device *device_free(Device *d);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Device *, device_free);
 
 const char *device_id(const Device *d);
-DeviceFace device_face(const Device *d);
 /* "idle", "absent", ... or the update's state: "pushing", "trial", "waiting", ... */
 const char *device_state(const Device *d);
 /* One sentence about that state. */
 void device_state_text(const Device *d, Why *ret);
+/* One sentence about what its update does. */
 void device_update_text(const Update *u, Why *ret);
+
+/* Judges the confirmed program by what the device told last. */
+void device_watch_health(Device *d);
 
 /* The record has changed: writes it (one write at a time, the newest wins); trouble is fatal. */
 void device_save(Device *d);

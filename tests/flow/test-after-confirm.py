@@ -10,19 +10,23 @@ from world import run  # noqa: E402  pylint: disable=wrong-import-position
 
 
 def after_confirm(w):
-    """A confirmed program that no longer starts: the previous is restored. One that only says it is sick: shown, not restored."""
+    """A confirmed program that no longer starts: the previous is restored. One that is sick, or flaps: shown, not restored."""
     kept = w.publisher.publish('1.0.0', model='pump')
     w.publisher.publish('1.0.0', model='valve')
+    w.publisher.publish('1.0.0', model='fan')
     pump = w.add_device('pump', 'pump', '--flash-times', 'off')
     w.add_device('valve', 'valve', '--flash-times', 'off')
+    w.add_device('fan', 'fan', '--flash-times', 'off')
     w.start()
     w.ctl('check', expect=0)
     w.wait_runs('1.0.0', 'pump')
     w.wait_runs('1.0.0', 'valve')
+    w.wait_runs('1.0.0', 'fan')
 
-    w.say('1.1.0 passes its trial on both')
+    w.say('1.1.0 passes its trial on all of them')
     w.publisher.publish('1.1.0', 'crash-after-confirm', model='pump')
     sick = w.publisher.publish('1.1.0', 'sick-after-confirm', model='valve')
+    flapping = w.publisher.publish('1.1.0', 'flap-after-confirm', model='fan')
     w.ctl('check', expect=0)
     w.wait_for('pump confirms 1.1.0', lambda: ('1.1.0', 'done') in w.results('pump'))
 
@@ -33,6 +37,13 @@ def after_confirm(w):
     w.expect('it is not on the bad list', not state['Bad'])
     w.expect_flash(sick, 'valve')
     w.expect('history tells', any(e['event'] == 'unhealthy' for e in w.history('valve')))
+
+    w.say('the fan says that it is healthy at every start, and crashes: that is shown too')
+    state = w.wait_device('fan is unhealthy', lambda d: d['State'] == 'unhealthy', 'fan')
+    w.expect('the sentence tells', 'keeps starting again' in state['StateText'])
+    w.expect('it is not on the bad list', not state['Bad'])
+    w.expect_flash(flapping, 'fan')
+    w.expect('history tells', any(e['event'] == 'unhealthy' for e in w.history('fan')))
 
     w.say('the pump is switched off and on: its program crashes at every start from now on')
     pump.control('reset')

@@ -50,7 +50,8 @@ static void program_judge(RkdProgram *program, uint32_t now_msec, uint32_t age_m
         bool confirmed = rkd_program_is_confirmed(program);
 
         if ((b->crashes_when_confirmed && program_is_long_confirmed(confirmed, now_msec)) ||
-                        (b->crash_after_msec > 0 && age_msec >= b->crash_after_msec))
+                        (b->crash_after_msec > 0 && age_msec >= b->crash_after_msec &&
+                                        (confirmed || !b->crashes_once_confirmed)))
                 abort();
         if ((b->sick_after_msec > 0 && age_msec >= b->sick_after_msec) ||
                         (b->sick_when_confirmed && confirmed))

@@ -13,7 +13,8 @@ typedef struct ProgramBehaviour {
         bool hangs;   /* neither feeds the watchdog nor listens */
         bool says_healthy;
         uint32_t sick_after_msec;    /* counted from the start; 0: never */
-        uint32_t crash_after_msec;   /* likewise */
+        uint32_t crash_after_msec;   /* likewise … */
+        bool crashes_once_confirmed; /* … and not before it is confirmed */
         const char *version;         /* said instead of the one in the descriptor */
         bool crashes_when_confirmed; /* soon, and at every start from then on */
         bool sick_when_confirmed;
