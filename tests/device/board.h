@@ -4,7 +4,6 @@
 /*
  * A board in memory for tests of the device library: flash (board-flash.h), power that can fail
  * inside any of its operations, a line, and a program that runs the program side.
- *
  * What the library does against the rules is counted in `violations`; the first one is named.
  */
 
@@ -25,7 +24,8 @@
 #define BOARD_IMAGES    2u
 #define BOARD_RING      4096u
 #define BOARD_TX        RKD_TX_BYTES(256)
-#define BOARD_GUARD     16u /* bytes behind each buffer that nobody may write */
+#define BOARD_RX        RKD_RX_BYTES(1024)
+#define BOARD_GUARD     16u /* behind each buffer, for nobody to write */
 
 typedef enum BoardRuns {
         BOARD_OFF,
@@ -97,12 +97,10 @@ typedef struct Board {
 
         BoardGeometry geometry;
         uint8_t flash[BOARD_FLASH_MAX]; /* of each slot the program space, then its record pages */
-        uint8_t written[BOARD_FLASH_MAX /
-                        2];               /* write units since their erase, at their address / 2 */
-        bool had_record;                  /* a good record page was there once */
-        uint32_t busy_until_ms, flash_ms; /* flash: of one operation */
-        unsigned operations;              /* begun so far */
-        unsigned cut_at;                  /* the operation in which power fails; 0: none */
+        uint8_t written[BOARD_FLASH_MAX / 2]; /* write units since their erase, at address / 2 */
+        bool had_record;                      /* a good record page was there once */
+        uint32_t busy_until_ms, flash_ms;     /* flash: of one operation */
+        unsigned operations, cut_at;          /* begun so far; that in which power fails, 0: none */
         BoardCut cut;
         BoardFault fault;
         uint32_t late_at, late_n;         /* FAULT_LATE_DATA: what is not there yet … */
@@ -121,11 +119,9 @@ typedef struct Board {
         unsigned noise; /* one byte in so many is flipped or lost, both ways; 0: none */
         uint32_t baud;
 
-        _Alignas(4) uint8_t page[BOARD_PAGE_MAX + BOARD_GUARD];
-        _Alignas(4) uint8_t rx[RKD_RX_BYTES(1024) + BOARD_GUARD];
         uint8_t ring[BOARD_RING + BOARD_GUARD];
-        _Alignas(4) uint8_t tx[BOARD_TX + BOARD_GUARD];
-        _Alignas(4) uint8_t retained[RKD_RETAINED_BYTES + BOARD_GUARD];
+        _Alignas(4) uint8_t page[BOARD_PAGE_MAX + BOARD_GUARD], tx[BOARD_TX + BOARD_GUARD];
+        _Alignas(4) uint8_t rx[BOARD_RX + BOARD_GUARD], retained[RKD_RETAINED_BYTES + BOARD_GUARD];
         uint32_t speeds[2];
         RkdRegion regions[2];
         RkdPatch patch;
