@@ -18,6 +18,7 @@
 #include "image/release.h"
 #include "repo/key-file.h"
 #include "repo/key-pkcs11.h"
+#include "repo/repo.h"
 
 #define PEM_MAX              16384
 #define ED25519_PUBLIC_BYTES 32
@@ -202,7 +203,7 @@ int private_key_load(int dirfd, const char *name, Secrets *secrets, PrivateKey *
                 return load_uri(name, &line, secrets, ret, w);
         r = file_read(dirfd, name, PEM_MAX, &text, &n);
         if (r < 0 && r != -EFBIG)
-                return why(w, r, "%s: %s", name, strerror(-r));
+                return why_unread(w, r, name);
         if (r == -EFBIG)
                 return why(w, r, "%s: is no private key in PEM", name);
         if (startswith(text, PKCS11_SCHEME)) {
@@ -356,7 +357,7 @@ int public_key_read(int dirfd, const char *path, json_t **ret, Why *w) {
         assert(path && ret);
         r = file_read(dirfd, path, PEM_MAX, &pem, &n);
         if (r < 0)
-                return why(w, r, "%s: %s", path, strerror(-r));
+                return why_unread(w, r, path);
         bio = BIO_new_mem_buf(pem, (int)n);
         pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
         ERR_clear_error();

@@ -11,6 +11,8 @@
 #include "repo/new-key.h"
 #include "repo/verbs.h"
 
+#define STAGED_MAX (16 * 1024 * 1024) /* more than either file can have */
+
 int option_new_key(NewKey *k, int c, const char *value) {
         switch (c) {
         case 1011:
@@ -121,14 +123,14 @@ static int read_file(const NewKey *k, const char *path, json_t **ret, Why *w) {
 }
 
 /* The file is there before anything names the key. */
-static int save_own(const NewKey *k, int repo_fd, const char *role, const PrivateKey *key, Why *w) {
-        char id[TUF_KEYID_HEX], path[256];
+static int save_own(NewKey *k, int repo_fd, const char *role, const PrivateKey *key, Why *w) {
+        char path[NEW_KEY_PATH];
         int r;
 
-        r = private_key_id(key, id, w);
+        r = private_key_id(key, k->made_id, w);
         if (r < 0)
                 return r;
-        key_file_path(role, id, path, sizeof(path));
+        key_file_path(role, k->made_id, path, sizeof(path));
         if (k->uri && faccessat(repo_fd, path, F_OK, 0) == 0)
                 return 0;
         r = folder_make(repo_fd, REPO_KEYS, 0700);
@@ -136,8 +138,35 @@ static int save_own(const NewKey *k, int repo_fd, const char *role, const Privat
                 return why(w, r, REPO_KEYS ": %s", strerror(-r));
         r = new_key_save(k, key, repo_fd, path, w);
         if (r >= 0)
-                printf("%s\n", path);
+                (void)snprintf(k->made, sizeof(k->made), "%s", path);
         return r;
+}
+
+/* Also when it cannot be told: what is written may be there although that was not seen to
+ * succeed. */
+static bool may_be_staged(int repo_fd, const char *id) {
+        static const char *const files[] = { REPO_INDEX, REPO_STAGE "/next-root.json" };
+
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                _cleanup_free_ char *text = NULL;
+                size_t n;
+                int r = file_read(repo_fd, files[i], STAGED_MAX, &text, &n);
+
+                if (r != -ENOENT && (r < 0 || memmem(text, n, id, strlen(id))))
+                        return true;
+        }
+        return false;
+}
+
+void new_key_settle(NewKey *k, int repo_fd, int r) {
+        assert(k);
+        if (k->made[0] == '\0')
+                return;
+        if (r >= 0)
+                printf("%s\n", k->made);
+        else if (!may_be_staged(repo_fd, k->made_id))
+                (void)unlinkat(repo_fd, k->made, 0);
+        k->made[0] = '\0';
 }
 
 int new_key_for_role(

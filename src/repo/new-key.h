@@ -4,6 +4,8 @@
 
 #include "repo/keyring.h"
 
+#define NEW_KEY_PATH 256
+
 typedef struct NewKey {
         KeyType type;
         bool is_type_named;
@@ -11,6 +13,8 @@ typedef struct NewKey {
         const char *uri;     /* NULL: make one */
         bool is_for_devices; /* not every type will do */
         Secrets *secrets;
+        char made[NEW_KEY_PATH]; /* the file that new_key_for_role() made; "": none */
+        char made_id[TUF_KEYID_HEX];
 } NewKey;
 
 #define NEW_KEY_OPTIONS                                                                            \
@@ -42,3 +46,6 @@ int new_key_pair(const NewKey *k, int dirfd, const char *private, const char *pu
  * there too. A file: with a public key, or with a private one, which stays where it is. */
 int new_key_for_role(
                 NewKey *k, int repo_fd, const char *role, const char *name, json_t **ret, Why *w);
+/* The end of a verb that staged the key, or failed to (r < 0): tells of the file that was made,
+ * or removes it, unless the stage names the key all the same. */
+void new_key_settle(NewKey *k, int repo_fd, int r);

@@ -14,13 +14,15 @@ int failed(const Why *w) {
 }
 
 int wrong_usage(const char *format, ...) {
+        char text[WHY_MAX];
         va_list ap;
+        Why w = {};
 
-        (void)fputs("rekindle-repo: ", stderr);
         va_start(ap, format);
-        (void)vfprintf(stderr, format, ap);
+        (void)vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
-        (void)fputs("\n", stderr);
+        (void)why(&w, 0, "%s", text);
+        (void)failed(&w);
         return EXIT_USAGE;
 }
 
@@ -151,10 +153,15 @@ int option_type(const char *value, KeyType *ret) {
 }
 
 int option_arguments(int argc, char *argv[], int min, int max, const char *names) {
-        if (argc >= min && argc <= max)
-                return 0;
-        return wrong_usage("%s: %d argument%s instead of %s; see rekindle-repo %s --help", argv[0],
-                        argc, argc == 1 ? "" : "s", names, argv[0]);
+        if (argc < min || argc > max)
+                return wrong_usage("%s: %d argument%s instead of %s; see rekindle-repo %s --help",
+                                argv[0], argc, argc == 1 ? "" : "s", names, argv[0]);
+        for (int i = optind; i < optind + argc; i++)
+                if (argv[i][0] == '\0')
+                        return wrong_usage(
+                                        "%s: argument %d of %s is empty; see rekindle-repo %s --help",
+                                        argv[0], i - optind + 1, names, argv[0]);
+        return 0;
 }
 
 int option_keyring(Keyring *ring, int c, const char *value) {

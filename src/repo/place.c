@@ -349,10 +349,9 @@ static int sweep_stage(const Publish *p, Why *w) {
         return r < 0 ? why(w, r, REPO_STAGE ": %s", strerror(-r)) : 0;
 }
 
-int publish_place(const Publish *p, Why *w) {
+static int place_all(const Publish *p, Why *w) {
         int r = 0;
 
-        assert(p && p->repo);
         if (!p->only_online)
                 r = place_files(p, w);
         if (r >= 0)
@@ -370,7 +369,15 @@ int publish_place(const Publish *p, Why *w) {
                 if (r >= 0)
                         r = sweep_stage(p, w);
         }
-        if (r >= 0 && folder_remove(p->repo->fd, FRESH) < 0)
+        return r;
+}
+
+int publish_place(const Publish *p, Why *w) {
+        int r;
+
+        assert(p && p->repo);
+        r = place_all(p, w);
+        if (folder_remove(p->repo->fd, FRESH) < 0 && r >= 0)
                 (void)fprintf(stderr, "rekindle-repo: warning: " FRESH " cannot be removed\n");
         return r;
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "basic/file.h"
 #include "repo/repo.h"
@@ -17,6 +18,35 @@
 #define EXPIRES_IN_MAX (100 * 365 * REPO_DAY)
 #define KEEP_DAYS_MAX  36500
 #define PATH_BYTES     256 /* metadata only: a team has a name of at most 64 */
+
+int why_unread(Why *w, int r, const char *path) {
+        assert(path && r < 0);
+        return why(w, r, "%s: %s", path,
+                        r == -EISDIR       ? "is a folder; it has to be a file"
+                        : r == -EOPNOTSUPP ? "is a device, a pipe or a socket; it has to be a file"
+                                           : strerror(-r));
+}
+
+bool repo_has_inside(int dirfd) {
+        _cleanup_close_ int fd = openat(dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct stat here, above;
+
+        for (;;) {
+                int parent;
+
+                if (fd < 0 || fstat(fd, &here) < 0)
+                        return false;
+                if (faccessat(fd, REPO_CONFIG, F_OK, 0) == 0 &&
+                                faccessat(fd, REPO_ROOT, F_OK, 0) == 0)
+                        return true;
+                parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                (void)close_fd(fd);
+                fd = parent;
+                if (fd < 0 || fstat(fd, &above) < 0 ||
+                                (above.st_ino == here.st_ino && above.st_dev == here.st_dev))
+                        return false;
+        }
+}
 
 int repo_read_json(int dirfd, const char *path, size_t max, json_t **ret, Why *w) {
         _cleanup_free_ char *bytes = NULL;
@@ -336,6 +366,11 @@ static int open_folder(Repo *repo, const char *path, Why *w) {
                                 "%s: is not there; make a repository with \"rekindle-repo init "
                                 "%s\"",
                                 path, path);
+        if (repo->fd == -ENOTDIR)
+                return why(w, repo->fd,
+                                "%s: is no folder; name the publisher's, which \"rekindle-repo init\" "
+                                "makes",
+                                path);
         if (repo->fd < 0)
                 return why(w, repo->fd, "%s: %s", path, strerror(-repo->fd));
         if (flock(repo->fd, LOCK_EX) < 0)

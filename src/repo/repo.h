@@ -75,6 +75,11 @@ int repo_entry_digest(const char *target, const json_t *entry, Sha256 *ret, Why 
 /* "public/targets/MODEL/VERSION/SHA256.FILE" of a target entry. New string. */
 int repo_public_path(const char *target, const json_t *entry, char **ret, Why *w);
 
+/* Whether a folder is a publisher's, or lies in one. */
+bool repo_has_inside(int dirfd);
+
+/* A file that a person named could not be read. */
+int why_unread(Why *w, int r, const char *path);
 int repo_read_json(int dirfd, const char *path, size_t max, json_t **ret, Why *w);
 /* Replaces a JSON file of the folder, durably. */
 int repo_write_json(int dirfd, const char *path, const json_t *value, Why *w);

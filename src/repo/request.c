@@ -210,9 +210,9 @@ int request_from_file(Request *q, const char *path, Why *w) {
         *q = (Request){};
         r = file_read(AT_FDCWD, path, FILE_MAX, &bytes, &n);
         if (r < 0)
-                return why(w, r, "%s: %s", path, strerror(-r));
+                return why_unread(w, r, path);
         r = request_parse(q, bytes, n, w);
-        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
+        return r < 0 ? why_prefix(w, r, "%s: is no file of \"export\"", path) : 0;
 }
 
 int request_save_to_file(const Request *q, const char *path, Why *w) {

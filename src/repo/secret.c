@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 
 #include "basic/file.h"
+#include "repo/repo.h"
 #include "repo/secret.h"
 
 #define NEW_MIN 8
@@ -23,8 +24,8 @@ static int from_file(const char *path, char *ret, Why *w) {
 
         r = file_read(AT_FDCWD, path, 4096, &text, &n);
         if (r < 0)
-                return why(w, r, "%s: %s", path,
-                                r == -EFBIG ? "is too large for a passphrase" : strerror(-r));
+                return r == -EFBIG ? why(w, r, "%s: is too large for a passphrase", path)
+                                   : why_unread(w, r, path);
         n = strcspn(text, "\r\n");
         if (n == 0 || n >= SECRET_MAX)
                 r = why(w, -EINVAL, "%s: its first line has to be a passphrase of 1 to %d bytes",

@@ -199,6 +199,12 @@ static int parse(Add *a, int argc, char *argv[]) {
         if (!a->release.model || !a->release.version)
                 return wrong_usage(
                                 "add: --model and --version are needed; see rekindle-repo add --help");
+        for (size_t i = 0; i < a->release.n_requires; i++)
+                if (streq(a->requires[i].model, a->release.model))
+                        return wrong_usage(
+                                        "add: --requires %s is the model itself; --min-from says "
+                                        "which of its versions may be replaced",
+                                        a->release.model);
         if (a->secrets.n_files > 0 && !a->device_key)
                 return wrong_usage(
                                 "add: --passphrase-file is for a --device-key, and none is named");
@@ -214,7 +220,7 @@ static int load_image(Add *a, const char *path, Why *w) {
                 return why(w, r, "%s: is larger than the %llu bytes that an image may have", path,
                                 (unsigned long long)RELEASE_IMAGE_MAX);
         if (r < 0)
-                return why(w, r, "%s: %s", path, strerror(-r));
+                return why_unread(w, r, path);
         a->image = (uint8_t *)bytes;
         if (a->image_length == 0)
                 return why(w, -EBADMSG, "%s: is empty", path);
@@ -229,6 +235,10 @@ static int digest_image(Add *a, Why *w) {
         for (size_t i = 0; i < release->n_parts; i++) {
                 ReleasePart *part = &a->parts[i];
 
+                if (i > 0 && part->offset < part[-1].offset + part[-1].length)
+                        return why(w, -EBADMSG, "--part %u:%u: begins before the end of %u:%u",
+                                        part->offset, part->length, part[-1].offset,
+                                        part[-1].length);
                 if ((uint64_t)part->offset + part->length > a->image_length)
                         return why(w, -EBADMSG, "--part %u:%u: ends behind the image of %zu bytes",
                                         part->offset, part->length, a->image_length);
@@ -289,7 +299,7 @@ static int load_notes(Add *a, Why *w) {
                 return why(w, r, "%s: is larger than the %d bytes that notes may have",
                                 a->notes + 1, RELEASE_NOTES_MAX);
         if (r < 0)
-                return why(w, r, "%s: %s", a->notes + 1, strerror(-r));
+                return why_unread(w, r, a->notes + 1);
         if (strlen(a->notes_text) != n || !is_utf8(a->notes_text))
                 return why(w, -EBADMSG, "%s: is no text in UTF-8", a->notes + 1);
         a->release.notes = a->notes_text;
@@ -423,10 +433,12 @@ static int stage(Add *a, const char *path, bool *ret_is_there, Why *w) {
                 return r;
         conflict.release = release;
         r = repo_foreach_release(repo, check_conflict, &conflict, w);
+        if (r >= 0 && !conflict.is_there)
+                r = stage_release(repo, release, a->file, a->file_length, w);
         if (r < 0)
-                return r;
+                return why_prefix(w, r, "%s", path);
         *ret_is_there = conflict.is_there;
-        return conflict.is_there ? 0 : stage_release(repo, release, a->file, a->file_length, w);
+        return 0;
 }
 
 static int run(Add *a, const char *path, const char *image, bool *ret_is_there, Why *w) {

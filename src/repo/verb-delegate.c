@@ -227,14 +227,6 @@ static int check_entry(const Delegate *d, size_t more, Why *w) {
         return 0;
 }
 
-static int stage(const Delegate *d, const char *what, Why *w) {
-        int r = stage_save(d->repo, w);
-
-        if (r >= 0)
-                printf("%s to %s is staged\n", what, d->team);
-        return r;
-}
-
 /* All that can be wrong is known before a key is made. */
 static int make_entry(Delegate *d, Why *w) {
         bool lacks_key;
@@ -243,8 +235,10 @@ static int make_entry(Delegate *d, Why *w) {
         r = begin(d, w);
         if (r >= 0)
                 r = add_models(d, w);
-        for (size_t i = 0; r >= 0 && i < d->n_keys; i++)
+        for (size_t i = 0; r >= 0 && i < d->n_keys; i++) {
                 r = add_key(d, d->keys[i], w);
+                new_key_settle(&d->new_key, d->repo->fd, r);
+        }
         if (r < 0)
                 return r;
         if (d->threshold > 0 && json_object_set_new(d->entry, "threshold",
@@ -269,14 +263,20 @@ static int extend(Delegate *d, Why *w) {
         if (r != 0)
                 return r;
         if (json_object_set(d->repo->staged_teams, d->team, d->entry) < 0)
-                return why_oom(w);
-        return stage(d, "the delegation", w);
+                r = why_oom(w);
+        if (r >= 0)
+                r = stage_save(d->repo, w);
+        new_key_settle(&d->new_key, d->repo->fd, r);
+        if (r >= 0)
+                printf("the delegation to %s is staged\n", d->team);
+        return r;
 }
 
 static int end(Delegate *d, Why *w) {
         const Team *team = repo_find_team(d->repo, d->team);
         json_t *staged = d->repo->staged_teams, *entry;
         const char *target;
+        int r;
 
         if (!team && !json_object_get(staged, d->team))
                 return why(w, -ENOENT, "there is no team %s; \"key list\" shows them", d->team);
@@ -290,7 +290,10 @@ static int end(Delegate *d, Why *w) {
                                 json_object_set(d->repo->staged, target, entry) < 0)
                         return why_oom(w);
         }
-        return stage(d, "the end of the delegation", w);
+        r = stage_save(d->repo, w);
+        if (r >= 0)
+                printf("the end of the delegation to %s is staged\n", d->team);
+        return r;
 }
 
 int verb_delegate(int argc, char *argv[]) {
@@ -302,8 +305,11 @@ int verb_delegate(int argc, char *argv[]) {
         if (r != 0)
                 return r;
         r = repo_open(argv[optind], &d.repo, &w);
-        if (r >= 0)
+        if (r >= 0) {
                 r = d.remove ? end(&d, &w) : extend(&d, &w);
+                if (r < 0)
+                        (void)why_prefix(&w, r, "%s", argv[optind]);
+        }
         json_decref(d.entry);
         (void)repo_free(d.repo);
         secrets_done(&d.secrets);

@@ -206,6 +206,7 @@ static int copy_all(Export *e, Why *w) {
 }
 
 static int run(Export *e, const char *path, const char *folder, Why *w) {
+        bool is_made;
         int r;
 
         r = repo_open(path, &e->repo, w);
@@ -213,15 +214,18 @@ static int run(Export *e, const char *path, const char *folder, Why *w) {
                 return r;
         if (!e->repo->current[TUF_TIMESTAMP])
                 return why(w, -ENOENT, "%s: nothing is published yet", path);
-        if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+        is_made = mkdir(folder, 0755) == 0;
+        if (!is_made && errno != EEXIST)
                 return why(w, -errno, "%s: %s", folder, strerror(errno));
         e->fd = folder_open(AT_FDCWD, folder);
         if (e->fd < 0)
                 return why(w, e->fd, "%s: %s", folder, strerror(-e->fd));
-        if (faccessat(e->fd, REPO_CONFIG, F_OK, 0) == 0 ||
-                        faccessat(e->fd, "../" REPO_CONFIG, F_OK, 0) == 0)
+        if (repo_has_inside(e->fd)) {
+                if (is_made)
+                        (void)rmdir(folder);
                 return why(w, -EEXIST, "%s belongs to a publisher; export to a folder of its own",
                                 folder);
+        }
         r = copy_all(e, w);
         return r < 0 ? why_prefix(w, r, "%s", folder) : 0;
 }

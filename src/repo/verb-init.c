@@ -36,7 +36,8 @@ typedef struct Init {
         const char *offline; /* NULL: no folder apart */
         int offline_fd;
         int64_t now;
-        json_t *keys, *roles; /* of the root */
+        json_t *keys, *roles;          /* of the root */
+        bool is_made, is_offline_made; /* folders that were not there */
 } Init;
 
 static const struct option options[] = {
@@ -150,7 +151,8 @@ static int make_root(Init *init, Why *w) {
 static int open_offline(Init *init, Why *w) {
         if (!init->offline)
                 return 0;
-        if (mkdir(init->offline, 0700) < 0 && errno != EEXIST)
+        init->is_offline_made = mkdir(init->offline, 0700) == 0;
+        if (!init->is_offline_made && errno != EEXIST)
                 return why(w, -errno, "%s: %s", init->offline, strerror(errno));
         init->offline_fd = folder_open(AT_FDCWD, init->offline);
         if (init->offline_fd < 0)
@@ -160,22 +162,20 @@ static int open_offline(Init *init, Why *w) {
         return 0;
 }
 
-static int make_folders(Init *init, const char *path, Why *w) {
-        static const struct {
-                const char *path;
-                unsigned mode;
-        } folders[] = {
-                { REPO_KEYS, 0700 },
-                { REPO_STAGE, 0755 },
-                { "public", 0755 },
-                { REPO_METADATA, 0755 },
-                { REPO_TARGETS, 0755 },
-        };
-        int r;
+static const struct {
+        const char *path;
+        unsigned mode;
+} folders[] = {
+        { REPO_KEYS, 0700 },
+        { REPO_STAGE, 0755 },
+        { REPO_PUBLIC, 0755 },
+        { REPO_METADATA, 0755 },
+        { REPO_TARGETS, 0755 },
+};
 
-        if (*path == '\0')
-                return why(w, -EINVAL, "the folder's name is empty");
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+static int open_folder(Init *init, const char *path, Why *w) {
+        init->is_made = mkdir(path, 0755) == 0;
+        if (!init->is_made && errno != EEXIST)
                 return why(w, -errno, "%s: %s", path, strerror(errno));
         init->repo.fd = folder_open(AT_FDCWD, path);
         if (init->repo.fd < 0)
@@ -188,6 +188,15 @@ static int make_folders(Init *init, const char *path, Why *w) {
                                 "%s: is a repository already, and its keys are not replaced; choose "
                                 "another folder",
                                 path);
+        if (repo_has_inside(init->repo.fd))
+                return why(w, -EEXIST, "%s: lies in another repository; choose another folder",
+                                path);
+        return 0;
+}
+
+static int make_folders(Init *init, const char *path, Why *w) {
+        int r;
+
         for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
                 r = folder_make(init->repo.fd, folders[i].path, folders[i].mode);
                 if (r < 0)
@@ -196,13 +205,24 @@ static int make_folders(Init *init, const char *path, Why *w) {
         return 0;
 }
 
+/* Nothing is left of a run that made no key. Keys stay, for the next run. */
+static void remove_empty(const Init *init, const char *path) {
+        if (init->is_made && init->repo.fd >= 0) {
+                for (size_t i = ELEMENTSOF(folders); i-- > 0;)
+                        (void)unlinkat(init->repo.fd, folders[i].path, AT_REMOVEDIR);
+                (void)rmdir(path);
+        }
+        if (init->is_offline_made)
+                (void)rmdir(init->offline);
+}
+
 static int make_config(Init *init, Why *w) {
         _cleanup_json_ json_t *config = repo_config_to_json(&init->repo);
 
         return config ? repo_write_json(init->repo.fd, REPO_CONFIG, config, w) : why_oom(w);
 }
 
-static int run(Init *init, const char *path, Why *w) {
+static int make_all(Init *init, const char *path, Why *w) {
         int r;
 
         r = make_folders(init, path, w);
@@ -217,6 +237,16 @@ static int run(Init *init, const char *path, Why *w) {
         if (r >= 0)
                 r = make_root(init, w);
         return r < 0 ? why_prefix(w, r, "%s", path) : 0;
+}
+
+static int run(Init *init, const char *path, Why *w) {
+        int r = open_folder(init, path, w);
+
+        if (r >= 0)
+                r = make_all(init, path, w);
+        if (r < 0)
+                remove_empty(init, path);
+        return r;
 }
 
 static int parse_option(Init *init, int c, char *argv[]) {

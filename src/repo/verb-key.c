@@ -164,6 +164,18 @@ static int run(const Form *form, int argc, char *argv[]) {
         return r < 0 ? failed(&w) : r;
 }
 
+static int stage_change(KeyVerb *k, int (*change)(KeyVerb *k, Why *w), Why *w) {
+        int r;
+
+        r = root_edit_begin(&k->edit, k->repo, k->role, k->now, w);
+        if (r >= 0)
+                r = change(k, w);
+        if (r >= 0)
+                r = root_edit_save(&k->edit, w);
+        new_key_settle(&k->new_key, k->repo->fd, r);
+        return r < 0 ? why_prefix(w, r, "%s", k->path) : 0;
+}
+
 /* Stages a change of who signs for a role; it says in k->what what is staged. */
 static int edit(KeyVerb *k, int (*change)(KeyVerb *k, Why *w), Why *w) {
         size_t n;
@@ -171,11 +183,7 @@ static int edit(KeyVerb *k, int (*change)(KeyVerb *k, Why *w), Why *w) {
 
         r = repo_open(k->path, &k->repo, w);
         if (r >= 0)
-                r = root_edit_begin(&k->edit, k->repo, k->role, k->now, w);
-        if (r >= 0)
-                r = change(k, w);
-        if (r >= 0)
-                r = root_edit_save(&k->edit, w);
+                r = stage_change(k, change, w);
         if (r < 0)
                 return r;
         printf("%s for %s is staged\n", k->what, k->role);

@@ -47,6 +47,7 @@ typedef struct Change {
         Repo *repo;
         Release *found[FILES_MAX];
         bool is_staged[FILES_MAX];
+        char *staged_path[FILES_MAX]; /* of what goes with the stage; NULL: nothing */
         size_t n;
         bool is_removed; /* it is there, and its end is staged already */
 } Change;
@@ -124,12 +125,9 @@ static int find(const Release *release, RepoState state, void *userdata) {
 }
 
 /* All files of the version, of one model. */
-static int find_all(Change *c, const char *path, Why *w) {
+static int find_all(Change *c, Why *w) {
         int r;
 
-        r = repo_open(path, &c->repo, w);
-        if (r < 0)
-                return r;
         r = repo_foreach_release(c->repo, find, c, w);
         if (r < 0)
                 return r == -ENOMEM ? why_oom(w) : r;
@@ -144,11 +142,22 @@ static int find_all(Change *c, const char *path, Why *w) {
         return 0;
 }
 
-static int finish(Change *c, int r, const Why *w) {
-        for (size_t i = 0; i < c->n; i++)
+static int run(Change *c, const char *path, int (*change)(Change *c, Why *w)) {
+        Why w = {};
+        int r;
+
+        r = repo_open(path, &c->repo, &w);
+        if (r >= 0) {
+                r = change(c, &w);
+                if (r < 0)
+                        (void)why_prefix(&w, r, "%s", path);
+        }
+        for (size_t i = 0; i < c->n; i++) {
                 (void)release_free(c->found[i]);
+                free(c->staged_path[i]);
+        }
         (void)repo_free(c->repo);
-        return r < 0 ? failed(w) : EXIT_DONE;
+        return r < 0 ? failed(&w) : EXIT_DONE;
 }
 
 /* --- remove ----------------------------------------------------------------------------------- */
@@ -200,73 +209,82 @@ static int check_removal(const Change *c, Why *w) {
         return r;
 }
 
-static int remove_one(const Change *c, const char *target, Why *w) {
+static int mark_removed(Change *c, size_t i, Why *w) {
+        const char *target = c->found[i]->target, *role;
         const json_t *entry = json_object_get(c->repo->staged, target);
-        _cleanup_free_ char *path = NULL;
-        const char *role;
         int r;
 
         if (entry) {
-                r = stage_path(target, entry, &path, w);
+                r = stage_path(target, entry, &c->staged_path[i], w);
                 if (r < 0)
                         return r;
                 (void)json_object_del(c->repo->staged, target);
         }
-        if (repo_find_target(c->repo, target, &role)) {
-                if (json_object_set_new(c->repo->removed, target, json_true()) < 0)
-                        return why_oom(w);
-                printf("the end of %s is staged\n", target);
-        } else
-                printf("%s is not staged any more\n", target);
-        r = stage_save(c->repo, w);
-        if (r >= 0 && path && unlinkat(c->repo->fd, path, 0) < 0 && errno != ENOENT)
-                return why(w, -errno, "%s: %s", path, strerror(errno));
-        return r;
+        if (!repo_find_target(c->repo, target, &role))
+                return 0;
+        return json_object_set_new(c->repo->removed, target, json_true()) < 0 ? why_oom(w) : 0;
 }
 
-static int remove_all(Change *c, const char *path, Why *w) {
+/* A file that stays goes with the next publish. */
+static void end_removal(const Change *c, size_t i) {
+        const char *target = c->found[i]->target;
+
+        if (c->staged_path[i])
+                (void)unlinkat(c->repo->fd, c->staged_path[i], 0);
+        if (json_object_get(c->repo->removed, target))
+                printf("the end of %s is staged\n", target);
+        else
+                printf("%s is not staged any more\n", target);
+}
+
+static int remove_all(Change *c, Why *w) {
         int r;
 
-        r = find_all(c, path, w);
+        r = find_all(c, w);
         if (r >= 0)
                 r = check_removal(c, w);
         if (r >= 0 && c->n == 0)
                 printf("the end of %s is staged already\n", c->version);
         for (size_t i = 0; r >= 0 && i < c->n; i++)
-                r = remove_one(c, c->found[i]->target, w);
-        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
+                r = mark_removed(c, i, w);
+        if (r >= 0 && c->n > 0)
+                r = stage_save(c->repo, w);
+        for (size_t i = 0; r >= 0 && i < c->n; i++)
+                end_removal(c, i);
+        return r;
 }
 
 int verb_remove(int argc, char *argv[]) {
         Change c = {};
-        Why w = {};
-        int r;
+        int r = parse(&c, "mkfnh", argc, argv);
 
-        r = parse(&c, "mkfnh", argc, argv);
-        if (r != 0)
-                return r;
-        r = remove_all(&c, argv[optind], &w);
-        return finish(&c, r, &w);
+        return r != 0 ? r : run(&c, argv[optind], remove_all);
 }
 
 /* --- promote ---------------------------------------------------------------------------------- */
 
-static int promote_one(const Change *c, const Release *release, Why *w) {
+/* 1: it changes. */
+static int mark_promoted(const Change *c, const Release *release, Why *w) {
         const char *role, *target = release->target;
         const json_t *old = json_object_get(c->repo->staged, target)
                                             ?: repo_find_target(c->repo, target, &role);
         _cleanup_json_ json_t *entry = json_deep_copy(old);
         json_t *custom = json_object_get(json_object_get(entry, "custom"), "rekindle");
 
-        if (streq(release->channel, c->channel)) {
-                printf("%s is for %s already, nothing to do\n", target, c->channel);
+        if (streq(release->channel, c->channel))
                 return 0;
-        }
         if (json_object_set_new(custom, "channel", json_string(c->channel)) < 0 ||
                         json_object_set(c->repo->staged, target, entry) < 0)
                 return why_oom(w);
-        printf("%s: %s in the place of %s is staged\n", target, c->channel, release->channel);
-        return stage_save(c->repo, w);
+        return 1;
+}
+
+static void say_promoted(const Change *c, const Release *release) {
+        if (streq(release->channel, c->channel))
+                printf("%s is for %s already, nothing to do\n", release->target, c->channel);
+        else
+                printf("%s: %s in the place of %s is staged\n", release->target, c->channel,
+                                release->channel);
 }
 
 /* A release that leaves a channel may be missed there as if it were removed. */
@@ -282,23 +300,29 @@ static int check_channel(const Change *c, Why *w) {
         return r;
 }
 
-static int promote_all(Change *c, const char *path, Why *w) {
+static int promote_all(Change *c, Why *w) {
+        size_t n = 0;
         int r;
 
-        r = find_all(c, path, w);
+        r = find_all(c, w);
         if (r >= 0 && c->n == 0)
                 r = why(w, -ENOENT, "the end of %s is staged; \"add\" it again to keep it",
                                 c->version);
         if (r >= 0)
                 r = check_channel(c, w);
+        for (size_t i = 0; r >= 0 && i < c->n; i++) {
+                r = mark_promoted(c, c->found[i], w);
+                n += r > 0;
+        }
+        if (r >= 0 && n > 0)
+                r = stage_save(c->repo, w);
         for (size_t i = 0; r >= 0 && i < c->n; i++)
-                r = promote_one(c, c->found[i], w);
-        return r < 0 ? why_prefix(w, r, "%s", path) : 0;
+                say_promoted(c, c->found[i]);
+        return r;
 }
 
 int verb_promote(int argc, char *argv[]) {
         Change c = {};
-        Why w = {};
         int r;
 
         r = parse(&c, "cmfh", argc, argv);
@@ -307,6 +331,5 @@ int verb_promote(int argc, char *argv[]) {
         if (!c.channel)
                 return wrong_usage(
                                 "promote: --channel is needed; see rekindle-repo promote --help");
-        r = promote_all(&c, argv[optind], &w);
-        return finish(&c, r, &w);
+        return run(&c, argv[optind], promote_all);
 }

@@ -91,6 +91,8 @@ static int run(int n, const char *names, int (*func)(SignVerb *v, Why *w), int a
         if (r != 0)
                 return r;
         r = func(&v, &w);
+        if (r < 0 && v.publish.repo)
+                (void)why_prefix(&w, r, "%s", v.path);
         request_done(&v.request);
         publish_done(&v.publish);
         keyring_done(&v.ring);

@@ -93,7 +93,7 @@ static int drive(Verify *v, Why *w) {
         }
 }
 
-static int refresh(Verify *v, const char *root, Why *w) {
+static int read_root(Verify *v, const char *root, Why *w) {
         _cleanup_free_ char *bytes = NULL;
         UpdaterLocal local = {};
         int r;
@@ -103,11 +103,16 @@ static int refresh(Verify *v, const char *root, Why *w) {
                 return why(w, r, "%s: is not there; name the root that the gateway has with --root",
                                 root);
         if (r < 0)
-                return why(w, r, "%s: %s", root, strerror(-r));
+                return why_unread(w, r, root);
         local.root = bytes;
         r = updater_new(&local, v->now, &v->updater, w);
-        if (r >= 0)
-                r = drive(v, w);
+        return r < 0 ? why_prefix(w, r, "%s", root) : 0;
+}
+
+static int refresh(Verify *v, Why *w) {
+        int r;
+
+        r = drive(v, w);
         if (r >= 0)
                 r = updater_survey(v->updater, NULL, 0);
         return r < 0 ? r : drive(v, w);
@@ -241,22 +246,19 @@ static int open_folder(Verify *v, const char *path, Why *w) {
         return 0;
 }
 
-static int run(Verify *v, const char *path, Why *w) {
+static int check_all(Verify *v, const char *path, Why *w) {
         _cleanup_free_ char *root = NULL;
         const char *missing;
         int r;
 
-        v->releases = json_array();
-        v->refused = json_array();
         if (asprintf(&root, "%s/" REPO_ROOT, path) < 0) {
                 root = NULL;
                 return why_oom(w);
         }
-        if (!v->releases || !v->refused)
-                return why_oom(w);
-        r = open_folder(v, path, w);
-        if (r >= 0)
-                r = refresh(v, v->root ?: root, w);
+        r = read_root(v, v->root ?: root, w);
+        if (r < 0)
+                return r;
+        r = refresh(v, w);
         if (r >= 0)
                 r = collect_refusals(v, w);
         if (r < 0)
@@ -265,6 +267,17 @@ static int run(Verify *v, const char *path, Why *w) {
                 return why_oom(w);
         missing = models_missing(&v->models);
         return missing ? why(w, -ENOENT, "%s: %s: has no release here", path, missing) : 0;
+}
+
+static int run(Verify *v, const char *path, Why *w) {
+        int r;
+
+        v->releases = json_array();
+        v->refused = json_array();
+        if (!v->releases || !v->refused)
+                return why_oom(w);
+        r = open_folder(v, path, w);
+        return r < 0 ? r : check_all(v, path, w);
 }
 
 static const char *get(const json_t *o, const char *key) {

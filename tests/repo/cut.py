@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A run of rekindle-repo that is killed at one of its calls that write. strace kills it as it enters the call, so what comes
-before has happened and nothing after. Then gateways must see the old state or the new one, and the same command again must end in
-the state that an uncut run leaves."""
+"""A run of rekindle-repo that is killed at one of its calls that write, or whose disk is full there. strace kills it as it enters
+the call, so what comes before has happened and nothing after; or it lets the call fail. Then gateways must see the old state or the
+new one, and the same command again must end in the state that an uncut run leaves."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from publisher import expect
 
 CALLS = ('write', 'pwrite64', 'fsync', 'fdatasync', 'ftruncate', 'fchmod', 'fchmodat', 'rename', 'renameat', 'renameat2',
          'link', 'linkat', 'unlink', 'unlinkat', 'mkdir', 'mkdirat', 'rmdir')
+NEED_ROOM = ('fsync', 'mkdir', 'mkdirat', 'linkat', 'renameat', 'renameat2')  # what it says is written without them
 SIMPLE = ('-e', 'inject=renameat2:error=EINVAL')  # a file system that cannot exchange
 
 
@@ -78,13 +79,45 @@ class Cut:
         return done.stdout if done.returncode == 0 else None
 
     def at(self, call, number):
+        """Killed."""
         self.restore()
         where = f'{self.name}, killed at {call} {number}'
         done = self.strace('-e', f'inject={call}:signal=KILL:when={number}')
         expect(done.returncode != 0, f'{where}: it was not killed')
+        self.is_old_or_new(where)
+        self.again(where)
+
+    def full(self, call, number):
+        """No room at that call. A run that manages without it is a good run."""
+        self.restore()
+        where = f'{self.name}, no room at {call} {number}'
+        keys = self.keys()
+        done = self.strace('-e', f'inject={call}:error=ENOSPC:when={number}')
+        if done.returncode == 0:
+            expect(self.view() == self.new, f'{where}: it says that it is done, and is not:\n{done.stdout}')
+            return
+        expect(done.returncode == 1 and done.stdout.startswith('rekindle-repo: ') and 'No space left on device' in done.stdout,
+               f'{where}: exit {done.returncode}, and it says\n{done.stdout}')
+        expect('staged' not in done.stdout and 'is a repository' not in done.stdout, f'{where}: it says what is not true:\n{done.stdout}')
+        expect(self.keys() == keys or self.arguments[0] == 'init' or 'device-' in self.arguments[-1] or self.names_new_key(keys),
+               f'{where}: a key is left that nobody knows: {self.keys() - keys}')
+        self.is_old_or_new(where)
+        self.again(where)
+
+    def keys(self):
+        return {name for name in self.desk.files('boilers') if name.startswith('keys/')} if self.desk.has('boilers') else set()
+
+    def names_new_key(self, keys):
+        """The call that failed came after the one that staged the key."""
+        staged = b''.join(self.desk.read('boilers/stage', name) for name in self.desk.files('boilers/stage'))
+        return all(re.search(r'-([0-9a-f]{8})\.pem', key)[1].encode() in staged for key in self.keys() - keys)
+
+    def is_old_or_new(self, where):
         seen = self.view()
         expect(seen in (self.old, self.new) or (seen is None and self.half_way),
                f'{where}: gateways see neither the old state nor the new one:\n{seen}')
+
+    def again(self, where):
         if self.arguments[0] == 'init' and self.desk.has('boilers/root.json'):
             again = 'the repository was made'
         else:
@@ -106,6 +139,13 @@ class Cut:
         points = [c for i, c in enumerate(self.calls) if i % step == 0 or c[0] in ('renameat2',)]
         for call, number in points:
             self.at(call, number)
+        return len(points)
+
+    def sample_full(self, step):
+        """Every step-th call that needs room; how many."""
+        points = [c for c in self.calls if c[0] in NEED_ROOM][::step]
+        for call, number in points:
+            self.full(call, number)
         return len(points)
 
 
@@ -184,6 +224,11 @@ def rotate(desk):
     return Cut(desk, 'key rotate', ['key', 'rotate', 'boilers', 'timestamp'], same_end=False)
 
 
+def delegate(desk):
+    begin(desk)
+    return Cut(desk, 'delegate', ['delegate', 'boilers', 'pumps', '--model', 'pump'], same_end=False)
+
+
 def rotate_device_key(desk):
     begin(desk)
     desk.repo('device-key', 'boilers', 'line1')
@@ -205,4 +250,4 @@ def export(desk):
 
 
 SITUATIONS = (publish, publish_on_a_simple_file_system, publish_keys_on_a_simple_file_system, refresh, prune, add, remove, init, rotate,
-              rotate_device_key, sign, export)
+              delegate, rotate_device_key, sign, export)

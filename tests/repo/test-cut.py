@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Killed at some of its writes, in each situation; tests/full.d/40-kill-repo does it at all of them."""
+"""Killed, or without room, at some of its writes, in each situation; tests/full.d/40-kill-repo does it at all of them."""
 
 import cut
 from publisher import tell
@@ -11,7 +11,8 @@ STEPS = {cut.publish: 17, cut.publish_keys_on_a_simple_file_system: 41, cut.publ
 def story(situation):
     def killed(desk):
         c = situation(desk)
-        print(f'  {c.name}: killed at {c.sample(STEPS.get(situation, 13))} of {len(c.calls)} calls')
+        step = STEPS.get(situation, 13)
+        print(f'  {c.name}: killed at {c.sample(step)} of {len(c.calls)} calls, without room at {c.sample_full(max(step // 4, 3))}')
     killed.__name__ = situation.__name__ + '_survives_a_cut'
     return killed
 

@@ -4,6 +4,7 @@
 
 import base64
 import json
+import os
 import random
 import subprocess
 
@@ -31,6 +32,57 @@ def wrong_usage_of_every_verb_is_told(desk):
     desk.repo('key', 'what', code=2, says='"key what" is no verb')
     desk.repo('what', code=2, says='"what" is no verb')
     desk.repo('add', 'boilers', '--version', code=2, says='--version needs a value')
+
+
+def wrong_places_are_told_and_nothing_changes(desk):
+    begin(desk)
+    desk.write('binary', bytes(range(256)))
+    os.mkdir(desk.path('folder'))
+    os.mkfifo(desk.path('pipe'))
+    add = ('add', 'boilers', '--model', 'm', '--version', '9')
+    before = (desk.files('.'), desk.read('boilers/stage/index.json'), desk.read('boilers/stage/next-root.json'))
+    for code, says, verb in (
+            (1, 'none: is not there; make a repository with', ('show', 'none')),
+            (1, "binary: is no folder; name the publisher's", ('publish', 'binary')),
+            (1, 'folder: is no repository; make one with', ('remove', 'folder', '1.0.0')),
+            (2, 'argument 1 of DIR is empty', ('show', '')),
+            (2, 'argument 3 of DIR ROLE KEYID is empty', ('key', 'remove', 'boilers', 'root', '')),
+            (2, 'argument 1 of FILE is empty', ('key', 'new', '')),
+            (1, 'rekindle-repo: binary: Not a directory', ('verify', 'binary')),
+            (1, 'rekindle-repo: folder: is neither a publisher', ('verify', 'folder')),
+            (1, 'rekindle-repo: binary: trusted root: ', ('verify', 'boilers', '--root', 'binary')),
+            (1, 'folder: is a folder; it has to be a file', ('verify', 'boilers', '--root', 'folder')),
+            (1, 'folder: is a folder; it has to be a file', (*add, 'folder')),
+            (1, 'pipe: is a device, a pipe or a socket', (*add, 'pipe')),
+            (1, '/dev/null: is a device, a pipe or a socket', (*add, '/dev/null')),
+            (1, 'folder: is a folder; it has to be a file', (*add, '--notes', '@folder', 'one.bin')),
+            (1, 'folder: is a folder; it has to be a file', (*add, '--device-key', 'folder', 'one.bin')),
+            (1, '--part 100:200: begins before the end of 0:6000', (*add, '--part', '0:6000', '--part', '100:200', 'one.bin')),
+            (2, '--requires m is the model itself', (*add, '--requires', 'm>=8', 'one.bin')),
+            (2, '--model is "a\\x0ab\\x1b[31m"; it has to be', ('add', 'boilers', '--model', 'a\nb\x1b[31m', '--version', '9', 'one.bin')),
+            (1, 'boilers: boiler/1.0.0/one.bin is published already', ('add', 'boilers', '--model', 'boiler', '--version', '1.0.0', '--file', 'one.bin', 'two.bin')),
+            (1, 'pipe: is a device, a pipe or a socket', ('key', 'add', 'boilers', 'root', 'pipe')),
+            (1, 'boilers: binary: is no key in PEM', ('key', 'add', 'boilers', 'root', 'binary')),
+            (1, 'boilers: root has no key 1234', ('key', 'remove', 'boilers', 'root', '1234')),
+            (1, 'binary: is no file of "export": no JSON', ('root', 'show', 'binary')),
+            (1, 'binary: is no file of "export": no JSON', ('root', 'import', 'boilers', 'binary')),
+            (1, 'boilers: there is no version 7', ('remove', 'boilers', '7')),
+            (1, 'boilers: there is no version 7', ('promote', 'boilers', '7', '--channel', 'beta')),
+            (1, 'boilers: is a repository already', ('init', 'boilers')),
+            (1, 'boilers/public: lies in another repository', ('init', 'boilers/public')),
+            (1, 'boilers/new: lies in another repository', ('init', 'boilers/new')),
+            (1, 'binary: Not a directory', ('init', 'new', '--offline', 'binary')),
+            (1, 'a passphrase has to have at least 8', ('init', 'new', '--offline', 'apart', '--encrypt', '--passphrase-file', 'short')),
+            (1, 'belongs to a publisher', ('export', 'boilers', 'boilers/public/metadata')),
+            (1, 'belongs to a publisher', ('export', 'boilers', 'boilers/public/new')),
+            (1, 'binary: Not a directory', ('export', 'boilers', 'binary'))):
+        desk.write('short', b'1234567\n')
+        said = desk.repo(*verb, code=code, says=says)
+        expect(said.count('\n') == 1, f'{verb}: more than a sentence:\n{said}')
+        os.unlink(desk.path('short'))
+    after = (desk.files('.'), desk.read('boilers/stage/index.json'), desk.read('boilers/stage/next-root.json'))
+    expect(before == after, f'something changed: {set(after[0]) ^ set(before[0])}')
+    expect(not any(desk.has(f) for f in ('new', 'apart', 'boilers/new', 'boilers/public/new')), 'an empty folder is left')
 
 
 def options_that_would_do_nothing_are_refused(desk):
@@ -186,7 +238,8 @@ def an_export_keeps_out_of_a_publishers_folder(desk):
         expect(desk.files('pumps') == before, f'{folder} was written to')
 
 
-tell(every_verb_has_help, wrong_usage_of_every_verb_is_told, options_that_would_do_nothing_are_refused, a_refused_change_makes_no_key,
+tell(every_verb_has_help, wrong_usage_of_every_verb_is_told, wrong_places_are_told_and_nothing_changes,
+     options_that_would_do_nothing_are_refused, a_refused_change_makes_no_key,
      what_could_not_be_read_again_is_not_staged, damaged_files_are_told, random_damage_never_ends_by_a_signal,
      odd_entries_of_the_stage_are_told, an_export_keeps_out_of_a_publishers_folder, tables_keep_to_the_terminal,
      an_answer_that_cannot_be_written_is_told, several_at_once_take_turns)
