@@ -151,6 +151,30 @@ static void data_beyond_the_credit_is_not_taken(void **state) {
         assert_int_equal(gateway.answer.status.received, 0);
 }
 
+/* All of it comes before the device looks: as much as was granted, and a byte more in the last
+ * frame. */
+static void a_frame_that_ends_beyond_the_credit_is_not_taken(void **state) {
+        const RkdRequest q = { .type = RKD_STREAM, .length = 100000, .stream_id = 1 };
+        uint8_t data[1024] = { 0 };
+        uint32_t at = 0, n = sizeof(data) - 4;
+
+        board.rate = BOARD_LINE;
+        board_power_on(&board);
+        assert_int_equal(gateway_begin(&gateway, &second), 0);
+        assert_int_equal(gateway_ask(&gateway, &q), 0);
+        data[8] = 8; /* units in the run */
+        for (; at + n <= BOARD_RING; at += n) {
+                rkd_store_u32(data, at);
+                gateway_send(&gateway, RKD_DATA, 0, data, sizeof(data));
+                data[8] = 0;
+        }
+        rkd_store_u32(data, at);
+        gateway_send(&gateway, RKD_DATA, RKD_FLAG_POLL, data, 4 + BOARD_RING - at + 1);
+        assert_true(gateway_await(&gateway, RKD_NAK, 10));
+        assert_int_equal(gateway.answer.status.received, at);
+        assert_int_equal(gateway.answer.status.error, 0);
+}
+
 static void bad_streams_stop_with_their_error(void **state) {
         static const struct {
                 uint32_t first, count, length;
@@ -391,6 +415,7 @@ int main(void) {
                 TEST(a_lost_frame_is_told_at_once),
                 TEST(a_gap_is_told_once_until_time_has_passed),
                 TEST(data_beyond_the_credit_is_not_taken),
+                TEST(a_frame_that_ends_beyond_the_credit_is_not_taken),
                 TEST(bad_streams_stop_with_their_error),
                 TEST(any_lost_frame_is_made_up_for),
                 TEST(noise_both_ways_only_takes_longer),
