@@ -195,7 +195,7 @@ static const struct {
         { ADD "--notes @latin1.txt app.bin", 1, "latin1.txt: is no text in UTF-8" },
         { ADD "--part 0:20001 app.bin", 1, "ends behind the image" },
         { ADD "--part 0:100 app.bin", 1, "belongs to no part" },
-        { ADD "--part 0:20000 --part 100:50 app.bin", 1, "does not lie" },
+        { ADD "--part 0:20000 --part 100:50 app.bin", 1, "begins before the end of 0:20000" },
         { ADD "--device-key app.bin app.bin", 1, "app.bin: is no private key in PEM" },
         { ADD "--device-key none.pem app.bin", 1, "none.pem" },
         { "add repo --model a/b --version 1 app.bin", 2, "--model" },
