@@ -69,7 +69,11 @@ static int from_terminal(Secrets *s, const char *what, bool is_new, Why *w) {
         if (EVP_read_pw_string_min(s->typed, is_new ? NEW_MIN : 1, SECRET_MAX - 1, question,
                             is_new) != 0) {
                 secrets_done(s);
-                return why(w, -ECANCELED, "%s: no passphrase was typed", what);
+                if (!is_new)
+                        return why(w, -ECANCELED, "%s: no passphrase was typed", what);
+                return why(w, -ECANCELED,
+                                "%s: no new passphrase; it has to be typed twice, %d to %d characters",
+                                what, NEW_MIN, SECRET_MAX - 1);
         }
         return 0;
 }

@@ -51,6 +51,8 @@ def passphrase_is_typed_on_the_terminal(desk):
     seen = desk.on_terminal('publish', 'boilers', typed=[PASSPHRASE])
     expect('timestamp 1' in seen and seen.count('Passphrase of') == 1, seen)
     desk.on_terminal('key', 'rotate', 'boilers', 'timestamp', '--encrypt', typed=[PASSPHRASE, 'another one'], code=1)
+    seen = desk.on_terminal('key', 'rotate', 'boilers', 'timestamp', '--encrypt', typed=['short'], code=1)
+    expect('it has to be typed twice, 8 to 255 characters' in seen, seen)
     desk.add('1.1.0')
     desk.on_terminal('publish', 'boilers', typed=['wrong', 'wrong again'], code=1)
 
