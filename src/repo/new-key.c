@@ -137,6 +137,8 @@ static int save_own(NewKey *k, int repo_fd, const char *role, const PrivateKey *
         if (r < 0)
                 return why(w, r, REPO_KEYS ": %s", strerror(-r));
         r = new_key_save(k, key, repo_fd, path, w);
+        if (r < 0 && r != -EEXIST) /* it may be there all the same */
+                (void)unlinkat(repo_fd, path, 0);
         if (r >= 0)
                 (void)snprintf(k->made, sizeof(k->made), "%s", path);
         return r;

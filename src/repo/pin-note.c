@@ -87,7 +87,8 @@ static int save(const PinNotes *notes, json_t *list, Why *w) {
                                        ? why(w, -errno, PIN_NOTES ": %s", strerror(errno))
                                        : 0;
         file = json_pack("{s:i, s:O}", "format", REPO_FORMAT, "refused", list);
-        return file ? repo_write_json(notes->repo_fd, PIN_NOTES, file, w) : why_oom(w);
+        return file ? repo_write_json(notes->repo_fd, PIN_NOTES, file, NOTES_FILE_MAX, w)
+                    : why_oom(w);
 }
 
 /* Of that token; those of one source, or all where source is NULL. */

@@ -161,12 +161,12 @@ static int save_root(const Publish *p, Why *w) {
         const json_t *document = p->root_document ?: p->repo->current[TUF_ROOT]->document;
         int r;
 
-        r = repo_read_json(p->repo->fd, REPO_ROOT, 1024 * 1024, &have, w);
+        r = repo_read_json(p->repo->fd, REPO_ROOT, REPO_ROOT_MAX, &have, w);
         if (r < 0)
                 return r;
         if (json_equal(have, (json_t *)document))
                 return 0;
-        return repo_write_json(p->repo->fd, REPO_ROOT, document, w);
+        return repo_write_json(p->repo->fd, REPO_ROOT, document, REPO_ROOT_MAX, w);
 }
 
 /* Each target's first day. */
@@ -187,7 +187,8 @@ static int save_dates(const Publish *p, Why *w) {
         if (json_equal(dates, p->repo->dates))
                 return 0;
         file = json_pack("{s:i, s:O}", "format", REPO_FORMAT, "targets", dates);
-        return file ? repo_write_json(p->repo->fd, REPO_DATES, file, w) : why_oom(w);
+        return file ? repo_write_json(p->repo->fd, REPO_DATES, file, REPO_DATES_MAX, w)
+                    : why_oom(w);
 }
 
 typedef struct Leftover {

@@ -13,8 +13,6 @@
 #include "tuf/updater.h"
 #include "tuf/verify.h"
 
-#define CONFIG_MAX     (64 * 1024)
-#define DATES_MAX      (4 * 1024 * 1024)
 #define EXPIRES_IN_MAX (100 * 365 * REPO_DAY)
 #define KEEP_DAYS_MAX  36500
 #define PATH_BYTES     256 /* metadata only: a team has a name of at most 64 */
@@ -61,13 +59,16 @@ int repo_read_json(int dirfd, const char *path, size_t max, json_t **ret, Why *w
         return r < 0 ? why_prefix(w, r, "%s", path) : 0;
 }
 
-int repo_write_json(int dirfd, const char *path, const json_t *value, Why *w) {
+int repo_write_json(int dirfd, const char *path, const json_t *value, size_t max, Why *w) {
         _cleanup_free_ char *text = json_print(value);
         int r;
 
         assert(path && value);
         if (!text)
                 return why_oom(w);
+        if (strlen(text) > max)
+                return why(w, -EFBIG, "%s: would have %zu bytes; it can have %zu", path,
+                                strlen(text), max);
         r = file_replace(dirfd, path, text, strlen(text), 0644);
         return r < 0 ? why(w, r, "%s: %s", path, strerror(-r)) : 0;
 }
@@ -103,7 +104,7 @@ static int load_config(Repo *repo, Why *w) {
         int r;
 
         repo_default_config(repo);
-        r = repo_read_json(repo->fd, REPO_CONFIG, CONFIG_MAX, &config, w);
+        r = repo_read_json(repo->fd, REPO_CONFIG, REPO_CONFIG_MAX, &config, w);
         if (r >= 0)
                 r = json_get_uint(config, REPO_CONFIG, "format", REPO_FORMAT, REPO_FORMAT, &format,
                                 w);
@@ -128,7 +129,7 @@ static int load_dates(Repo *repo, Why *w) {
                 repo->dates = json_object();
                 return repo->dates ? 0 : why_oom(w);
         }
-        r = repo_read_json(repo->fd, REPO_DATES, DATES_MAX, &file, w);
+        r = repo_read_json(repo->fd, REPO_DATES, REPO_DATES_MAX, &file, w);
         if (r >= 0)
                 r = json_get_uint(file, REPO_DATES, "format", REPO_FORMAT, REPO_FORMAT, &format, w);
         if (r >= 0)

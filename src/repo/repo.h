@@ -7,18 +7,21 @@
 #include "image/release.h"
 #include "tuf/metadata.h"
 
-#define REPO_PUBLIC    "public"
-#define REPO_METADATA  "public/metadata"
-#define REPO_TARGETS   "public/targets"
-#define REPO_KEYS      "keys"
-#define REPO_STAGE     "stage"
-#define REPO_INDEX     "stage/index.json"
-#define REPO_CONFIG    "repository.json"
-#define REPO_ROOT      "root.json"
-#define REPO_DATES     "published.json"
-#define REPO_FORMAT    1
-#define REPO_DAY       UINT64_C(86400)
-#define REPO_TEAMS_MAX 64
+#define REPO_PUBLIC     "public"
+#define REPO_METADATA   "public/metadata"
+#define REPO_TARGETS    "public/targets"
+#define REPO_KEYS       "keys"
+#define REPO_STAGE      "stage"
+#define REPO_INDEX      "stage/index.json"
+#define REPO_CONFIG     "repository.json"
+#define REPO_ROOT       "root.json"
+#define REPO_DATES      "published.json"
+#define REPO_FORMAT     1
+#define REPO_CONFIG_MAX (64 * 1024)
+#define REPO_ROOT_MAX   (1024 * 1024)
+#define REPO_DATES_MAX  (32 * 1024 * 1024) /* of all that targets and teams can list */
+#define REPO_DAY        UINT64_C(86400)
+#define REPO_TEAMS_MAX  64
 
 /* A role that targets delegate to: the releases of some models. */
 typedef struct Team {
@@ -81,8 +84,9 @@ bool repo_has_inside(int dirfd);
 /* A file that a person named could not be read. */
 int why_unread(Why *w, int r, const char *path);
 int repo_read_json(int dirfd, const char *path, size_t max, json_t **ret, Why *w);
-/* Replaces a JSON file of the folder, durably. */
-int repo_write_json(int dirfd, const char *path, const json_t *value, Why *w);
+/* Replaces a JSON file of the folder, durably. -EFBIG: it would have more than max, and could not
+ * be read again. */
+int repo_write_json(int dirfd, const char *path, const json_t *value, size_t max, Why *w);
 
 /* repository.json. */
 void repo_default_config(Repo *repo);

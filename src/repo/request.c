@@ -231,7 +231,7 @@ int request_save_to_file(const Request *q, const char *path, Why *w) {
         file = json_pack("{s:i, s:s, s:O, s:O, s:O, s:O*}", "format", FORMAT, "role", q->role,
                         "signed", s->content, "signatures", s->signatures, "signers", signers,
                         "before", q->before);
-        return file ? repo_write_json(AT_FDCWD, path, file, w) : why_oom(w);
+        return file ? repo_write_json(AT_FDCWD, path, file, FILE_MAX, w) : why_oom(w);
 }
 
 /* --- for the reader --------------------------------------------------------------------------- */

@@ -99,7 +99,7 @@ int stage_save(const Repo *repo, Why *w) {
                 return why(w, r, REPO_STAGE ": %s", strerror(-r));
         index = json_pack("{s:i, s:O, s:O, s:O}", "format", REPO_FORMAT, "targets", repo->staged,
                         "removed", removed, "teams", repo->staged_teams);
-        return index ? repo_write_json(repo->fd, REPO_INDEX, index, w) : why_oom(w);
+        return index ? repo_write_json(repo->fd, REPO_INDEX, index, INDEX_MAX, w) : why_oom(w);
 }
 
 int stage_path(const char *target, const json_t *entry, char **ret, Why *w) {
@@ -185,7 +185,7 @@ int stage_save_next(const Repo *repo, const char *role, const json_t *document, 
         r = folder_make(repo->fd, REPO_STAGE, 0755);
         if (r < 0)
                 return why(w, r, REPO_STAGE ": %s", strerror(-r));
-        return repo_write_json(repo->fd, path, document, w);
+        return repo_write_json(repo->fd, path, document, TUF_TARGETS_MAX, w);
 }
 
 int stage_drop_next(const Repo *repo, const char *role, Why *w) {

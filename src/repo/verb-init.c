@@ -142,10 +142,11 @@ static int make_root(Init *init, Why *w) {
         r = sign_root(init, content, &document, w);
         if (r < 0)
                 return r;
-        r = repo_write_json(init->repo.fd, REPO_METADATA "/1.root.json", document, w);
+        r = repo_write_json(
+                        init->repo.fd, REPO_METADATA "/1.root.json", document, REPO_ROOT_MAX, w);
         if (r < 0)
                 return r;
-        return repo_write_json(init->repo.fd, REPO_ROOT, document, w);
+        return repo_write_json(init->repo.fd, REPO_ROOT, document, REPO_ROOT_MAX, w);
 }
 
 static int open_offline(Init *init, Why *w) {
@@ -219,7 +220,8 @@ static void remove_empty(const Init *init, const char *path) {
 static int make_config(Init *init, Why *w) {
         _cleanup_json_ json_t *config = repo_config_to_json(&init->repo);
 
-        return config ? repo_write_json(init->repo.fd, REPO_CONFIG, config, w) : why_oom(w);
+        return config ? repo_write_json(init->repo.fd, REPO_CONFIG, config, REPO_CONFIG_MAX, w)
+                      : why_oom(w);
 }
 
 static int make_all(Init *init, const char *path, Why *w) {

@@ -133,6 +133,13 @@ def what_could_not_be_read_again_is_not_staged(desk):
     desk.repo('delegate', 'boilers', 'pumps', '--key', keys[64], code=1, says='pumps would have 65 keys; a role can have 64')
     desk.repo('key', 'add', 'boilers', 'pumps', keys[64], code=1, says='pumps would have 65 keys; a role can have 64')
     desk.repo('show', 'boilers', says='a change of pumps is staged')
+    index = desk.json('boilers/stage/index.json')
+    room = 4 * 1024 * 1024 - len(desk.read('boilers/stage/index.json'))
+    index['targets']['large'] = {'length': 1, 'hashes': {'sha256': 64 * '0'}, 'custom': {'of-others': 'x' * (room - 3000)}}
+    desk.write('boilers/stage/index.json', json.dumps(index, separators=(',', ':'), sort_keys=True).encode())
+    desk.write('notes', b'x' * 4096)
+    desk.add('1.0.0', 'one.bin', '--notes', '@notes', code=1, says='stage/index.json: would have 4')
+    desk.add('1.0.0')
 
 
 def begin(desk):
