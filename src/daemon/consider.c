@@ -111,7 +111,7 @@ void device_validate_input(const Device *d, ValidateInput *ret) {
                 .has_model_section = cd && cd->model,
                 .window_open = manager_window_is_open(m),
                 .inhibited = manager_is_inhibited(m),
-                .clock_ok = m->check_outcome != OUTCOME_METADATA_EXPIRED,
+                .clock_ok = !m->expired,
                 .device_present = d->present || is_on_demand(d),
                 .blank = has_nothing_to_lose(d),
                 .can_prove = can_prove(d),
@@ -421,7 +421,7 @@ static bool wait_is_over(const Device *d) {
         case OUTCOME_WAIT_APPROVAL:
                 return u->candidate && streq(d->record->approved, u->candidate->version);
         case OUTCOME_WAIT_CLOCK:
-                return d->manager->check_outcome == OUTCOME_DONE;
+                return !d->manager->expired;
         case OUTCOME_FOREIGN_PUSH:
                 return !d->record->foreign_push;
         default:

@@ -71,9 +71,8 @@ struct Manager {
         int state_fd, lock_fd, images_fd, devices_fd, updates_fd, trust_fd;
 
         ManagerPort *ports;
-        size_t n_ports;
         Device **devices; /* sorted by id */
-        size_t n_devices;
+        size_t n_ports, n_devices;
         Inhibitor *inhibitors;
 
         Release **releases; /* of the last good refresh */
@@ -84,6 +83,7 @@ struct Manager {
         int64_t last_check;      /* seconds since 1970; 0: never */
         int64_t next_check;      /* 0: none planned */
         Outcome check_outcome;   /* of the last refresh; OUTCOME_DONE: fresh */
+        bool expired; /* so the last metadata that could be judged was, or the clock is wrong */
         Why check_why;
         Outcome noted_outcome; /* of the last refresh that went into history */
         Why noted_why;

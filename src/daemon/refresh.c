@@ -76,6 +76,9 @@ static void plan_poll(Manager *m);
 static void take_result(Manager *m, Outcome outcome, const char *text) {
         m->last_check = clock_now(m->clock);
         m->check_outcome = outcome;
+        /* A server that is away says nothing about the clock. */
+        if (outcome == OUTCOME_DONE || outcome == OUTCOME_METADATA_EXPIRED)
+                m->expired = outcome == OUTCOME_METADATA_EXPIRED;
         (void)why(&m->check_why, 0, "%s", text);
         text_clean(m->check_why.text);
         for (size_t i = 0; outcome == OUTCOME_DONE && i < m->n_devices; i++)

@@ -166,6 +166,7 @@ void update_resume(Update *u) {
         (void)log_full(LOG_NOTICE, device_id(u->device), 0, "going on with the open %s in state %s",
                         kind_names[u->kind], stages[u->state].name);
         u->resumed = true;
+        u->manager->expired |= u->state == UPDATE_WAITING && u->wait == OUTCOME_WAIT_CLOCK;
         /* The reason to wait may be gone since, be it by another configuration. */
         if (u->state == UPDATE_WAITING && u->wait != OUTCOME_WAIT_DEVICE)
                 update_enter(u, u->resume);

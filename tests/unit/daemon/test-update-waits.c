@@ -389,8 +389,52 @@ static void two_hundred_devices_may_write_at_once(void **state) {
         assert_int_equal(w->manager->n_devices, MANY + 1);
 }
 
+/* ---- the clock ---- */
+
+static void on_checked(Outcome outcome, const char *text, void *userdata) {
+        *(Outcome *)userdata = outcome;
+}
+
+static bool is_checked(World *w, void *userdata) {
+        return *(Outcome *)userdata != _OUTCOME_MAX;
+}
+
+static bool waits_for_clock(World *w, void *userdata) {
+        const Update *u = w->device->update;
+
+        return u && u->state == UPDATE_WAITING && u->wait == OUTCOME_WAIT_CLOCK && !u->entering;
+}
+
+/* Metadata was seen to be expired. A refresh that fails for another reason, here for want of a
+ * root, is no news about that; nor is a start. */
+static void what_had_expired_stays_so_until_something_fresh_is_seen(void **state) {
+        const Program offer[] = { PROGRAM_CANDIDATE, PROGRAM_NONE };
+        Outcome outcome = _OUTCOME_MAX;
+        World *w = *state;
+
+        w->manager->check_outcome = OUTCOME_METADATA_EXPIRED;
+        w->manager->expired = true;
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until(w, waits_for_clock, NULL);
+        assert_int_equal(manager_check(w->manager, on_checked, &outcome), 0);
+        world_until(w, is_checked, &outcome);
+        assert_int_equal(outcome, OUTCOME_METADATA_INVALID);
+        world_turns(w, 50);
+        assert_true(waits_for_clock(w, NULL));
+        world_restart(w);
+        world_turns(w, 50);
+        world_until(w, waits_for_clock, NULL);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 0);
+        world_offer(w, offer);
+        world_until_over(w);
+        assert_int_equal(world_results(w, OUTCOME_DONE), 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(
+                                what_had_expired_stays_so_until_something_fresh_is_seen,
+                                world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(a_line_on_demand_is_wanted_until_the_end,
                                 setup_on_demand, world_teardown),
                 cmocka_unit_test_setup_teardown(a_line_on_demand_is_wanted_again_after_a_restart,

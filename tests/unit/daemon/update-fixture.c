@@ -398,6 +398,7 @@ void world_offer(World *w, const Program *programs) {
         for (m->n_releases = 0; programs[m->n_releases] != PROGRAM_NONE; m->n_releases++)
                 m->releases[m->n_releases] = program_release(programs[m->n_releases]);
         m->check_outcome = OUTCOME_DONE;
+        m->expired = false;
         manager_consider(m);
 }
 
