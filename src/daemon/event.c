@@ -233,15 +233,19 @@ void event_device(Device *d, const char *kind, Outcome outcome, const char *form
 
 void event_check(Manager *m, Outcome outcome, const char *text) {
         _cleanup_json_ json_t *e = event_new(m, NULL, "check", outcome, text);
+        bool is_news;
 
         if (!e)
                 return;
-        log_json(outcome == OUTCOME_DONE ? LOG_INFO : LOG_WARNING, NULL, e);
+        /* What comes every hour would wash the rest out of log and history: only what changes goes
+         * in. */
+        is_news = outcome != m->noted_outcome ||
+                  (outcome == OUTCOME_DONE && !streq(text, m->noted_why.text));
+        if (is_news || m->last_check == 0)
+                log_json(outcome == OUTCOME_DONE ? LOG_INFO : LOG_WARNING, NULL, e);
         if (m->bus)
                 bus_event(m->bus, e);
-        /* What comes every hour would wash the rest out of history: only what changes goes in. */
-        if (outcome == m->noted_outcome &&
-                        (outcome != OUTCOME_DONE || streq(text, m->noted_why.text)))
+        if (!is_news)
                 return;
         m->noted_outcome = outcome;
         (void)why(&m->noted_why, 0, "%s", text);

@@ -132,16 +132,18 @@ static bool met(ManagerPort *p, const DriverResult *result) {
                 set_refused(p, &w);
                 return false;
         }
-        set_refused(p, &w);
         d = manager_find_device(m, id);
         if (!d) {
                 r = manager_add_device(m, id, NULL, &d);
                 if (r < 0) {
-                        log_warning("port %s: %s cannot be taken up: %s", p->config->name, id,
-                                        strerror(-r));
+                        (void)why(&w, 0, "%s cannot be taken up: %s", id,
+                                        r == -E2BIG ? "there are as many devices as can be"
+                                                    : strerror(-r));
+                        set_refused(p, &w);
                         return false;
                 }
         }
+        set_refused(p, &w);
         on_other_port(d, p, result);
         return true;
 }

@@ -440,6 +440,7 @@ Manager *manager_free(Manager *m) {
                 release_free(m->releases[i]);
         free(m->releases);
         json_decref(m->surveyed);
+        json_decref(m->left_out);
         sd_event_source_disable_unref(m->consider_source);
         sd_event_source_disable_unref(m->window_timer);
         plan_child_done(&m->planner);

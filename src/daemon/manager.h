@@ -77,12 +77,12 @@ struct Manager {
 
         Release **releases; /* of the last good refresh */
         size_t n_releases;
-        json_t *surveyed;        /* models whose releases those are; NULL: all */
-        bool consistent_targets; /* file names on the server begin with their digest */
-        const char *root_path;   /* initial trust */
-        int64_t last_check;      /* seconds since 1970; 0: never */
-        int64_t next_check;      /* 0: none planned */
-        Outcome check_outcome;   /* of the last refresh; OUTCOME_DONE: fresh */
+        json_t *surveyed;               /* models whose releases those are; NULL: all */
+        json_t *left_out;               /* sentences, as told last; NULL: none */
+        bool consistent_targets;        /* file names on the server begin with their digest */
+        const char *root_path;          /* initial trust */
+        int64_t last_check, next_check; /* seconds since 1970; 0: never, none planned */
+        Outcome check_outcome;          /* of the last refresh; OUTCOME_DONE: fresh */
         bool expired; /* so the last metadata that could be judged was, or the clock is wrong */
         Why check_why;
         Outcome noted_outcome; /* of the last refresh that went into history */

@@ -12,12 +12,14 @@
 
 #include "basic/file.h"
 #include "basic/log.h"
+#include "basic/names.h"
 #include "build-config.h"
 #include "daemon/device.h"
 #include "daemon/folder-read.h"
 #include "tuf/updater.h"
 
 #define RELEASES_MAX  4096
+#define LEFT_OUT_MAX  32 /* told one by one */
 #define TIME_FILE_MAX 128
 
 struct Verify {
@@ -33,10 +35,13 @@ struct Verify {
         size_t length, limit;
         sd_event_source *defer;
         int64_t now;
-        json_t *models; /* of the survey; NULL: not begun */
+        json_t *models;   /* of the survey; NULL: not begun */
+        json_t *left_out; /* sentences; what is beyond LEFT_OUT_MAX is only counted */
+        size_t n_left_out;
 };
 
 typedef struct Collect {
+        Verify *verify;
         Release **releases;
         size_t n;
         bool consistent;
@@ -73,6 +78,33 @@ static void finish(Verify *v, Outcome outcome, const char *text) {
         func(outcome, copy.text, userdata);
 }
 
+static void leave_out(Verify *v, const char *what, const char *name, const char *why_not) {
+        Why text;
+
+        if (v->n_left_out++ >= LEFT_OUT_MAX)
+                return;
+        (void)why(&text, 0, "%s %s is left out: %s", what, name, why_not);
+        text_clean(text.text);
+        (void)json_array_append_new(v->left_out, json_string(text.text));
+}
+
+/* Each refresh finds the same again: only what differs from the last time is told. */
+static void tell_left_out(Verify *v) {
+        Manager *m = v->manager;
+        const json_t *text;
+        size_t i;
+
+        if (v->n_left_out > LEFT_OUT_MAX)
+                (void)json_array_append_new(
+                                v->left_out, json_sprintf("%zu more are left out",
+                                                             v->n_left_out - LEFT_OUT_MAX));
+        if (json_equal(v->left_out, m->left_out))
+                return;
+        json_array_foreach(v->left_out, i, text) log_warning("%s", json_string_value(text));
+        json_decref(m->left_out);
+        m->left_out = json_incref(v->left_out);
+}
+
 static int add_target(const TufTarget *target, void *userdata) {
         Collect *c = userdata;
         Release **larger;
@@ -89,7 +121,7 @@ static int add_target(const TufTarget *target, void *userdata) {
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                log_warning("release %s is left out: %s", target->name, w.text);
+                leave_out(c->verify, "release", target->name, w.text);
                 return 0;
         }
         if (c->n >= RELEASES_MAX) {
@@ -145,17 +177,21 @@ bool verify_covers(const Manager *m, const char *model) {
 static void tell_refusals(Verify *v, Why *text) {
         const char *role;
         const Why *w;
+        Why cut;
 
         (void)why(text, 0, VERIFY_FRESH);
         for (size_t i = 0; updater_refusal(v->updater, i, &role, &w); i++) {
-                log_warning("role %s is left out: %s", role, w->text);
+                leave_out(v, "role", role, w->text);
                 if (i == 0)
                         (void)why(text, 0, VERIFY_FRESH ", but role %.64s is left out: %s", role,
                                         w->text);
         }
-        if (updater_is_cut(v->updater))
-                log_warning("the repository has more than %d delegated roles for the models here, or too many patterns; the rest is left out",
+        if (updater_is_cut(v->updater)) {
+                (void)why(&cut, 0,
+                                "there are more than %d for the models here, or too many patterns",
                                 TUF_EDGES_MAX);
+                leave_out(v, "rest of", "the delegated roles", cut.text);
+        }
 }
 
 /* Files of roles that the snapshot does not list any more. */
@@ -177,7 +213,7 @@ static void sweep_roles(Verify *v) {
 
 static void take_releases(Verify *v) {
         Manager *m = v->manager;
-        Collect c = { .consistent = updater_is_consistent(v->updater) };
+        Collect c = { .verify = v, .consistent = updater_is_consistent(v->updater) };
         Why text;
         int r;
 
@@ -199,6 +235,7 @@ static void take_releases(Verify *v) {
         m->surveyed = updater_is_partial(v->updater) ? json_incref(v->models) : NULL;
         sweep_roles(v);
         tell_refusals(v, &text);
+        tell_left_out(v);
         finish(v, OUTCOME_DONE, text.text);
 }
 
@@ -476,6 +513,9 @@ int verify_new(Manager *m, int folder_fd, VerifyFunc func, void *userdata, Verif
         v->func = func;
         v->userdata = userdata;
         v->now = trusted_now(m);
+        v->left_out = json_array();
+        if (!v->left_out)
+                return -ENOMEM;
         r = load(v, &w);
         if (r == -ENOMEM)
                 return r;
@@ -499,6 +539,7 @@ Verify *verify_free(Verify *v) {
         sd_event_source_disable_unref(v->defer);
         updater_free(v->updater);
         json_decref(v->models);
+        json_decref(v->left_out);
         free(v->body);
         free(v);
         return NULL;
