@@ -378,6 +378,8 @@ static int parse_file(Parse *p, const char *path, bool required, Why *w) {
                 return 0;
         if (r == -EFBIG)
                 return why(w, -EINVAL, "%s: larger than %d bytes", path, INI_FILE_MAX);
+        if (r == -EISDIR || r == -ENOTSUP)
+                return why(w, -EINVAL, "%s: it is no regular file; one of text is wanted", path);
         if (r < 0)
                 return why(w, r, "%s: %s", path, strerror(-r));
         return parse_bytes_of(p, path, bytes, n, w);

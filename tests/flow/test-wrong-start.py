@@ -34,6 +34,13 @@ def wrong_start(w):
     refused(w, 'a wrong key', f'{wrong}:3: Baud=fast: it has to be a whole number', '--config', wrong)
     refused(w, 'no configuration', '/nowhere.conf', '--config', '/nowhere.conf')
 
+    os.makedirs(f'{wrong}.d/10-port.conf')
+    w.write('wrong.conf', '')
+    refused(w, 'a folder among the configuration', f'{wrong}.d/10-port.conf: it is no regular file', '--config', wrong)
+    os.rmdir(f'{wrong}.d/10-port.conf')
+    os.mkfifo(f'{wrong}.d/10-port.conf')
+    refused(w, 'a pipe among the configuration', f'{wrong}.d/10-port.conf: it is no regular file', '--config', wrong)
+
     w.ctl('check', expect=0)
     w.wait_runs('1.0.0')
     w.expect_flash(image)
