@@ -134,6 +134,14 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         return sd_event_exit(sd_event_source_get_event(source), EXIT_SUCCESS);
 }
 
+/* From a terminal that is closed; else from somebody who takes it for a reload. */
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        if (isatty(STDERR_FILENO))
+                return on_signal(source, si, userdata);
+        log_notice("SIGHUP changes nothing: the configuration is read at the start; restart the service for another one");
+        return 0;
+}
+
 static int block_signals(sd_event *event) {
         sigset_t set;
         int r;
@@ -141,11 +149,14 @@ static int block_signals(sd_event *event) {
         (void)sigemptyset(&set);
         (void)sigaddset(&set, SIGTERM);
         (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGHUP);
         (void)sigaddset(&set, SIGCHLD);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
         (void)signal(SIGPIPE, SIG_IGN);
         r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, NULL);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, NULL);
         return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, on_signal, NULL);
 }
 
