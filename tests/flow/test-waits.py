@@ -37,32 +37,29 @@ def inhibitor(w):
     w.expect_flash(image)
 
 
-def opening_window(w, seconds):
-    """Keys and a time zone by which the service window opens so many seconds from now: local minutes begin when we say."""
-    shift = (60 - seconds - int(time.time())) % 60
-    w.environment['TZ'] = f'RKT-00:00:{shift:02d}'  # POSIX: local time is ahead by these seconds
-    local = time.gmtime(time.time() + shift + seconds)
-    w.updates_keys = f'Window={local.tm_hour:02d}:{local.tm_min:02d}-{(local.tm_hour + 1) % 24:02d}:{local.tm_min:02d}'
-    w.write_config()
-
-
 def service_window(w):
     """Outside of the service window the download runs already, and the push waits."""
+    hour = 3600
+    w.environment['TZ'] = 'UTC'
+    begins, ends = (time.strftime('%H:%M', time.gmtime(time.time() + ahead * hour)) for ahead in (6, 8))
+    w.updates_keys = f'Window={begins}-{ends}'
+    w.set_clock(7 * hour)
     w.publisher.publish('1.0.0')
     device = w.add_device('boiler', 'boiler-ctl', '--flash-times', 'off')
     w.start()
     w.ctl('check', expect=0)
     w.wait_runs('1.0.0')
-    w.stop_daemon()
+
+    w.say('the window is closed')
+    w.set_clock(0)
     image = w.publisher.publish('1.1.0')
     record = device.record()
-    opening_window(w, 20)
-    w.start_daemon()
     w.ctl('check', expect=0)
     w.wait_device('the push waits for the window', lambda d: d['Waiting'] == 'wait-window')
     w.expect('the image is there already', '1.1.0' in [i['version'] for i in w.images()])
     w.expect('the device is not touched', device.record() == record)
-    w.say('the window opens')
+    w.say('it opens')
+    w.set_clock(7 * hour)
     w.wait_runs('1.1.0')
     w.expect_flash(image)
 

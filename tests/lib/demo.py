@@ -133,15 +133,16 @@ def bad_release(w, second):
 def power_cut(w, device, second):
     chapter('1.3.0 is published; the power of device and gateway is cut in the middle of the push')
     last = publish(w, '1.3.0', GOOD)
+    device.stall_after(40)
     w.ctl('check', expect=0)
-    w.wait_device('the push under way', lambda d: d['State'] == 'pushing' and 200 < d['Progress'] < 900)
+    device.wait_stalled()
     w.kill_daemon()
     device.cut_power()
     w.expect('the flash holds neither 1.1.0 nor 1.3.0', not device.holds(last) and not device.holds(second))
     say('both come back')
     device.start()
     w.start_daemon()
-    w.expect('1.3.0 runs, healthy and confirmed', w.wait_runs('1.3.0', seconds=60)['Health'] == 'healthy')
+    w.expect('1.3.0 runs, healthy and confirmed', w.wait_runs('1.3.0')['Health'] == 'healthy')
     w.expect_flash(last)
     show_list(w)
 

@@ -313,7 +313,7 @@ class Simulator(FlashFile):
     def control(self, command):
         """One line to the control socket of the hardware; its answer."""
         with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(10)
+            line.settimeout(60)
             line.connect(self.control_path)
             line.sendall(command.encode() + b'\n')
             answer = b''
@@ -471,6 +471,14 @@ class World:
         if wait:
             wait_for('rekindled on the bus', lambda: self.objects() is not None, alive=[self.daemon])
 
+    def set_clock(self, shift, kind='free'):
+        """The daemon's time of day is so many seconds ahead from now on, in one step, as a clock that is set; its timers go on
+        as they were. kind: free or synchronised. Before start() for the first time."""
+        path = os.path.join(self.tmp, 'clock')
+        self.daemon_wrapper = ['env', f'LD_PRELOAD={program("tests/tuf/clockshim.so")}', f'CLOCK_FILE={path}']
+        self.write('clock.new', f'{int(shift)} {kind}')
+        os.rename(f'{path}.new', path)
+
     def kill_daemon(self):
         """kill -9, as a crash or a power cut of the gateway would."""
         self.daemon.kill()
@@ -520,7 +528,7 @@ class World:
 
     def objects(self):
         """Every object of the daemon: {path: {property: value}}; None while it does not answer."""
-        done = subprocess.run([*self.inside, 'busctl', '--system', '--json=short', '--timeout=5', 'call', BUS_NAME, BUS_PATH,
+        done = subprocess.run([*self.inside, 'busctl', '--system', '--json=short', '--timeout=30', 'call', BUS_NAME, BUS_PATH,
                                'org.freedesktop.DBus.ObjectManager', 'GetManagedObjects'], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding='utf-8', env=self.environment,
                               check=False)
@@ -541,10 +549,10 @@ class World:
                 return properties
         return {}
 
-    def wait_for(self, what, predicate, seconds=30):
+    def wait_for(self, what, predicate, seconds=90):
         return wait_for(what, predicate, seconds, alive=[self.daemon] if self.daemon else [])
 
-    def wait_device(self, what, predicate, name='boiler', seconds=60):
+    def wait_device(self, what, predicate, name='boiler', seconds=90):
         """Waits until predicate(properties) is true; the properties then."""
         seen = {}
 
@@ -573,7 +581,7 @@ class World:
         """(version, outcome) of every update that has ended, oldest first."""
         return [(e['candidate'], e['outcome']) for e in self.history(name) if e['event'] == 'result']
 
-    def wait_result(self, version, outcome, name='boiler', seconds=60):
+    def wait_result(self, version, outcome, name='boiler', seconds=90):
         """Waits until the last update that ended was to this version, ended so, and is closed."""
         def ended():
             return self.results(name)[-1:] == [(version, outcome)] and self.device(name).get('State') != 'reporting'
