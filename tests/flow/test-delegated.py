@@ -148,7 +148,7 @@ def new_model_is_looked_for(w):
     w.wait_runs('1.0.0')
     w.expect('the pumps are not', 'pumps.json' not in trusted(w))
     pump.start()
-    w.wait_for('they are now', lambda: 'pumps.json' in trusted(w), 30)
+    w.wait_for('they are now', lambda: 'pumps.json' in trusted(w))
     w.wait_for('its release is seen', lambda: w.ctl('--json', 'status', expect=0).json['releases'] == 2)
     teams.close()
 

@@ -13,7 +13,7 @@ from world import run  # noqa: E402  pylint: disable=wrong-import-position
 def refused(w, what, sentence, *changes, **environment):
     """Starts rekindled with these options besides; it has to end with 1 and this sentence alone."""
     done = subprocess.run([*w.daemon_command(), '--log-level', 'info', *changes], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, encoding='utf-8', env={**w.environment, **environment}, timeout=30, check=False)
+                          stderr=subprocess.STDOUT, encoding='utf-8', env={**w.environment, **environment}, timeout=90, check=False)
     lines = done.stdout.splitlines()
     w.expect(f'{what}: {lines}', done.returncode == 1 and len(lines) == 1 and sentence in lines[0])
 

@@ -36,7 +36,7 @@ def run(*command):
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def wait_until(what, predicate, seconds=10):
+def wait_until(what, predicate, seconds=60):
     end = time.monotonic() + seconds
     while not predicate():
         if time.monotonic() > end:

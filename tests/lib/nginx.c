@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 #define SCRIPT    TESTS_LIB_DIR "/nginx.sh"
-#define WAITS_MAX 1000
+#define WAITS_MAX 4500
 #define WAIT_MSEC 20
 
 struct Nginx {

@@ -36,7 +36,7 @@ class Program:
     def is_alive(self):
         return self.process.poll() is None
 
-    def stop(self, seconds=15):
+    def stop(self, seconds=60):
         """Asks it to end; returns its exit status. One that does not listen is killed, and that is a failure."""
         if self.is_alive():
             self.process.terminate()
@@ -59,7 +59,7 @@ class Program:
             return ''
 
 
-def wait_for(what, predicate, seconds=30, pause=0.05, alive=()):
+def wait_for(what, predicate, seconds=90, pause=0.05, alive=()):
     """The first true value of predicate(); a Failure after `seconds`, or at once when one of `alive` has ended."""
     end = time.monotonic() + seconds
     while True:

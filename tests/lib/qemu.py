@@ -28,7 +28,7 @@ class _Lines:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.socket.connect(path)
         self.read = self.socket.makefile('rb').read1
         self.inbox = b''

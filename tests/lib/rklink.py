@@ -169,7 +169,7 @@ class Link:
 
     # Frames
 
-    def write(self, data, seconds=30):
+    def write(self, data, seconds=90):
         deadline = time.monotonic() + seconds
         while data:
             if not select.select([], [self.fd], [], max(0, deadline - time.monotonic()))[1]:
@@ -373,7 +373,7 @@ class Link:
         self.end(push_id)
         return sent
 
-    def wait(self, condition, what, seconds=30):
+    def wait(self, condition, what, seconds=90):
         """Identifies until the condition holds for what the device says."""
         deadline, seen = time.monotonic() + seconds, None
         while time.monotonic() < deadline:

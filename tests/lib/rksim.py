@@ -49,7 +49,7 @@ class Sim:
                      f'--program-space={PROGRAM_SPACE}', f'--unit={UNIT}', *self.options, *options]
         arguments += {'pty': [f'--link={self.line}'], 'unix': [f'--unix={self.line}'], 'fd': []}[self.kind]
         self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, pass_fds=pass_fds)
-        if not select.select([self.process.stdout], [], [], 20)[0]:
+        if not select.select([self.process.stdout], [], [], 60)[0]:
             raise RuntimeError('rekindle-sim does not get ready')
         words = self.process.stdout.readline().decode().split()
         if len(words) != 2 or words[0] != 'ready':
@@ -65,7 +65,7 @@ class Sim:
             return None
         self.process.send_signal(number)
         try:
-            status = self.process.wait(20)
+            status = self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -77,7 +77,7 @@ class Sim:
     def control(self, command):
         if not self.control_socket:
             self.control_socket = socket.socket(socket.AF_UNIX)
-            self.control_socket.settimeout(20)
+            self.control_socket.settimeout(60)
             self.control_socket.connect(self.control_path)
         self.control_socket.sendall(command.encode() + b'\n')
         while b'\n' not in self.answers:
@@ -91,7 +91,7 @@ class Sim:
     def status(self):
         return json.loads(self.control('status'))
 
-    def wait_status(self, condition, what, seconds=30):
+    def wait_status(self, condition, what, seconds=90):
         deadline = time.monotonic() + seconds
         while True:
             status = self.status()

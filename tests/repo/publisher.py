@@ -104,7 +104,7 @@ class Desk:
                 os._exit(127)
         seen, waiting = '', list(typed)
         while True:
-            ready, _, _ = select.select([fd], [], [], 20)
+            ready, _, _ = select.select([fd], [], [], 60)
             try:
                 data = os.read(fd, 4096).decode() if ready else ''
             except OSError:

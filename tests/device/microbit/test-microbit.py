@@ -82,7 +82,7 @@ class MicrobitTest(unittest.TestCase):
     def fail_trial(self, behaviour, cause, trial):
         self.push(self.image(behaviour), trial=trial)
         self.link.start(PUSH)
-        identity = self.link.wait(is_state('failed'), f'{behaviour} failed', 40)
+        identity = self.link.wait(is_state('failed'), f'{behaviour} failed')
         self.assertEqual(identity['cause'], cause)
         self.assertEqual(identity['attempts_left'], 0)
         self.assertEqual(identity['boots'], 3)
@@ -279,7 +279,7 @@ class Hostile(MicrobitTest):
         for stream in (*runs, within + self.dice.randbytes(8), within + bytes(12), self.dice.randbytes(400)):
             for codec in (0, 1):
                 with contextlib.suppress(rklink.Refused):  # a device that buffers says so only at the end
-                    self.link.send_stream(stream, seconds=20, codec=codec)
+                    self.link.send_stream(stream, seconds=60, codec=codec)
                 self.refuses(self.link.end)
                 self.refuses(self.link.start)
             self.send(self.bad_frame() for _ in range(self.BURSTS // 8))

@@ -104,14 +104,14 @@ static void assert_carries_all_bytes(int far) {
                 all[i] = (uint8_t)i;
         assert_int_equal(backend->vtable->write(backend, all, sizeof(all)), sizeof(all));
         while (n < sizeof(got)) {
-                assert_int_equal(poll(&p, 1, 5000), 1);
+                assert_int_equal(poll(&p, 1, 60000), 1);
                 n += (size_t)read(far, got + n, sizeof(got) - n);
         }
         assert_memory_equal(got, all, sizeof(all));
         assert_int_equal(write(far, all, sizeof(all)), sizeof(all));
         p.fd = backend->fd;
         for (n = 0; n < sizeof(got);) {
-                assert_int_equal(poll(&p, 1, 5000), 1);
+                assert_int_equal(poll(&p, 1, 60000), 1);
                 n += (size_t)backend->vtable->read(backend, got + n, sizeof(got) - n);
         }
         assert_memory_equal(got, all, sizeof(all));
@@ -320,7 +320,7 @@ static void libserialport_line_that_hangs_up_is_noticed(void **state) {
         set_speed(9600);
         unplug();
         p = (struct pollfd){ .fd = backend->fd, .events = POLLIN };
-        assert_int_equal(poll(&p, 1, 5000), 1);
+        assert_int_equal(poll(&p, 1, 60000), 1);
         assert_true(p.revents & POLLHUP);
         assert_true(backend->vtable->write(backend, "x", 1) < 0);
 }

@@ -425,7 +425,7 @@ static void device_has_its_turnaround_before_another_is_asked(void **state) {
 
 static void answer_to_a_canceled_exchange_has_its_time_on_a_bus(void **state) {
         static const FakeStep steps[] = { { DRIVER_SEND, "ping" },
-                { DRIVER_WAIT, .wait_usec = 100 * USEC_PER_MSEC }, { DRIVER_DONE } };
+                { DRIVER_WAIT, .wait_usec = 400 * USEC_PER_MSEC }, { DRIVER_DONE } };
         uint64_t deadline_usec;
 
         make(PORT_EXCLUSIVE, true, NULL);

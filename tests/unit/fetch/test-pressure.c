@@ -98,7 +98,7 @@ static void wait_until_pipe_is_full(int pipe) {
         int have = 0, size = fcntl(pipe, F_GETPIPE_SZ);
 
         for (unsigned i = 0; have < size - 4096; i++) {
-                assert_true(i < 2000);
+                assert_true(i < 9000);
                 assert_int_equal(ioctl(pipe, FIONREAD, &have), 0);
                 (void)poll(NULL, 0, 10);
         }

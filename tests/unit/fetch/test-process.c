@@ -209,7 +209,7 @@ static pid_t spawn_listening(const FetchWorld *world, const char *socket) {
                 _exit(127);
         }
         for (unsigned i = 0; !listens(socket); i++) {
-                assert_true(i < 1000);
+                assert_true(i < 9000);
                 (void)usleep(10000);
         }
         return pid;

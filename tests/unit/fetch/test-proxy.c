@@ -107,7 +107,7 @@ static unsigned start_tls(FetchWorld *world, const char *certificate, pid_t *ret
                 (void)execlp("socat", "socat", from, to, NULL);
                 _exit(127);
         }
-        for (int i = 0; i < 500; i++) {
+        for (int i = 0; i < 4500; i++) {
                 int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
                 int r = connect(probe, (struct sockaddr *)&address, sizeof address);
 
