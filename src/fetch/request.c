@@ -18,7 +18,6 @@
 
 #define FIRST_MESSAGE_USEC (10 * USEC_PER_SEC)
 #define REDIRECT_BODY_MAX  (64 * 1024)
-#define HEADS_MAX          (64 * 1024) /* interim heads, the head and trailers of one exchange */
 
 typedef enum RequestState {
         REQUEST_WAITING,
@@ -244,7 +243,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
         if (r->state != REQUEST_RUNNING)
                 return 0;
         r->heads_bytes += n;
-        if (r->heads_bytes > HEADS_MAX)
+        if (r->heads_bytes > FETCH_HEADS_MAX)
                 return stop(r, -EPROTO,
                                 "the server sent more than 64 KiB of interim heads and trailers");
         if (r->head_sent || r->redirecting)

@@ -6,6 +6,9 @@
 
 #include "fetch/message.h"
 
+#define FETCH_HEADS_MAX                                                                            \
+        (64 * 1024) /* bytes of all heads of an exchange, interim ones and trailers too */
+
 typedef struct FetchResponse {
         unsigned status; /* 0: no status line yet */
         bool complete;   /* the empty line came */

@@ -8,6 +8,7 @@
 
 #include "basic/names.h"
 #include "fetch/hop.h"
+#include "fetch/response.h"
 
 #define REDIRECTS_MAX  5
 #define CRAWL          10L  /* bytes a second */
@@ -29,6 +30,9 @@ typedef struct Body {
         void *userdata;
         int error;
         size_t waste; /* bytes of pages that nobody reads */
+        size_t heads_bytes;
+        FetchResponse response;
+        Why refused; /* what is wrong with the head; "": nothing */
 } Body;
 
 /* The host becomes one that may be asked. */
@@ -98,6 +102,22 @@ static long status_of(CURL *easy) {
         return status;
 }
 
+/* libcurl keeps every line, of trailers too: they are bounded here. */
+static size_t on_header(char *line, size_t size, size_t count, void *userdata) {
+        Body *b = userdata;
+        size_t n = size * count;
+        int r = 0;
+
+        b->heads_bytes += n;
+        if (b->heads_bytes > FETCH_HEADS_MAX)
+                r = why(&b->refused, -EPROTO,
+                                "the server sent more than %d bytes of heads and trailers",
+                                FETCH_HEADS_MAX);
+        else if (!b->response.complete || b->response.status < 200)
+                r = fetch_response_line(&b->response, line, n, &b->refused);
+        return r < 0 ? 0 : n;
+}
+
 /* The page of another status than 200 is nobody's, and need not come to its end. */
 static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         Body *b = userdata;
@@ -105,6 +125,10 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         if (status_of(b->easy) != STATUS_OK) {
                 b->waste += size * n;
                 return b->waste > WASTE_MAX ? CURL_WRITEFUNC_ERROR : size * n;
+        }
+        if (b->response.is_encoded) {
+                (void)why(&b->refused, 0, "the server sent it with a Content-Encoding");
+                return CURL_WRITEFUNC_ERROR;
         }
         b->error = b->func(bytes, size * n, b->userdata);
         return b->error < 0 ? CURL_WRITEFUNC_ERROR : size * n;
@@ -115,6 +139,8 @@ static int perform(Getter *g, FetchHop *hop, uint64_t limit, Body *body) {
         int c = 0;
 
         c |= (int)curl_easy_setopt(hop->easy, CURLOPT_SHARE, g->share);
+        c |= (int)curl_easy_setopt(hop->easy, CURLOPT_HEADERFUNCTION, on_header);
+        c |= (int)curl_easy_setopt(hop->easy, CURLOPT_HEADERDATA, body);
         c |= (int)curl_easy_setopt(hop->easy, CURLOPT_WRITEFUNCTION, on_body);
         c |= (int)curl_easy_setopt(hop->easy, CURLOPT_WRITEDATA, body);
         c |= (int)curl_easy_setopt(hop->easy, CURLOPT_LOW_SPEED_LIMIT, CRAWL);
@@ -135,6 +161,10 @@ static int judge(
 
         if (body->error < 0)
                 return body->error;
+        if (body->refused.text[0] != '\0')
+                return why(w, -EPROTO, "%s", body->refused.text);
+        if (code == CURLE_OUT_OF_MEMORY && !body->response.complete)
+                return why(w, -EPROTO, "the server sent a line of its head that is too long");
         if (code != CURLE_OK && (code != CURLE_WRITE_ERROR || status == STATUS_OK))
                 return why(w, -EPROTO, "%s",
                                 *hop->error ? hop->error : curl_easy_strerror((CURLcode)code));

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """rekindle-tuf against servers that are slow, endless, elsewhere or behind TLS, and two clients at once."""
 
+import gzip
 import json
 import os
 import ssl
@@ -98,6 +99,80 @@ def cut_off(b):
     b.repository.overrides['metadata/timestamp.json'] = answer
     b.refused('timestamp.json: ')
     b.expect_trusted(root=1)
+
+
+def raw(head, body=b'', forever=None):
+    """An answer byte by byte as it is written here; then this for ever, in the head if there is no body."""
+    end = b'\r\n' if head and (body or not forever) else b''
+
+    def answer(handler):
+        handler.close_connection = True
+        try:
+            handler.wfile.write(head + end + body)
+            for _ in range(4096 if forever else 0):
+                handler.wfile.write(forever)
+        except OSError:
+            pass
+    return answer
+
+
+OK = b'HTTP/1.1 200 OK\r\n'
+CHUNKED = OK + b'Transfer-Encoding: chunked\r\n'
+HEADER = b'X-Filler: ' + b'a' * 1000 + b'\r\n'
+
+
+def plain(data):
+    return b'Content-Length: %d\r\n' % len(data)
+
+
+def chunk(data):
+    return b'%x\r\n' % len(data) + data + b'\r\n'
+
+
+# name → what makes the answer of the bytes that would be right, and what is said of it
+ODD_ANSWERS = {
+    'compressed': (lambda d: raw(OK + b'Content-Encoding: gzip\r\n' + plain(gzip.compress(d)), gzip.compress(d)), 'with a Content-Encoding'),
+    'a gzip bomb': (lambda d: raw(OK + b'Content-Encoding: gzip\r\n', gzip.compress(b' ' * 10000000)), 'with a Content-Encoding'),
+    'compressed on the way': (lambda d: raw(OK + b'Transfer-Encoding: gzip, chunked\r\n', chunk(gzip.compress(d)) + b'0\r\n\r\n'),
+                              'Transfer-Encoding other than chunked'),
+    'a part that nobody asked for': (lambda d: raw(b'HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-9/10\r\n' + plain(d), d), 'HTTP 206'),
+    'no content': (lambda d: raw(b'HTTP/1.1 204 No\r\n'), 'HTTP 204'),
+    'not modified': (lambda d: raw(b'HTTP/1.1 304 Not\r\n'), 'HTTP 304'),
+    'a status without a meaning': (lambda d: raw(b'HTTP/1.1 999 What\r\n' + plain(d), d), 'HTTP 999'),
+    'no head': (lambda d: raw(b'', d), 'timestamp.json: '),
+    'nothing': (lambda d: lambda handler: setattr(handler, 'close_connection', True), 'timestamp.json: '),
+    'two lengths': (lambda d: raw(OK + b'Content-Length: 3\r\n' + plain(d), d), 'Content-Length that is no one number'),
+    'a length beyond 64 bits': (lambda d: raw(OK + b'Content-Length: 18446744073709551616\r\n', d), 'Content-Length'),
+    'a negative length': (lambda d: raw(OK + b'Content-Length: -1\r\n', d), 'Content-Length'),
+    'a length that is too short': (lambda d: raw(OK + plain(d[:-9]), d), 'no JSON'),
+    'a chunk without a length': (lambda d: raw(CHUNKED, b'what\r\n' + d), 'timestamp.json: '),
+    'a chunk beyond 64 bits': (lambda d: raw(CHUNKED, b'fffffffffffffffff\r\n' + d), 'timestamp.json: '),
+    'a last chunk that is missing': (lambda d: raw(CHUNKED, chunk(d)), 'timestamp.json: '),
+    'headers without end': (lambda d: raw(OK, forever=HEADER * 16), 'of headers'),
+    'a header line without end': (lambda d: raw(OK + b'X-Filler: ', forever=b'a' * 65536), 'a line of its head that is too long'),
+    'interim answers without end': (lambda d: raw(b'', forever=b'HTTP/1.1 100 Continue\r\n\r\n' * 64), 'of heads and trailers'),
+    'trailers without end': (lambda d: raw(CHUNKED, chunk(d) + b'0\r\n', forever=HEADER * 16), 'of heads and trailers'),
+    'control characters in a header': (lambda d: raw(OK + b'X: \x1b[31m\r\n' + plain(d), d), 'a header line that is not'),
+}
+
+
+def odd_answer(b, make, text):
+    b.repository.overrides['metadata/timestamp.json'] = make(b.repository.timestamp.newest)
+    b.refused(text)
+    b.expect('timestamp' in b.said and b.said.count('\n') == 0 and '\x1b' not in b.said, 'it does not say it in a sentence')
+    b.expect_trusted(root=1)
+    b.repository.overrides.clear()
+    b.good()
+
+
+def odd_answers_that_are_right(b):
+    """Chunked, with an interim answer, a trailer and headers that nobody asked for; with bytes behind the body, which are no answer."""
+    data = b.repository.timestamp.newest
+    for answer, requests in ((raw(b'HTTP/1.1 103 Early\r\nLink: x\r\n\r\n' + CHUNKED + b'Set-Cookie: a=b\r\n', chunk(data) + b'0\r\nX: y\r\n\r\n'),
+                              ['2.root', 'timestamp', '1.snapshot', '1.targets']),
+                             (raw(OK + plain(data), data + OK + plain(b'{}') + b'\r\n{}'), ['2.root', 'timestamp'])):
+        b.repository.overrides['metadata/timestamp.json'] = answer
+        b.good(requests)
 
 
 def redirect_to(url, status=302):
@@ -212,6 +287,7 @@ def old_tls(b):
 if __name__ == '__main__':
     run(*[(endless_metadata, name, name) for name in ('2.root', *METADATA)], endless_target,
         (slow, 'crawl', crawl), (slow, 'silence', silence), slow_target, cut_off,
+        *[(odd_answer, name, *case) for name, case in ODD_ANSWERS.items()], odd_answers_that_are_right,
         *[(redirect_on_the_same_server, str(status), status) for status in (301, 302, 307, 308)],
         redirect_to_a_stranger, redirect_to_a_file, redirects_without_end, redirect_of_a_root_is_no_end_of_the_chain,
         server_that_is_gone, too_many_delegations, too_many_signatures, two_clients_at_once, tls, old_tls)
