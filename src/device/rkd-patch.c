@@ -362,11 +362,12 @@ static RkdPatchEvent begin_unit(RkdPatch *p) {
                 return RKD_PATCH_GOING;
         }
         p->unit += step;
-        if (p->unit > UNIT_OF(p, p->image_length - 1) || unit_has(p, p->rewritten, p->unit))
+        if (p->unit >= UNIT_OF(p, RKD_PLATFORM(p)->program_space) ||
+                        unit_has(p, p->rewritten, p->unit))
                 return RKD_PATCH_BAD;
         p->at = p->piece = p->unit * RKD_PLATFORM(p)->unit_size;
         p->unit_end = p->at + RKD_PLATFORM(p)->unit_size;
-        if (p->unit_end > p->image_length)
+        if (p->at < p->image_length && p->unit_end > p->image_length)
                 p->unit_end = p->image_length;
         if (ERASES_FIRST(p))
                 note_rewritten(p);
@@ -426,8 +427,9 @@ uint32_t rkd_patch_left(const RkdPatch *p) {
         return p->ring_have;
 }
 
-uint32_t rkd_patch_unit(const RkdPatch *p) {
-        return p->unit;
+uint32_t rkd_patch_unit(const RkdPatch *p, uint32_t *ret_end) {
+        *ret_end = p->unit_end;
+        return p->piece;
 }
 
 RkdPatchEvent rkd_patch_next(RkdPatch *p) {

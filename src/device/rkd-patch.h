@@ -46,7 +46,8 @@ uint32_t rkd_patch_left(const RkdPatch *patch);
 
 /* Towards the next unit: DONE when one has begun. */
 RkdPatchEvent rkd_patch_next(RkdPatch *patch);
-uint32_t rkd_patch_unit(const RkdPatch *patch);
+/* Where it begins, and ends: at the end of the image or of the unit. */
+uint32_t rkd_patch_unit(const RkdPatch *patch, uint32_t *ret_end);
 /* Towards n bytes in the page. Where a unit is larger than the page it has been erased by then,
  * else it is still as it was. */
 RkdPatchEvent rkd_patch_fill(RkdPatch *patch, uint32_t n);

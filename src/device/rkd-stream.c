@@ -161,8 +161,10 @@ static bool step_patch(RkdDevice *d) {
                 d->page_fill = rkd_patch_filled(p->patch);
         } else {
                 event = rkd_patch_next(p->patch);
-                if (event == RKD_PATCH_DONE)
-                        (void)enter_run(d, rkd_patch_unit(p->patch), 1);
+                if (event == RKD_PATCH_DONE) {
+                        d->run_at = rkd_patch_unit(p->patch, &d->run_end);
+                        note_unit(d);
+                }
         }
         take(d, have - rkd_patch_left(p->patch));
         if (event == RKD_PATCH_END)

@@ -139,7 +139,7 @@ static void step_patch(RkdBoot *d) {
         memmove(p->ring, p->ring + fill - left, left);
         d->fill = left;
         if (event == RKD_PATCH_DONE && piece == 0)
-                enter_run(d, rkd_patch_unit(p->patch), 1);
+                d->run_at = rkd_patch_unit(p->patch, &d->run_end);
         if (piece > 0 && rkd_patch_filled(p->patch) == piece) {
                 write_piece(d, piece);
                 rkd_patch_written(p->patch);

@@ -3,8 +3,9 @@
  * still copy from it, so: who needs how many bytes of whom (greedy copies over masked texts), then
  * the order that loses least. Candidates are upwards, downwards, and one that is made: always the
  * unit that the others need least, then blocks are moved about while that helps. Units are
- * counted in groups where there are many. */
-#include "image/patch-private.h"
+ * counted in groups where there are many. Of the best one, the units of which most is lost are
+ * parked. */
+#include "image/patch-order.h"
 
 #define GROUPS_MAX    1024u
 #define BREAK_COST    40 /* bytes, of a unit that does not follow its neighbour */
@@ -17,6 +18,7 @@
 #define CHAIN_MAX     128
 #define CLOSE_ENOUGH  1000 /* bytes: up or down are taken if they lose so little more */
 #define HASH_BITS     16u
+#define PARKED_MIN    4u /* a part of the unit that is lost without parking it */
 
 typedef struct Order {
         const Patch *e;
@@ -317,24 +319,101 @@ static int make_lists(const Order *o, Choice *c) {
 
 /* The better of up and down if it is close, and the best made one if that is better. */
 static int choose(const Order *o, const Choice *c, const uint32_t *units, uint32_t n,
-                uint32_t *ret_orders[PATCH_ORDERS]) {
+                PatchOrder *ret_orders) {
         unsigned plain = c->costs[1] < c->costs[0], made = c->costs[3] < c->costs[2] ? 3 : 2;
         int found = 0;
 
         if (c->costs[made] < c->costs[plain])
-                expand(o, c->lists[made], units, n, ret_orders[found++]);
+                expand(o, c->lists[made], units, n, ret_orders[found++].units);
         if (c->costs[plain] <= c->costs[made] + CLOSE_ENOUGH)
-                fill_direction(units, n, plain == 1, ret_orders[found++]);
+                fill_direction(units, n, plain == 1, ret_orders[found++].units);
         return found;
 }
 
+/* What is lost because of the place of i: what it finds destroyed, and what it destroys. */
+static int64_t lost_by(const Order *o, const uint32_t *list, uint32_t i) {
+        int64_t lost = 0;
+
+        for (uint32_t k = 0; k < i; k++)
+                lost += *needs(o, list[i], list[k]);
+        for (uint32_t k = i + 1; k < o->n; k++)
+                lost += *needs(o, list[k], list[i]);
+        return lost;
+}
+
+static int compare_units(const void *a, const void *b) {
+        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+/* The place of the unit of which most is lost; -1: too little is. */
+static int64_t find_loser(const Order *o, const int64_t *lost) {
+        int64_t most = o->e->in->unit_size / PARKED_MIN, found = -1;
+
+        for (uint32_t i = 0; i < o->n; i++)
+                if (lost[i] > most) {
+                        most = lost[i];
+                        found = i;
+                }
+        return found;
+}
+
+/* The unit at i goes to the end of the list, and is no longer of the order. */
+static void park_at(Order *o, uint32_t *list, int64_t *lost, uint32_t i) {
+        uint32_t unit = list[i], behind = o->n - i - 1;
+
+        for (uint32_t k = 0; k < o->n; k++)
+                lost[k] -= k < i ? *needs(o, unit, list[k]) : *needs(o, list[k], unit);
+        memmove(list + i, list + i + 1, behind * sizeof(*list));
+        memmove(lost + i, lost + i + 1, behind * sizeof(*lost));
+        list[--o->n] = unit;
+}
+
+/* Units are parked, one after the other, until hardly anything is lost. Returns how many; they are
+ * the last of the list. */
+static uint32_t choose_parked(Order *o, uint32_t *list, int64_t *lost, uint32_t most) {
+        uint32_t n = o->n, before;
+        int64_t i;
+
+        do {
+                before = o->n;
+                for (uint32_t k = 0; k < o->n; k++)
+                        lost[k] = lost_by(o, list, k);
+                while (n - o->n < most && (i = find_loser(o, lost)) >= 0)
+                        park_at(o, list, lost, (uint32_t)i);
+                improve(o, list);
+        } while (o->n < before);
+        qsort(list + o->n, n - o->n, sizeof(*list), compare_units);
+        return n - o->n;
+}
+
+/* The best order, with units parked. 0: none is worth it. */
+static int make_parked(Order *o, const Choice *c, PatchOrder *ret) {
+        const Patch *e = o->e;
+        uint32_t n_free = (e->in->program_space >> e->unit_shift) - e->first_free;
+        _cleanup_free_ int64_t *lost = calloc(o->n, sizeof(*lost));
+        unsigned best = 0;
+
+        if (!lost)
+                return -ENOMEM;
+        if (o->shift > 0 || e->erases_first)
+                return 0;
+        for (unsigned i = 1; i < ELEMENTSOF(c->costs); i++)
+                if (c->costs[i] < c->costs[best])
+                        best = i;
+        memcpy(ret->units, c->lists[best], ret->n * sizeof(*ret->units));
+        ret->n_parked = choose_parked(o, ret->units, lost, MIN(n_free, o->n / 2));
+        return ret->n_parked > 0;
+}
+
 int patch_order(const Patch *e, const uint32_t *units, uint32_t n,
-                uint32_t *ret_orders[PATCH_ORDERS]) {
+                PatchOrder ret_orders[PATCH_ORDERS]) {
         Order o = { .e = e };
         Choice c = { .lists = { NULL } };
-        int r;
+        int r, parked;
 
-        fill_direction(units, n, false, ret_orders[0]);
+        fill_direction(units, n, false, ret_orders[0].units);
         if (n <= 1 || e->flash.length < COPY_MIN)
                 return 1;
         r = find_groups(&o, units, n);
@@ -344,6 +423,10 @@ int patch_order(const Patch *e, const uint32_t *units, uint32_t n,
                 r = make_lists(&o, &c);
         if (r >= 0)
                 r = choose(&o, &c, units, n, ret_orders);
+        if (r >= 0) {
+                parked = make_parked(&o, &c, ret_orders + r);
+                r = parked < 0 ? parked : r + parked;
+        }
         for (unsigned i = 0; i < ELEMENTSOF(c.lists); i++)
                 free(c.lists[i]);
         free(o.groups);

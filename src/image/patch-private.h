@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The parts of the patch encoder: what one stream is made of (Patch), the paths through a unit
- * that are weighed against each other (PatchPath), the search for copies, the order of units.
- * Private to src/image/patch*.c. */
+ * that are weighed against each other (PatchPath), the search for copies. Private to
+ * src/image/patch*.c. */
 #pragma once
 
 #include "image/patch-range.h"
@@ -19,6 +19,7 @@ typedef struct PatchFlash {
         uint32_t n_known; /* units, from the base, of which something may be known */
         uint32_t n_units; /* of the span: these, or the image's where it is longer */
         uint32_t span;    /* bytes that addresses may point into */
+        uint32_t size;    /* bytes that may be read: the span, and units that are free */
         uint32_t length;  /* bytes up to the last known one */
 } PatchFlash;
 
@@ -62,8 +63,11 @@ typedef struct PatchSearch {
 
 typedef struct Patch {
         const PlanInput *in;
-        const uint8_t *wanted;
-        uint32_t length, n_units; /* of the wanted image */
+        const uint8_t *wanted; /* the image; where units are parked, parked: also these */
+        uint8_t *parked;
+        uint32_t length, image_length, n_units; /* of wanted; of the image, the units too */
+        uint32_t first_free;                    /* unit behind the image and all that is known */
+        uint32_t parked_at; /* the copy of this unit, counted from it; 0: there is none */
         uint8_t isa, profile, unit_shift;
         bool erases_first;
         PatchFlash flash;
@@ -95,6 +99,11 @@ static inline int32_t patch_source(uint32_t at, uint32_t from, unsigned kind) {
 
 static inline uint32_t patch_load_u32(const uint8_t *p) {
         return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline void patch_store_u32(uint8_t *p, uint32_t word) {
+        for (unsigned i = 0; i < 4; i++)
+                p[i] = (uint8_t)(word >> (8 * i));
 }
 
 static inline bool patch_is_address(const Patch *e, uint32_t word) {
@@ -130,9 +139,3 @@ int patch_parse_init(Patch *e);
 /* Finds the cheapest way from `from` to about `to`; its jumps are left in e->jumps. Returns where
  * it ends. */
 uint32_t patch_parse(Patch *e, uint32_t from, uint32_t to);
-
-/* patch-order.c: the order in which units are written. order: n units that differ. Returns how
- * many orders are worth a try, the best first; at most PATCH_ORDERS. */
-#define PATCH_ORDERS 2u
-int patch_order(const Patch *e, const uint32_t *units, uint32_t n,
-                uint32_t *ret_orders[PATCH_ORDERS]);

@@ -45,11 +45,6 @@ static void index_done(PatchIndex *x) {
         free(x->next);
 }
 
-static void store_u32(uint8_t *p, uint32_t word) {
-        for (unsigned i = 0; i < 4; i++)
-                p[i] = (uint8_t)(word >> (8 * i));
-}
-
 static uint8_t *copy(const Patch *e, const uint8_t *text, uint32_t length, bool masked) {
         uint8_t *out = calloc(1, (size_t)length + PATCH_PAD);
 
@@ -61,11 +56,11 @@ static uint8_t *copy(const Patch *e, const uint8_t *text, uint32_t length, bool 
 
                 if (rkd_code_is_branch(e->isa, word)) {
                         target = masked ? 0 : rkd_code_target(e->isa, word, i);
-                        store_u32(out + i, rkd_code_retarget(e->isa, word, 0, target));
+                        patch_store_u32(out + i, rkd_code_retarget(e->isa, word, 0, target));
                         i += 2;
                 } else if (masked && i % 4 == 0 && e->isa != RKD_ISA_AVR &&
                                 patch_is_address(e, word)) {
-                        store_u32(out + i, word & UINT32_C(0xfff00000));
+                        patch_store_u32(out + i, word & UINT32_C(0xfff00000));
                         i += 2;
                 }
         }
@@ -226,6 +221,8 @@ void patch_search_at(Patch *e, uint32_t at, PatchCandidates *ret) {
 
         ret->n = 0;
         offer(ret, patch_source(at, at, RKD_PATCH_OLD), 1);
+        if (e->parked_at > 0)
+                offer(ret, patch_source(at, at + e->parked_at, RKD_PATCH_NEW), LENGTH_MAX);
         if (e->flash.length > 0) {
                 find(e, &s->absolute, s->new_absolute, RKD_PATCH_OLD, at, ret);
                 offer_ahead(e, at, 0, ret);

@@ -90,13 +90,13 @@ static bool is_fresh(const Patch *e, uint32_t from, unsigned kind, uint32_t at) 
 uint8_t patch_source_byte(const Patch *e, uint32_t from, unsigned kind, uint32_t at) {
         if (is_fresh(e, from, kind, at))
                 return e->wanted[from];
-        return from < e->flash.span ? e->flash.bytes[from] : 0xff;
+        return from < e->flash.size ? e->flash.bytes[from] : 0xff;
 }
 
 static uint32_t source_word(const Patch *e, uint32_t from, unsigned kind, uint32_t at) {
         uint32_t word = 0;
 
-        if (from < e->flash.span && !is_fresh(e, from, kind, at) &&
+        if (from < e->flash.size && !is_fresh(e, from, kind, at) &&
                         !is_fresh(e, from + 3, kind, at))
                 return patch_load_u32(e->flash.bytes + from);
         for (uint32_t i = 0; i < 4; i++)
@@ -167,7 +167,7 @@ static bool look_at_source(const Patch *e, const PatchPath *x, uint32_t at, Word
 }
 
 static bool is_rewritten(const Patch *e, uint32_t from) {
-        return from < e->flash.span && e->rewritten[from >> e->unit_shift];
+        return from < e->flash.size && e->rewritten[from >> e->unit_shift];
 }
 
 /* False: no word begins in the source here. */

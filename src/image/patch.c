@@ -6,9 +6,10 @@
 
 #include <assert.h>
 
-#include "image/patch-private.h"
+#include "image/patch-order.h"
 
-#define SPACE_MAX (64u * 1024 * 1024)
+#define SPACE_MAX    (64u * 1024 * 1024)
+#define PARKED_WORTH 8u /* a part of the unit that parking one has to save */
 
 static unsigned width_of(uint32_t n) {
         return n == 0 ? 0 : 32 - (unsigned)__builtin_clz(n);
@@ -30,6 +31,7 @@ static int init(Patch *e, const PlanInput *in) {
                 .in = in,
                 .wanted = in->wanted,
                 .length = (uint32_t)in->wanted_length,
+                .image_length = (uint32_t)in->wanted_length,
                 .isa = in->instruction_set,
                 .profile = in->codec_profile & (uint8_t)~RKD_PATCH_ERASES_FIRST,
                 .erases_first = (in->codec_profile & RKD_PATCH_ERASES_FIRST) != 0,
@@ -46,6 +48,12 @@ static int init(Patch *e, const PlanInput *in) {
         return 0;
 }
 
+static bool is_erased(const uint8_t *bytes, uint32_t n) {
+        while (n > 0 && bytes[n - 1] == 0xff)
+                n--;
+        return n == 0;
+}
+
 /* What is known of the units from the base on. */
 static void fill_flash(Patch *e) {
         const PlanInput *in = e->in;
@@ -55,15 +63,20 @@ static void fill_flash(Patch *e) {
                 uint8_t *bytes = e->flash.bytes + ((size_t)i << e->unit_shift);
 
                 e->flash.unknown[i] = !plan_unit_content(in, i, bytes);
-                if (!e->flash.unknown[i])
-                        e->flash.n_known = i + 1;
+                if (e->flash.unknown[i])
+                        continue;
+                e->flash.n_known = i + 1;
+                if (!is_erased(bytes, in->unit_size))
+                        e->first_free = i + 1;
         }
         e->flash.n_units = MAX(e->flash.n_known, e->n_units);
-        e->flash.span = e->flash.n_units << e->unit_shift;
+        e->flash.size = e->flash.span = e->flash.n_units << e->unit_shift;
         e->flash.length = e->flash.n_known << e->unit_shift;
+        e->first_free = MAX(e->first_free, e->n_units);
 }
 
 static void done(Patch *e) {
+        free(e->parked);
         free(e->flash.bytes);
         free(e->flash.unknown);
         free(e->rewritten);
@@ -101,7 +114,9 @@ static void begin_unit(Patch *e, uint32_t unit) {
         patch_emit_number(e, RKD_PATCH_NUMBER_UNIT, (int32_t)(unit - e->unit));
         e->unit = unit;
         e->at = e->unit_start = unit << e->unit_shift;
-        e->unit_end = MIN(e->length, e->at + size);
+        e->unit_end = e->at + size;
+        if (e->at < e->image_length)
+                e->unit_end = MIN(e->image_length, e->unit_end);
         if (!e->erases_first)
                 return;
         memset(e->flash.bytes + e->at, 0xff, size);
@@ -123,14 +138,65 @@ static void write_unit(Patch *e, uint32_t unit) {
         e->rewritten[unit] = true;
 }
 
+/* A unit's branches, moved to another place, go where they went. */
+static void move_branches(const Patch *e, uint8_t *bytes, uint32_t from, uint32_t to) {
+        for (uint32_t i = 0; i + 4 <= e->in->unit_size; i += 2) {
+                uint32_t word = patch_load_u32(bytes + i), target;
+
+                if (!rkd_code_is_branch(e->isa, word))
+                        continue;
+                target = rkd_code_target(e->isa, word, from + i);
+                patch_store_u32(bytes + i, rkd_code_retarget(e->isa, word, to + i, target));
+                i += 2;
+        }
+}
+
+/* What these units of the image are is wanted where flash is free, too. */
+static int park(Patch *e, const uint32_t *units, uint32_t n) {
+        uint32_t size = e->in->unit_size;
+        uint8_t *to;
+
+        if (n == 0)
+                return 0;
+        e->length = (e->first_free + n) << e->unit_shift;
+        e->flash.size = MAX(e->flash.span, e->length);
+        e->parked = malloc(e->length);
+        if (!e->parked)
+                return -ENOMEM;
+        memset(e->parked, 0xff, e->length);
+        memcpy(e->parked, e->wanted, e->image_length);
+        e->wanted = e->parked;
+        to = e->parked + ((size_t)e->first_free << e->unit_shift);
+        for (uint32_t i = 0; i < n; i++, to += size) {
+                uint32_t from = units[i] << e->unit_shift;
+
+                memcpy(to, e->wanted + from, size);
+                move_branches(e, to, from, (e->first_free + i) << e->unit_shift);
+        }
+        return 0;
+}
+
+static void write_units(Patch *e, const PatchOrder *o) {
+        uint32_t first_parked = o->n - o->n_parked;
+
+        for (uint32_t i = 0; i < o->n_parked; i++)
+                write_unit(e, e->first_free + i);
+        for (uint32_t i = 0; i < o->n; i++) {
+                if (i >= first_parked)
+                        e->parked_at = (e->first_free + i - first_parked - o->units[i])
+                                       << e->unit_shift;
+                write_unit(e, o->units[i]);
+        }
+}
+
 /* One whole stream; e->flash is used up. */
-static int encode(Patch *e, const uint32_t *order, uint32_t n) {
-        if (patch_range_init(&e->range, (size_t)n * e->in->unit_size / 2 + 64) < 0 ||
+static int encode(Patch *e, const PatchOrder *o) {
+        if (park(e, o->units + o->n - o->n_parked, o->n_parked) < 0 ||
+                        patch_range_init(&e->range, (size_t)o->n * e->in->unit_size / 2 + 64) < 0 ||
                         patch_search_init(e) < 0 || patch_parse_init(e) < 0)
                 return -ENOMEM;
         begin(e);
-        for (uint32_t i = 0; i < n; i++)
-                write_unit(e, order[i]);
+        write_units(e, o);
         patch_emit_number(e, RKD_PATCH_NUMBER_UNIT, 0);
         patch_range_finish(&e->range);
         if (e->range.failed)
@@ -140,7 +206,7 @@ static int encode(Patch *e, const uint32_t *order, uint32_t n) {
 }
 
 static int plan_order(const PlanInput *in, uint32_t *units, uint32_t n,
-                uint32_t *ret_orders[PATCH_ORDERS]) {
+                PatchOrder ret_orders[PATCH_ORDERS]) {
         Patch e;
         int r;
 
@@ -153,31 +219,34 @@ static int plan_order(const PlanInput *in, uint32_t *units, uint32_t n,
         return r;
 }
 
-static PlanOrder name_order(const uint32_t *order, uint32_t n) {
+static PlanOrder name_order(const PatchOrder *o) {
         uint32_t down = 0;
 
-        for (uint32_t i = 1; i < n; i++)
-                down += order[i] < order[i - 1];
-        if (down == 0)
+        for (uint32_t i = 1; i < o->n; i++)
+                down += o->units[i] < o->units[i - 1];
+        if (down == 0 && o->n_parked == 0)
                 return PLAN_UP;
-        return down == n - 1 ? PLAN_DOWN : PLAN_GRAPH;
+        return down == o->n - 1 ? PLAN_DOWN : PLAN_GRAPH;
 }
 
-/* The stream of this order, if it is shorter than what there is. */
-static int try_order(const PlanInput *in, const uint32_t *order, uint32_t n, PlanOutput *out) {
+/* The stream of this order, if it is shorter than what there is; one that parks units, by as much
+ * as it is worth to erase and write them once more. */
+static int try_order(const PlanInput *in, const PatchOrder *o, PlanOutput *out) {
+        size_t worth = (size_t)o->n_parked * in->unit_size / PARKED_WORTH;
         Patch e;
         int r;
 
         r = init(&e, in);
         if (r >= 0) {
                 fill_flash(&e);
-                r = encode(&e, order, n);
+                r = encode(&e, o);
         }
-        if (r >= 0 && (!out->stream || e.range.n < out->length)) {
+        if (r >= 0 && (!out->stream || e.range.n + worth < out->length)) {
                 free(out->stream);
                 out->stream = TAKE_PTR(e.range.out);
                 out->length = e.range.n;
-                out->order = name_order(order, n);
+                out->order = name_order(o);
+                out->units_parked = o->n_parked;
         }
         done(&e);
         return r;
@@ -194,22 +263,22 @@ static uint32_t list_units(const PlanInput *in, uint32_t n_units, uint32_t *unit
 
 int plan_patch(const PlanInput *in, PlanOutput *ret, Why *w) {
         uint32_t n_units = (uint32_t)((in->wanted_length + in->unit_size - 1) / in->unit_size), n;
-        _cleanup_free_ uint32_t *units = new0(uint32_t, n_units);
-        _cleanup_free_ uint32_t *first = new0(uint32_t, n_units);
-        _cleanup_free_ uint32_t *second = new0(uint32_t, n_units);
-        uint32_t *orders[PATCH_ORDERS] = { first, second };
+        _cleanup_free_ uint32_t *lists = new0(uint32_t, (PATCH_ORDERS + 1) * (size_t)n_units);
+        PatchOrder orders[PATCH_ORDERS];
         PlanOutput out = { .codec = RKD_CODEC_PATCH };
         int count, r = 0;
 
         assert(plan_patch_is_possible(in));
-        if (!units || !first || !second)
+        if (!lists)
                 return why_oom(w);
-        n = list_units(in, n_units, units);
+        n = list_units(in, n_units, lists);
         out.units_sent = n;
         out.units_kept = n_units - n;
-        count = plan_order(in, units, n, orders);
+        for (uint32_t i = 0; i < PATCH_ORDERS; i++)
+                orders[i] = (PatchOrder){ .units = lists + (size_t)(i + 1) * n_units, .n = n };
+        count = plan_order(in, lists, n, orders);
         for (int i = 0; i < count && r >= 0; i++)
-                r = try_order(in, orders[i], n, &out);
+                r = try_order(in, orders + i, &out);
         if (count < 0 || r < 0) {
                 free(out.stream);
                 return why_oom(w);

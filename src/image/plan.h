@@ -41,6 +41,7 @@ typedef struct PlanOutput {
         uint8_t *stream; /* caller frees */
         size_t length;
         uint32_t units_sent, units_kept;
+        uint32_t units_parked; /* of those sent; written twice, first where flash is free */
         PlanOrder order;
 } PlanOutput;
 

@@ -3,7 +3,7 @@
  * a flash that holds the old one, and prints what it took. tests/bench/patch calls this.
  *
  * usage: bench-patch [-u UNIT] [-p full|compact] [-e] [-i thumb|thumb2|riscv|avr|other] [-b BASE]
- *        [-r RAMBASE] [-R RAMSIZE] [-o STREAM] OLD NEW        (OLD "none": nothing is there) */
+ *        [-r RAMBASE] [-R RAMSIZE] [-s SPACE] [-o STREAM] OLD NEW        (OLD "none": nothing is there) */
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -21,7 +21,8 @@ typedef struct Options {
 
 static int usage(void) {
         (void)fprintf(stderr, "usage: bench-patch [-u UNIT] [-p full|compact] [-e] [-i SET] "
-                              "[-b BASE] [-r RAMBASE] [-R RAMSIZE] [-o STREAM] OLD NEW\n");
+                              "[-b BASE] [-r RAMBASE] [-R RAMSIZE] [-s SPACE] "
+                              "[-o STREAM] OLD NEW\n");
         return 2;
 }
 
@@ -44,7 +45,7 @@ static int parse(int argc, char *argv[], Options *o) {
                                         .instruction_set = RKD_ISA_THUMB,
                                         .ram_base = 0x20000000,
                                         .ram_size = 0x80000 } };
-        for (int c; (c = getopt(argc, argv, "u:p:ei:b:r:R:o:")) >= 0;) {
+        for (int c; (c = getopt(argc, argv, "u:p:ei:b:r:R:o:s:")) >= 0;) {
                 uint32_t number = optarg ? (uint32_t)strtoul(optarg, NULL, 0) : 0;
 
                 if (c == 'u')
@@ -63,6 +64,8 @@ static int parse(int argc, char *argv[], Options *o) {
                         in->ram_base = number;
                 else if (c == 'R')
                         in->ram_size = number;
+                else if (c == 's')
+                        in->program_space = number;
                 else if (c == 'o')
                         o->stream = optarg;
                 else
@@ -113,7 +116,7 @@ static bool play(const PlanInput *in, const PlanOutput *out, double *ret_ms) {
                         (uint32_t)in->wanted_length, RING_BYTES);
         *ret_ms = milliseconds() - *ret_ms;
         good = event == RKD_PATCH_END && !player.out_of_bounds &&
-               player.erases == out->units_sent &&
+               player.erases == out->units_sent + out->units_parked &&
                memcmp(flash, in->wanted, in->wanted_length) == 0;
         patch_player_done(&player);
         return good;
@@ -140,6 +143,7 @@ static int run(Options *o) {
         bool good;
         Why w;
 
+        most = MAX(most, in->program_space);
         in->program_space = (most + in->unit_size - 1) / in->unit_size * in->unit_size;
         plan_ms = milliseconds();
         if (plan_make(in, &out, &w) < 0) {
@@ -149,10 +153,10 @@ static int run(Options *o) {
         plan_ms = milliseconds() - plan_ms;
         (void)getrusage(RUSAGE_SELF, &used);
         good = out.codec == RKD_CODEC_RAW || play(in, &out, &play_ms);
-        printf("size=%zu wire=%zu order=%s device_ram=%zu plan_ms=%.0f plan_kib=%ld decode_ms=%.0f units=%u/%u %s\n",
+        printf("size=%zu wire=%zu order=%s device_ram=%zu plan_ms=%.0f plan_kib=%ld decode_ms=%.0f units=%u/%u parked=%u %s\n",
                         in->wanted_length, out.length, orders[out.order], decoder_bytes(in),
                         plan_ms, used.ru_maxrss, play_ms, out.units_sent,
-                        out.units_sent + out.units_kept, good ? "good" : "BAD");
+                        out.units_sent + out.units_kept, out.units_parked, good ? "good" : "BAD");
         if (o->stream)
                 (void)file_replace(AT_FDCWD, o->stream, out.stream, out.length, 0644);
         free(out.stream);

@@ -56,8 +56,8 @@ static uint8_t *flash_at(PatchPlayer *p, uint32_t at, uint32_t n) {
         return NULL;
 }
 
-static void erase(PatchPlayer *p, uint32_t unit) {
-        uint8_t *bytes = flash_at(p, unit * p->platform.unit_size, p->platform.unit_size);
+static void erase(PatchPlayer *p, uint32_t at) {
+        uint8_t *bytes = flash_at(p, at, p->platform.unit_size);
 
         p->erases++;
         if (bytes)
@@ -114,15 +114,16 @@ static RkdPatchEvent fill(Feed *f, uint32_t n) {
         return event;
 }
 
-static RkdPatchEvent play_unit(Feed *f, uint32_t unit, uint32_t image_length) {
+static RkdPatchEvent play_unit(Feed *f) {
         PatchPlayer *p = f->player;
-        uint32_t start = unit * p->platform.unit_size, n, at = 0;
+        uint32_t end, start = rkd_patch_unit(&p->patch, &end), n = end - start, at = 0;
         bool erases_first = p->platform.page_bytes < p->platform.unit_size;
         RkdPatchEvent event;
 
-        n = MIN(p->platform.unit_size, image_length - start);
+        if (n - 1 >= p->platform.unit_size)
+                p->out_of_bounds = true;
         if (erases_first)
-                erase(p, unit);
+                erase(p, start);
         while (at < n) {
                 uint32_t piece = MIN(n - at, p->platform.page_bytes);
 
@@ -130,7 +131,7 @@ static RkdPatchEvent play_unit(Feed *f, uint32_t unit, uint32_t image_length) {
                 if (event != RKD_PATCH_DONE)
                         return event;
                 if (!erases_first)
-                        erase(p, unit);
+                        erase(p, start);
                 rkd_patch_written(&p->patch);
                 write_piece(p, start + at, piece);
                 at += piece;
@@ -148,7 +149,7 @@ RkdPatchEvent patch_player_run(PatchPlayer *p, const uint8_t *stream, uint32_t n
                 event = feed(&f, rkd_patch_next(&p->patch));
                 if (event != RKD_PATCH_DONE)
                         continue;
-                event = play_unit(&f, rkd_patch_unit(&p->patch), image_length);
+                event = play_unit(&f);
                 if (p->stop_after > 0 && p->erases >= p->stop_after)
                         return RKD_PATCH_MORE;
         }

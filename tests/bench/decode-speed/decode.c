@@ -59,11 +59,9 @@ static RkdPatchEvent fill(uint32_t n) {
 }
 
 static RkdPatchEvent write_unit(void) {
-        uint32_t start = rkd_patch_unit(&patch) * CASE->unit, n = CASE->image_length - start;
-        uint32_t before = total;
+        uint32_t end, start = rkd_patch_unit(&patch, &end), n = end - start, before = total;
         RkdPatchEvent event;
 
-        n = n < CASE->unit ? n : CASE->unit;
         do
                 event = step(fill, n);
         while (event == RKD_PATCH_GOING);

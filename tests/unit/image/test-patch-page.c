@@ -10,7 +10,7 @@
 
 #include "patch-player.h"
 
-#define VECTORS   6u
+#define VECTORS   7u
 #define BYTES_MAX 1024u
 #define RING      64u
 #define NOT_TOLD  0xee

@@ -3,7 +3,7 @@
 """A decoder of patches that was written from rekindle-patch(7) alone, and the test vectors of that page.
 
     test-patch-page.py PAGE                              decodes every vector of the page
-    test-patch-page.py PAGE STREAM OLD NEW ISA PROFILE UNIT BASE     decodes STREAM over the file OLD; NEW has to come out
+    test-patch-page.py PAGE STREAM OLD NEW ISA PROFILE UNIT BASE [SPACE]     decodes STREAM over the file OLD; NEW has to come out
 """
 
 import re
@@ -292,7 +292,9 @@ class Decoder:
 
     def write_unit(self, unit):
         self.start, self.page = unit * self.unit, bytearray()
-        self.end = min(self.start + self.unit, self.length)
+        self.end = self.start + self.unit
+        if self.start < self.length < self.end:
+            self.end = self.length
         if self.erases_first:
             self.flash[self.start:self.start + self.unit] = b'\xff' * self.unit
             self.rewritten.add(unit)
@@ -302,14 +304,14 @@ class Decoder:
         self.rewritten.add(unit)
 
     def run(self):
-        told, units = 0, (self.length + self.unit - 1) // self.unit
+        told, units = 0, self.space // self.unit
         while r := self.number(4):
-            if told + abs(r) > self.space // self.unit:
+            if told + abs(r) > units:
                 raise Bad('more units than there are')
             if r > 0:
                 self.known.update(range(told, told + r))
             told += abs(r)
-        self.span, unit = max(told, units) * self.unit, -1
+        self.span, unit = max(told, (self.length + self.unit - 1) // self.unit) * self.unit, -1
         while step := self.number(4):
             unit += step
             if not 0 <= unit < units or unit in self.rewritten:
@@ -358,7 +360,7 @@ def check(name, geometry, old, new, stream):
 def main():
     if len(sys.argv) == 2:
         found = list(vectors(sys.argv[1]))
-        if len(found) < 6:
+        if len(found) < 7:
             sys.exit(f'{len(found)} vectors in {sys.argv[1]}')
         for vector in found:
             check(*vector)
@@ -367,8 +369,8 @@ def main():
     for path in sys.argv[2:5]:
         with open(path, 'rb') as file:
             contents.append(file.read())
-    isa, profile, unit, base = (int(word, 0) for word in sys.argv[5:])
-    space = (max(len(contents[1]), len(contents[2])) + unit - 1) // unit * unit
+    isa, profile, unit, base, *given = (int(word, 0) for word in sys.argv[5:])
+    space = given[0] if given else (max(len(contents[1]), len(contents[2])) + unit - 1) // unit * unit
     check(sys.argv[3], (isa, profile, unit, base, space, 0x20000000, 0x80000), bytearray(contents[1]), contents[2], contents[0])
 
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "image/patch.h"
+#include "image/patch-private.h"
 #include "patch-player.h"
 #include "proto/crc.h"
 #include "synthetic.h"
@@ -149,6 +149,80 @@ static void functions_that_change_places_are_found(void **state) {
         assert_in_range(f->out.length, 10, f->n_wanted / 6);
 }
 
+/* The program space ends so many bytes behind both programs. */
+static void leave_free(Fixture *f, uint32_t bytes) {
+        uint32_t unit = f->in.unit_size, used = (uint32_t)MAX(f->n_old, f->n_wanted);
+
+        f->in.program_space = (used + unit - 1) / unit * unit + bytes;
+}
+
+static void units_are_parked_where_parts_change_places(void **state) {
+        Fixture *f = *state;
+        size_t without;
+
+        for (unsigned isa = RKD_ISA_UNKNOWN; isa <= RKD_ISA_THUMB2; isa++) {
+                prepare(f, (uint8_t)isa, 0, 55);
+                leave_free(f, 0);
+                plan_and_play(f);
+                assert_int_equal(f->out.units_parked, 0);
+                without = f->out.length;
+                prepare(f, (uint8_t)isa, 0, 55);
+                plan_and_play(f);
+                assert_in_range(f->out.units_parked, 1, f->out.units_sent / 2);
+                assert_in_range(f->out.length, 1, without * 2 / 3);
+        }
+}
+
+static void no_more_is_parked_than_there_is_room_for(void **state) {
+        Fixture *f = *state;
+
+        for (uint32_t units = 1; units < 4; units++) {
+                prepare(f, RKD_ISA_THUMB, 0, 55);
+                leave_free(f, units * 1024);
+                plan_and_play(f);
+                assert_in_range(f->out.units_parked, 1, units);
+        }
+}
+
+static void nothing_is_parked_where_erasing_comes_first_or_little_is_lost(void **state) {
+        Fixture *f = *state;
+
+        prepare(f, RKD_ISA_THUMB, 0, 55);
+        f->in.codec_profile |= RKD_PATCH_ERASES_FIRST;
+        plan_and_play(f);
+        assert_int_equal(f->out.units_parked, 0);
+        prepare(f, RKD_ISA_THUMB, 9, 0);
+        plan_and_play(f);
+        assert_int_equal(f->out.units_parked, 0);
+}
+
+/* A stream that begins with this unit. */
+static RkdPatchEvent play_unit(Fixture *f, uint32_t unit) {
+        Patch e = { .in = &f->in };
+
+        assert_int_equal(patch_range_init(&e.range, 64), 0);
+        rkd_patch_model_init(&e.model, RKD_PATCH_FULL);
+        patch_emit_number(&e, RKD_PATCH_NUMBER_UNIT, 0);
+        patch_emit_number(&e, RKD_PATCH_NUMBER_UNIT, (int32_t)(unit + 1));
+        patch_range_finish(&e.range);
+        e.range.out[0] = RKD_PATCH_FORMAT(f->in.codec_profile, f->in.instruction_set);
+        free(f->out.stream);
+        f->out.stream = e.range.out;
+        f->out.length = e.range.n;
+        return play(f, RING, 1);
+}
+
+static void a_unit_outside_the_program_space_is_refused(void **state) {
+        static const uint32_t bad[] = { SPACE / 1024, SPACE / 1024 + 1, UINT32_MAX / 1024 + 1,
+                UINT32_MAX / 1024 + 2, INT32_MAX - 1, (uint32_t)-2 };
+        Fixture *f = *state;
+
+        prepare(f, RKD_ISA_THUMB, 9, 0);
+        assert_int_equal(play_unit(f, SPACE / 1024 - 1), RKD_PATCH_MORE); /* it was written */
+        for (unsigned i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(play_unit(f, bad[i]), RKD_PATCH_BAD);
+}
+
 static void an_empty_device_gets_the_whole_program(void **state) {
         Fixture *f = *state;
 
@@ -253,6 +327,48 @@ static void a_cut_stream_goes_on_from_what_is_there(void **state) {
         }
 }
 
+/* What is parked is as good as nothing then, and may be torn itself. */
+static void a_cut_stream_that_parks_goes_on_from_what_is_there(void **state) {
+        Fixture *f = *state;
+        size_t torn;
+
+        for (uint32_t cut = 1, writes = 2; cut < writes; cut += 4) {
+                prepare(f, RKD_ISA_THUMB, 0, 55);
+                torn = (MAX(f->n_old, f->n_wanted) / 1024 + 1) * 1024;
+                plan(f);
+                writes = f->out.units_sent + f->out.units_parked;
+                assert_int_equal(play(f, RING, cut), RKD_PATCH_MORE);
+                synthetic_noise(f->flash + torn, 1024, cut);
+                take_sums(f);
+                free(f->out.stream);
+                assert_int_equal(plan_patch(&f->in, &f->out, NULL), 0);
+                assert_in_range(f->out.length, 1, f->n_wanted / 2);
+                assert_int_equal(play(f, RING, 0), RKD_PATCH_END);
+                assert_memory_equal(f->flash, f->wanted, f->n_wanted);
+        }
+}
+
+/* The sums of the whole program space are as good as those of the images. */
+static void erased_units_that_are_known_are_free(void **state) {
+        Fixture *f = *state;
+        size_t parked;
+
+        prepare(f, RKD_ISA_THUMB, 0, 55);
+        plan(f);
+        parked = f->out.units_parked;
+        assert_in_range(parked, 1, UNITS_MAX);
+        memset(f->flash + f->n_old, 0xff, SPACE - f->n_old);
+        take_sums(f);
+        f->in.n_sums = SPACE / f->in.unit_size;
+        for (size_t i = 0; i < f->in.n_sums; i++)
+                f->sums[i] = rkd_crc32(f->flash + i * f->in.unit_size, f->in.unit_size);
+        free(f->out.stream);
+        assert_int_equal(plan_patch(&f->in, &f->out, NULL), 0);
+        assert_int_equal(f->out.units_parked, parked);
+        assert_int_equal(play(f, RING, 0), RKD_PATCH_END);
+        assert_memory_equal(f->flash, f->wanted, f->n_wanted);
+}
+
 static void unknown_units_are_never_copied_from(void **state) {
         Fixture *f = *state;
 
@@ -278,6 +394,15 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                                 functions_that_change_places_are_found, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(
+                                units_are_parked_where_parts_change_places, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(
+                                no_more_is_parked_than_there_is_room_for, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(
+                                nothing_is_parked_where_erasing_comes_first_or_little_is_lost,
+                                set_up, tear_down),
+                cmocka_unit_test_setup_teardown(
+                                a_unit_outside_the_program_space_is_refused, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(
                                 an_empty_device_gets_the_whole_program, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(the_same_program_is_not_sent, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(noise_is_sent_as_it_is, set_up, tear_down),
@@ -289,6 +414,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(bytes_may_come_one_at_a_time, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(
                                 a_cut_stream_goes_on_from_what_is_there, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_cut_stream_that_parks_goes_on_from_what_is_there,
+                                set_up, tear_down),
+                cmocka_unit_test_setup_teardown(
+                                erased_units_that_are_known_are_free, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(
                                 unknown_units_are_never_copied_from, set_up, tear_down),
         };
