@@ -44,7 +44,7 @@ static struct {
         Program programs[2]; /* old, new */
         uint16_t pushes[2];  /* before the flow */
         PlanImage held[2];
-        unsigned patches;
+        unsigned patches, parked;
         bool misreads;
         bool refused;        /* the last push, whose id is of no use then */
         const char *trouble; /* why this device is lost; NULL: it is not */
@@ -70,6 +70,7 @@ static void note_trouble(const char *what) {
 
 static void begin_session(void) {
         l.patches += l.gateway.patches;
+        l.parked += l.gateway.parked;
         gateway_init(&l.gateway, &l.board);
         l.gateway.held = l.held;
         l.gateway.n_held = l.setup.profile == RKD_PATCH_NONE ? 0 : 2;
@@ -255,7 +256,7 @@ static void begin_case(const CutCase *c) {
         board_copy(&l.board, &l.start);
         l.board.random = (c->seed + 1) * 2654435761u + c->at[0] * 40503u + c->at[1] * 69069u;
         l.board.violations = 0;
-        l.patches = 0;
+        l.patches = l.parked = 0;
         l.misreads = c->misreads;
         l.refused = false;
         l.trouble = NULL;
@@ -310,6 +311,7 @@ bool cuts_try(const CutCase *c, CutCount *count) {
         begin_session();
         count->cases++;
         count->patches += l.patches;
+        count->parked += l.parked;
         if (!l.trouble)
                 return true;
         if (count->lost++ == 0)
@@ -344,7 +346,8 @@ static int make_programs(const CutSetup *setup) {
 
                 free(p->bytes);
                 *p = (Program){ .id = i + 1, .version = i ? "1.1.0" : "1.0.0" };
-                spec.version = spec.turned_by = i;
+                spec.version = i;
+                spec.turned_by = i == 0 ? 0 : MAX(setup->turned_by, 1u);
                 if (synthetic_image(&spec, &p->bytes, &p->n) < 0)
                         return -1;
                 l.held[i] = (PlanImage){ p->bytes, p->n };

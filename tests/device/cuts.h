@@ -34,12 +34,14 @@ typedef struct CutSetup {
         BoardFault fault;
         bool is_signed;     /* the device demands signatures, where the library can */
         unsigned functions; /* of each program, about 270 bytes each; 0: 12 */
+        unsigned turned_by; /* of them, that come last in the new program; 0: 1 */
 } CutSetup;
 
 typedef struct CutCount {
         unsigned operations; /* of the flow without a cut */
         unsigned cases;      /* that did lose power */
         unsigned patches;    /* streams in them that were patches */
+        unsigned parked;     /* units of the patches that were parked */
         unsigned lost;
         char first[160]; /* that was lost, and why */
 } CutCount;

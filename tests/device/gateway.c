@@ -353,6 +353,7 @@ int gateway_stream(Gateway *g, const Push *push) {
         if (!out)
                 return -1;
         g->patches += out->codec == RKD_CODEC_PATCH;
+        g->parked += out->units_parked;
         return gateway_send_stream(g, out->codec, out->stream, (uint32_t)out->length);
 }
 

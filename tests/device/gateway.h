@@ -31,6 +31,7 @@ typedef struct Gateway {
         size_t n_held;
         bool trust_nothing; /* every unit, whole */
         unsigned patches;   /* streams that were patches */
+        unsigned parked;    /* units of them that were parked */
 } Gateway;
 
 typedef struct Push {

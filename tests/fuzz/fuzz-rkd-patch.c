@@ -69,7 +69,8 @@ static void make_programs(void) {
                 uint8_t *bytes;
 
                 spec.seed = i == 2 ? 77 : 5;
-                spec.version = spec.turned_by = i;
+                spec.version = i;
+                spec.turned_by = i * FUNCTIONS / 2;
                 if (synthetic_image(&spec, &bytes, &programs[i].length) < 0)
                         abort();
                 programs[i].bytes = bytes;

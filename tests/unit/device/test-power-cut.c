@@ -155,6 +155,28 @@ static void a_large_device_can_lose_power(void **state) {
         }
 }
 
+#if RKD_PATCH_IS_BUILT
+/* Halves that change places: units are parked beyond both programs. */
+static void a_device_that_parks_units_can_lose_power(void **state) {
+        for (unsigned g = 0; g < 3; g += 2)
+                for (unsigned flow = FLOW_UPGRADE; flow <= FLOW_RESTORE; flow++) {
+                        CutSetup setup = setup_of(g, flow, RKD_PATCH_FULL);
+                        CutCount count;
+
+                        setup.profile = profiles[ELEMENTSOF(profiles) - 1];
+                        setup.functions = 20;
+                        setup.turned_by = 9;
+                        prepare(&setup, &count);
+                        cuts_every(all, &count);
+                        judge(&setup, &count);
+                        assert_true(count.parked > 0);
+                        print_message("power cut of %s, %s, %u units parked: %u cases, %u patches: 0 devices lost\n",
+                                        setup.geometry.name, cuts_flow_name(setup.flow),
+                                        count.parked, count.cases, count.patches);
+                }
+}
+#endif
+
 static void expect_loss(unsigned geometry, BoardFault fault, const char *why) {
         const CutSetup setup = { .geometry = geometries[geometry],
                 .flow = FLOW_UPGRADE,
@@ -191,6 +213,9 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(a_read_can_fail),
                 cmocka_unit_test(power_can_fail_again_while_it_recovers),
                 cmocka_unit_test(a_large_device_can_lose_power),
+#if RKD_PATCH_IS_BUILT
+                cmocka_unit_test(a_device_that_parks_units_can_lose_power),
+#endif
                 cmocka_unit_test(a_mark_before_its_data_is_found),
                 cmocka_unit_test(a_record_page_without_redundancy_is_found),
 #if RKD_WITH_SLOTS
