@@ -186,20 +186,20 @@ def run(*command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
 
-def publish(world, version, behaviour='healthy', *options, pad=0, noise=None, gap=0, trial=5):
+def publish(world, version, behaviour='healthy', *options, pad=0, noise=None, gap=0, turned=0, trial=5):
     """Publishes an example program for the micro:bit as this version; the path of the image."""
     program = os.path.join(os.environ['REKINDLE_BUILD'], 'src', 'device', 'port', 'microbit', f'microbit-{behaviour}.bin')
     path = os.path.join(world.folder('images'), f'microbit-{version}-{behaviour}.bin')
     with open(path, 'wb') as file:
-        file.write(make_image(program, version, pad, noise, gap))
+        file.write(make_image(program, version, pad, noise, gap, turned))
     world.publisher.add(version, path, *options, model='microbit', trial=trial)
     world.publisher.publish()
     return path
 
 
-def make_image(program, version, pad=0, noise=None, gap=0):
+def make_image(program, version, pad=0, noise=None, gap=0, turned=0):
     """An example program that says this version of itself; pad: bytes of noise behind it, the same for the same name
-    of it; gap: bytes between the two."""
+    of it; gap: bytes between the two; turned: bytes of the noise that come last."""
     with open(program, 'rb') as file:
         image = bytearray(file.read())
     at = image.index(DESCRIPTOR)  # the library that is in the program holds the magic, too, to search for it
@@ -208,7 +208,8 @@ def make_image(program, version, pad=0, noise=None, gap=0):
     length, = struct.unpack_from('<I', image, at + 8)
     if length != len(image):
         raise Failure(f'{program}: the linker counted {length} bytes, the file has {len(image)}')
-    image += bytes(gap) + hashlib.shake_128((noise or version).encode()).digest(pad)
+    behind = hashlib.shake_128((noise or version).encode()).digest(pad)
+    image += bytes(gap) + behind[turned:] + behind[:turned]
     struct.pack_into('<I', image, at + 8, len(image))
     struct.pack_into('64s', image, at + 80, version.encode())
     return bytes(image)

@@ -73,7 +73,7 @@ def signature(w):
 
 
 def patch(w):
-    """What is the same in two releases does not go over the line a second time."""
+    """What is the same in two releases does not go over the line a second time, nor do parts that change places."""
     publish(w, '1.0.0', pad=PAD, noise='data')
     add_microbit(w, profile=PROFILE)
     w.start()
@@ -83,8 +83,13 @@ def patch(w):
     w.ctl('check', expect=0)
     w.wait_runs('1.1.0')
     w.expect_flash(image)
-    (first, _), (second, outcome) = line_bytes(w)
-    w.expect(f'{second} bytes went over the line, first {first}', outcome == 'done' and second * 8 < PAD < first)
+    image = publish(w, '1.2.0', pad=PAD, noise='data', gap=5, turned=PAD // 3)
+    w.ctl('check', expect=0)
+    w.wait_runs('1.2.0')
+    w.expect_flash(image)
+    (first, _), (second, outcome), (third, last) = line_bytes(w)
+    w.expect(f'{second} and {third} bytes went over the line, first {first}',
+             outcome == last == 'done' and max(second, third) * 8 < PAD < first)
 
 
 def pages(w):
