@@ -167,7 +167,7 @@ class Hardware(SimTest):
 
     def test_programs_are_small(self):
         behaviours = [name for name in os.listdir(PROGRAMS) if name.startswith('rkprog-') and '.' not in name]
-        self.assertEqual(len(behaviours), 9)
+        self.assertGreaterEqual(len(behaviours), 9)
         for name in behaviours:
             if name != 'rkprog-make':
                 self.assertLessEqual(os.path.getsize(os.path.join(PROGRAMS, name)), 24 * 1024, name)
