@@ -35,19 +35,48 @@ typedef struct Body {
         Why refused; /* what is wrong with the head; "": nothing */
 } Body;
 
+static bool has_part(CURLU *u, CURLUPart part) {
+        char *value = NULL;
+        bool has = curl_url_get(u, part, &value, 0) == CURLUE_OK;
+
+        curl_free(value);
+        return has;
+}
+
+static int parse_base(const char *option, const char *url, CURLU **ret, Why *w) {
+        CURLU *u = curl_url();
+        char *scheme = NULL;
+        bool good;
+
+        if (!u)
+                return why_oom(w);
+        good = curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK &&
+               curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+               (streq(scheme, "https") || streq(scheme, "http")) && !has_part(u, CURLUPART_QUERY) &&
+               !has_part(u, CURLUPART_FRAGMENT);
+        curl_free(scheme);
+        if (good) {
+                *ret = u;
+                return 0;
+        }
+        curl_url_cleanup(u);
+        return why(w, -EINVAL,
+                        "%s is \"%s\"; it has to be https://HOST[:PORT][/FOLDER], or http://, without "
+                        "user, query and fragment",
+                        option, url);
+}
+
 /* The host becomes one that may be asked. */
-static int allow_host(FetchConfig *config, const char *url, Why *w) {
+static int allow_host(FetchConfig *config, CURLU *u, Why *w) {
         FetchHost *host = &config->artifact_hosts[config->n_artifact_hosts];
         char *name = NULL, *port = NULL;
-        CURLU *u = curl_url();
         uint64_t number = 0;
         int r = 0;
 
-        if (!u || curl_url_set(u, CURLUPART_URL, url, 0) ||
-                        curl_url_get(u, CURLUPART_HOST, &name, 0) ||
+        if (curl_url_get(u, CURLUPART_HOST, &name, 0) ||
                         curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
                         parse_uint64(port, 1, UINT16_MAX, &number) < 0)
-                r = why(w, -EINVAL, "%s is no URL", url);
+                r = why(w, -EINVAL, "--target-base-url has no host and port that can be asked");
         for (char *p = name; r >= 0 && *p; p++)
                 *p = (char)tolower((unsigned char)*p);
         if (r >= 0 && free_and_strdup(&host->name, name) < 0)
@@ -58,6 +87,23 @@ static int allow_host(FetchConfig *config, const char *url, Why *w) {
         }
         curl_free(name);
         curl_free(port);
+        return r;
+}
+
+static int take_urls(FetchConfig *config, const GetterOptions *options, Why *w) {
+        CURLU *u;
+        int r;
+
+        r = parse_base("--metadata-url", options->metadata_url, &u, w);
+        if (r < 0)
+                return r;
+        curl_url_cleanup(u);
+        if (!options->target_url)
+                return 0;
+        r = parse_base("--target-base-url", options->target_url, &u, w);
+        if (r < 0)
+                return r;
+        r = allow_host(config, u, w);
         curl_url_cleanup(u);
         return r;
 }
@@ -75,7 +121,7 @@ int getter_new(const GetterOptions *options, Getter **ret, Why *w) {
         if (free_and_strdup(&g->config.origin, options->metadata_url) < 0 ||
                         free_and_strdup(&g->config.ca_file, options->ca_file) < 0)
                 return why_oom(w);
-        r = options->target_url ? allow_host(&g->config, options->target_url, w) : 0;
+        r = take_urls(&g->config, options, w);
         if (r < 0)
                 return r;
         g->share = curl_share_init();
@@ -175,8 +221,11 @@ static int judge(
         (void)curl_easy_getinfo(hop->easy, CURLINFO_REDIRECT_URL, &location);
         if (!location)
                 return why(w, -EPROTO, "the server answered HTTP %ld", status);
-        return fetch_target_redirect(&g->config, &hop->target, location, target, w) < 0 ? -EACCES
-                                                                                        : 1;
+        if (fetch_target_redirect(&g->config, &hop->target, location, target, w) >= 0)
+                return 1;
+        w->text[strcspn(w->text, ";")] =
+                        '\0'; /* what fetch.conf could say, which is not read here */
+        return -EACCES;
 }
 
 int getter_get(Getter *g, const char *url, uint64_t limit, GetterFunc func, void *userdata,

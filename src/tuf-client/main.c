@@ -52,7 +52,7 @@ static int set_url(char **p, const char *url) {
         return *p ? 0 : -ENOMEM;
 }
 
-static int set_option(Options *o, int c, Why *w) {
+static int set_option(Options *o, int c, const char *word, Why *w) {
         switch (c) {
         case 'm':
                 o->client.metadata_dir = optarg;
@@ -83,8 +83,10 @@ static int set_option(Options *o, int c, Why *w) {
         case 'v':
                 (void)puts("rekindle-tuf " REKINDLE_VERSION);
                 break;
+        case ':':
+                return why(w, -EINVAL, "%s needs a value; see --help", word);
         default:
-                return why(w, -EINVAL, "see --help");
+                return why(w, -EINVAL, "%s is no option here; see --help", word);
         }
         o->done = true;
         return 0;
@@ -105,8 +107,9 @@ static int parse_arguments(int argc, char *argv[], Options *o, Why *w) {
         };
         int c, r = 0;
 
-        while (r >= 0 && !o->done && (c = getopt_long(argc, argv, "", options, NULL)) >= 0)
-                r = set_option(o, c, w);
+        opterr = 0; /* set_option() says it */
+        while (r >= 0 && !o->done && (c = getopt_long(argc, argv, ":", options, NULL)) >= 0)
+                r = set_option(o, c, argv[optind - 1], w);
         o->client.getter.metadata_url = o->metadata_url;
         o->client.getter.target_url = o->target_url;
         return r;
@@ -177,6 +180,8 @@ int main(int argc, char *argv[]) {
         r = parse_arguments(argc, argv, &o, &w);
         if (r >= 0 && !o.done)
                 r = dispatch(&o, argc - optind, argv + optind, &w);
+        if (r >= 0 && fflush(stdout) != 0)
+                r = why(&w, -errno, "standard output: %s", strerror(errno));
         if (r < 0)
                 (void)fprintf(stderr, "rekindle-tuf: %s\n", w.text);
         curl_global_cleanup();

@@ -245,5 +245,8 @@ if __name__ == '__main__':
         leftovers_of_a_killed_client_are_swept, folders_that_are_one, help_and_version,
         *[(wrong_usage, text, text, *words) for text, *words in (
             ('--metadata-url is missing', 'refresh'), ('one of init', 'init'), ('one of init', 'refresh', 'more'),
-            ('one of init', 'fetch'), ('see --help', '--nothing'), ('--timeout 0', '--timeout', '0', 'refresh'),
+            ('one of init', 'fetch'), ('--nothing is no option here', '--nothing'), ('--timeout needs a value', '--timeout'),
+            *[(f'--metadata-url is "{url.rstrip("/")}"; it has to be', '--metadata-url', url, 'refresh')
+              for url in ('', 'x:y:z', 'http://', 'ftp://127.0.0.1', 'file:///tmp', 'http://u:p@127.0.0.1', 'http://127.0.0.1:99999',
+                          'http://127.0.0.1/?a', 'http://127.0.0.1/#a', 'http://127.0.0.1/a b')], ('--timeout 0', '--timeout', '0', 'refresh'),
             ('No such file', 'init', '/nonexistent'), ('--target-name is missing', 'download'))])
