@@ -55,7 +55,11 @@ static bool is_asked_for(const Update *u) {
         return u->kind == UPDATE_RESTORE && u->by_request && u->stranded_tries == 0;
 }
 
+/* The way back from a push is a part of what began with it; the tries of a device that is stranded
+ * are not, nor is a program that fails again and again after it was confirmed. */
 static bool cap_reached(const Update *u) {
+        if (u->kind == UPDATE_UPGRADE && u->device->record->stranded_since == 0)
+                return false;
         return !is_asked_for(u) && device_cap_reached(u->device);
 }
 

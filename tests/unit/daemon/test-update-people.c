@@ -352,6 +352,21 @@ static void a_clock_that_was_set_back_does_not_block(void **state) {
         assert_int_equal(w->device->record->erases, 1);
 }
 
+/* The last push of the day was that of a program that does not run. */
+static void the_way_back_from_a_push_is_not_bounded_by_the_day(void **state) {
+        World *w = *state;
+
+        world_turns(w, 20);
+        use_up_the_day(w);
+        w->device->record->erases--;
+        w->unit.sick[PROGRAM_CANDIDATE] = true;
+        world_begin(w, world_update(w, UPDATE_UPGRADE, UPDATE_DOWNLOADING));
+        world_until_over(w);
+        assert_int_equal(w->unit.asked[DRIVER_PUSH], 2);
+        assert_runs(w, PROGRAM_BACKUP);
+        assert_int_equal(world_results(w, OUTCOME_RESTORED), 1);
+}
+
 static void what_a_person_asks_for_is_not_bounded_by_the_day(void **state) {
         World *w = *state;
         Why text;
@@ -384,6 +399,7 @@ int main(void) {
                 TEST(a_line_that_is_missing_is_not_handed_over),
                 TEST(the_next_day_has_pushes_again),
                 TEST(a_clock_that_was_set_back_does_not_block),
+                TEST(the_way_back_from_a_push_is_not_bounded_by_the_day),
                 TEST(what_a_person_asks_for_is_not_bounded_by_the_day),
         };
 
