@@ -247,7 +247,7 @@ static int on_inhibitor_gone(sd_event_source *source, int fd, uint32_t revents, 
                         *p = gone->next;
                         break;
                 }
-        log_info("inhibitor of %s ended", gone->who);
+        log_debug("inhibitor of %s ended", gone->who);
         inhibitor_free(gone);
         if (m->bus)
                 bus_manager_changed(m->bus);
@@ -275,7 +275,7 @@ int manager_inhibit(Manager *m, const char *who, const char *reason, int fd) {
         }
         i->next = m->inhibitors;
         m->inhibitors = i;
-        log_info("%s inhibits updates: %s", i->who, i->why);
+        log_debug("%s inhibits updates: %s", i->who, i->why);
         if (m->bus)
                 bus_manager_changed(m->bus);
         return 0;
