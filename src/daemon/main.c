@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* rekindled: options, log, signals, manager, bus, READY, loop. */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
@@ -9,7 +10,8 @@
 #include "build-config.h"
 #include "daemon/bus.h"
 
-#define FILES_MAX 16384
+#define FILES_MAX   16384
+#define LARGE_BYTES (128 * 1024)
 
 typedef struct Options {
         ManagerOptions manager;
@@ -172,6 +174,14 @@ static void raise_limit(void) {
                 log_warning("the number of open files stays small: %s", strerror(errno));
 }
 
+/* Large blocks, such as a message of megabytes, go back to the system when they are freed, however
+ * many came before; by itself the allocator learns to keep them. */
+static void return_memory(void) {
+#ifdef M_MMAP_THRESHOLD
+        (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+#endif
+}
+
 static int run(const Options *o) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(manager_freep) Manager *m = NULL;
@@ -179,6 +189,7 @@ static int run(const Options *o) {
         int r;
 
         raise_limit();
+        return_memory();
         r = sd_event_default(&event);
         if (r >= 0)
                 r = block_signals(event);
