@@ -48,6 +48,17 @@ typedef struct RkdStart {
 #endif
 } RkdStart;
 
+/* What happens, and a number with it. */
+typedef enum RkdLog {
+        RKD_LOG_BOOT,    /* the bootloader begins: RkdCause */
+        RKD_LOG_REFUSED, /* a command: its type, and RkdResult from bit 8 on */
+        RKD_LOG_PUSH,    /* one was begun: bytes of the image */
+        RKD_LOG_STREAM,  /* it came to its end, or was stopped: RkdResult */
+        RKD_LOG_MARK,    /* was set: 0 verified, 1 confirmed, then start and healthy in turn */
+        RKD_LOG_FLASH,   /* failed: 0 an erase, 1 a write */
+        RKD_LOG_START,   /* of a program: starts since BEGIN, with this one */
+} RkdLog;
+
 /* What the library touches most comes first: a Cortex-M0 reaches 128 bytes in one instruction. */
 typedef struct RkdPlatform {
         void *user; /* handed to every function */
@@ -174,5 +185,9 @@ typedef struct RkdPlatform {
         uint32_t slot_record_pages[2];
         /* Bootloader, optional, in place of is_plausible. */
         int (*is_slot_plausible)(void *user, unsigned slot);
+#endif
+#if RKD_WITH_LOG
+        /* Optional: for a console or a trace; must not wait. */
+        void (*log)(void *user, RkdLog what, uint32_t value);
 #endif
 } RkdPlatform;

@@ -192,5 +192,6 @@ void rkd_boot_poll_begin(RkdDevice *d) {
         d->retained.boots = 0;
         d->retained.retries = 0;
         rkd_retained_store(d);
+        rkd_log(d, RKD_LOG_PUSH, rkd_le32(d->body->header.length));
         d->begin_result = RKD_OK;
 }

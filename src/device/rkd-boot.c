@@ -69,6 +69,7 @@ int rkd_boot_init(RkdBoot *d, const RkdPlatform *platform, uint8_t cause) {
         d->retained.intent = RKD_INTENT_NONE;
         d->retained.cause = cause < _RKD_CAUSE_MAX ? cause : RKD_CAUSE_POWER;
         rkd_retained_store(d);
+        rkd_log(d, RKD_LOG_BOOT, d->retained.cause);
         return 0;
 }
 
@@ -166,6 +167,7 @@ static void start_now(RkdDevice *d) {
                 d->retained.retries++;
         rkd_retained_store(d);
         d->phase = RKD_PHASE_GONE;
+        rkd_log(d, RKD_LOG_START, rkd_boots(d));
         p->start_program(p->user, &start);
 }
 

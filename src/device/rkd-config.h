@@ -59,6 +59,14 @@
 #define RKD_SMALL 0
 #endif
 
+/* The library tells its platform what happens. */
+#ifndef RKD_WITH_LOG
+#define RKD_WITH_LOG (!RKD_SMALL)
+#endif
+#if RKD_WITH_LOG && RKD_SMALL
+#error "the small engine keeps no log"
+#endif
+
 /* Rounds of SHA-256 between two moves of its window of 24 words: 64 moves nothing, which is fast
  * and small; 16 takes 192 bytes less of the stack and a third more time. */
 #ifndef RKD_SHA256_SLIDE

@@ -49,6 +49,12 @@ void rkd_flash_poll(RkdDevice *d);
 
 /* --- rkd-link.c --- */
 
+#if RKD_WITH_LOG
+RKD_LOCAL void rkd_log(const RkdDevice *d, RkdLog what, uint32_t value);
+#else
+#define rkd_log(d, what, value) ((void)0)
+#endif
+
 /* Address, speed; the rest of *d is zero. */
 RKD_LOCAL void rkd_link_init(RkdDevice *d, const RkdPlatform *platform);
 RKD_LOCAL void rkd_link_receive(RkdDevice *d, const uint8_t *data, size_t n);

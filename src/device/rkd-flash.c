@@ -59,6 +59,12 @@ void rkd_flash_put(const RkdDevice *d, RkdWriter *w, uint32_t address, uint32_t 
         }
 }
 
+static void fail(RkdDevice *d, bool is_write) {
+        if (!d->failed)
+                rkd_log(d, RKD_LOG_FLASH, is_write);
+        d->failed = true;
+}
+
 void rkd_flash_work(RkdDevice *d, unsigned area, uint32_t offset, const void *data, uint32_t n) {
         const RkdPlatform *p = RKD_PLATFORM(d);
         uint32_t start = rkd_page_address(d, area & (RKD_AREA_PROGRAM - 1)), size = p->record_size;
@@ -70,7 +76,7 @@ void rkd_flash_work(RkdDevice *d, unsigned area, uint32_t offset, const void *da
         if (d->failed || offset > size || n > size - offset ||
                         (data ? p->flash_write(p->user, start + offset, data, n)
                               : p->flash_erase(p->user, start + offset, n)) < 0)
-                d->failed = true;
+                fail(d, data != NULL);
 #if !RKD_FLASH_BLOCKS
         else
                 d->working = data ? RKD_WORK_WRITE : RKD_WORK_ERASE;
@@ -90,8 +96,8 @@ void rkd_flash_poll(RkdDevice *d) {
         d->heard_ms = rkd_now_ms(d);
         if (r > 0)
                 return;
-        d->working = RKD_WORK_NONE;
         if (r < 0)
-                d->failed = true;
+                fail(d, d->working == RKD_WORK_WRITE);
+        d->working = RKD_WORK_NONE;
 }
 #endif

@@ -25,6 +25,15 @@ uint32_t rkd_now_ms(const RkdDevice *d) {
         return p->milliseconds(p->user);
 }
 
+#if RKD_WITH_LOG
+void rkd_log(const RkdDevice *d, RkdLog what, uint32_t value) {
+        const RkdPlatform *p = RKD_PLATFORM(d);
+
+        if (p->log)
+                p->log(p->user, what, value);
+}
+#endif
+
 void rkd_link_init(RkdDevice *d, const RkdPlatform *platform) {
         const RkdPlatform *p;
 
@@ -292,6 +301,8 @@ static void answer(RkdDevice *d, unsigned result) {
         uint8_t *out = rkd_link_payload(d);
         uint32_t busy_ms = 0;
 
+        if (result > RKD_BUSY)
+                rkd_log(d, RKD_LOG_REFUSED, in[RKD_IN_TYPE] | result << 8);
         if (in[RKD_IN_ADDRESS] == RKD_ADDRESS_ALL ||
                         (!rkd_link_is_free(d) && (in[RKD_IN_FLAGS] & RKD_FLAG_POLL) == 0))
                 return;

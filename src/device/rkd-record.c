@@ -202,6 +202,8 @@ static void work(RkdDevice *d) {
         rkd_record_load(d);
         d->failed = d->status != RKD_RECORD_GOOD || d->page != d->target ||
                     (!whole && is_set(d, d->mark - 1u) <= 0);
+        if (!whole && !d->failed)
+                rkd_log(d, RKD_LOG_MARK, d->mark - 1u);
 }
 
 #if !RKD_FLASH_BLOCKS

@@ -76,6 +76,7 @@ static void end_with(RkdDevice *d, unsigned error) {
         d->error = (uint8_t)error;
         d->blocking = RKD_BLOCKING_RECEIVE;
         d->ack_due = true;
+        rkd_log(d, RKD_LOG_STREAM, error);
 }
 
 /* What the page buffer is meant for: a unit, or as much of it as fits, or the end of the run. */
