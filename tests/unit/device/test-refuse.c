@@ -108,6 +108,8 @@ static void a_malformed_begin_area_is_refused(void **state) {
         assert_int_equal(gateway_ask(&gateway, &q), RKD_BAD_LENGTH);
         q.total = RKD_BEGIN_MAX + 1;
         assert_int_equal(gateway_ask(&gateway, &q), RKD_BAD_LENGTH);
+        q.total = 39;
+        assert_int_equal(gateway_ask(&gateway, &q), RKD_BAD_LENGTH);
 }
 
 static void pieces_out_of_order_say_where_to_go_on(void **state) {

@@ -249,6 +249,19 @@ static void pieces_of_begin_in_any_order_never_make_a_push(void **state) {
         expect_alive();
 }
 
+static void a_begin_area_has_its_bounds(void **state) {
+        RkdRequest q = { .type = RKD_BEGIN, .total = 39, .n_bytes = 40, .bytes = image };
+
+        board_power_on(&board);
+        assert_int_equal(gateway_ask(&gateway, &q), RKD_BAD_LENGTH);
+        q.n_bytes = RKD_BEGIN_PIECE;
+        for (q.total = RKD_BEGIN_MAX + 1; q.offset <= BOARD_UNIT; q.offset += q.n_bytes) {
+                assert_int_equal(gateway_ask(&gateway, &q), RKD_BAD_LENGTH);
+                q.total = BOARD_UNIT + 2 * RKD_BEGIN_PIECE;
+        }
+        expect_alive();
+}
+
 static void a_foreign_push_is_refused_until_confirmed(void **state) {
         Push other = push;
 
@@ -280,6 +293,25 @@ static void the_same_push_goes_on_only_with_the_same_header(void **state) {
 /* --- commands --- */
 
 /* It would leave a mark in an empty record page: a damaged record, and the program never starts. */
+/* Whatever was found out about what was there. */
+static void flash_that_changes_is_looked_at_again(void **state) {
+        Push other = push;
+
+        image_make(space, sizeof(space), 1);
+        space[0] ^= 1;
+        other.image = space;
+        open_push(&push);
+        assert_int_equal(gateway_stream(&gateway, &push), 0);
+        gateway_send(&gateway, RKD_END, RKD_FLAG_POLL,
+                        (const uint8_t[]){ 0x11, 0x11, 0, 0, 0, 0, 0, 0 }, 8);
+        assert_true(gateway_await(&gateway, RKD_END, 10));
+        assert_int_equal(gateway.answer.result, RKD_BUSY);
+        assert_int_equal(gateway_stream(&gateway, &other), 0);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_END, push.push_id), RKD_BAD_DIGEST);
+        assert_int_equal(gateway_stream(&gateway, &push), 0);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_END, push.push_id), 0);
+}
+
 static void end_without_a_push_leaves_the_program_alone(void **state) {
         board_load(&board, image, sizeof(image));
         board_power_on(&board);
@@ -708,8 +740,10 @@ int main(void) {
                 TEST(a_signed_header_is_taken_with_its_signature),
                 TEST(a_model_that_goes_on_behind_its_end_is_another),
                 TEST(pieces_of_begin_in_any_order_never_make_a_push),
+                TEST(a_begin_area_has_its_bounds),
                 TEST(a_foreign_push_is_refused_until_confirmed),
                 TEST(the_same_push_goes_on_only_with_the_same_header),
+                TEST(flash_that_changes_is_looked_at_again),
                 TEST(end_without_a_push_leaves_the_program_alone),
                 TEST(end_with_a_damaged_record_writes_nothing),
                 TEST(a_mark_that_cannot_be_read_is_not_believed),
