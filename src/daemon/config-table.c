@@ -508,8 +508,7 @@ static const ConfigKey keys[] = {
                         "hours."),
         UPDATES(PushesPerDay, NUMBER, "24", 1, 1000, pushes_per_day,
                         "Pushes that erase flash which one device gets by itself in a day (UTC) at most, restores included. "
-                        "The way back from an update that failed is counted and not bounded. "
-                        "What a person asks for is counted and not bounded."),
+                        "The way back from an update that failed and what a person asks for are counted and not bounded."),
         UPDATES(Window, WINDOW, "00:00-00:00", 0, 0, window_from,
                         "Service window: the time of the local day in which updates may run. It may pass midnight."),
         UPDATES(StatusInterval, SPAN, "1min", S(1), S(86400), status_interval_usec,
