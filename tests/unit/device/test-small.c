@@ -531,6 +531,18 @@ static void bad_streams_stop_with_their_error(void **state) {
 }
 
 /* The gateway's offset, the credit, and what lies between them. */
+static void what_is_missing_is_told_when_asked(void **state) {
+        const uint8_t behind[12] = { 8 };
+
+        open_push(&push);
+        open_stream(5000, 1);
+        gateway_send(&gateway, RKD_DATA, RKD_FLAG_POLL, behind, sizeof(behind));
+        assert_true(gateway_await(&gateway, RKD_NAK, 10));
+        assert_int_equal(gateway.answer.status.received, 0);
+        gateway_send(&gateway, RKD_DATA, 0, behind, sizeof(behind));
+        assert_false(gateway_await(&gateway, 0, 900));
+}
+
 static void data_that_does_not_fit_is_not_taken(void **state) {
         uint8_t data[4 + 600] = { 0 };
         static const uint32_t offsets[] = { 1, 8, 9, 520, UINT32_MAX, 0x80000000, 0xffffff00 };
@@ -757,6 +769,7 @@ int main(void) {
                 TEST(commands_of_every_type_and_length_are_survived),
                 TEST(frames_for_others_are_not_for_us),
                 TEST(bad_streams_stop_with_their_error),
+                TEST(what_is_missing_is_told_when_asked),
                 TEST(data_that_does_not_fit_is_not_taken),
                 TEST(frames_of_any_length_make_the_same_program),
                 TEST(a_stream_begun_anew_in_a_run_makes_the_program),
