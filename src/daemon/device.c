@@ -16,6 +16,8 @@
 #define SILENT_MAX      3
 #define TOLD_SAVE_USEC  (10 * USEC_PER_SEC)
 #define DAY_SECONDS     (24 * 3600)
+#define PRESENCE_MAX    20 /* lines about its coming and going … */
+#define PRESENCE_USEC   (3600 * USEC_PER_SEC)
 
 /* Who waits for the disk, and what is not there yet. */
 typedef struct DeviceSaved {
@@ -337,12 +339,22 @@ uint64_t device_cap_left_usec(const Device *d) {
 
 /* ---- hearing ---- */
 
+/* A loose plug must not fill the log. */
+static int level_of_presence(Device *d) {
+        unsigned n = share_count(&d->told_presence, PRESENCE_USEC, monotonic_usec());
+
+        if (n == PRESENCE_MAX + 1)
+                (void)log_full(LOG_WARNING, device_id(d), 0,
+                                "it comes and goes; no more is told of that for an hour");
+        return n > PRESENCE_MAX ? LOG_DEBUG : LOG_NOTICE;
+}
+
 void device_lost(Device *d) {
         d->healthy_usec = 0;
         if (!d->present)
                 return;
         d->present = false;
-        (void)log_full(LOG_NOTICE, device_id(d), 0, "no longer answers");
+        (void)log_full(level_of_presence(d), device_id(d), 0, "no longer answers");
         device_changed(d, DEVICE_CHANGED_STATE);
         manager_port_idle(d->port);
 }
@@ -503,8 +515,9 @@ static void heard(Device *d, const DriverIdentity *id) {
         device_watch_health(d);
         manager_port_met(d->port);
         if (!was_present)
-                (void)log_full(LOG_NOTICE, device_id(d), 0, "answers: model %s, version %s, %s",
-                                id->model, id->version[0] ? id->version : "unknown",
+                (void)log_full(level_of_presence(d), device_id(d), 0,
+                                "answers: model %s, version %s, %s", id->model,
+                                id->version[0] ? id->version : "unknown",
                                 device_state_to_string(id->state));
         device_changed(d, DEVICE_CHANGED_STATE);
 }

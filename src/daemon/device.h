@@ -4,6 +4,7 @@
 #pragma once
 
 #include "basic/backoff.h"
+#include "basic/share.h"
 #include "daemon/manager.h"
 #include "daemon/record.h"
 #include "daemon/update.h"
@@ -40,10 +41,9 @@ struct Device {
         uint64_t status_pause_usec;
         SyncJob *saving;
         bool save_again;
-        bool save_due;             /* what a device says of itself changed again too soon */
-        uint64_t told_save_usec;   /* when such a change was written last */
-        uint64_t told_events_usec; /* when its present share of events began, */
-        unsigned told_events;      /* and how much of it is used */
+        bool save_due;           /* what a device says of itself changed again too soon */
+        uint64_t told_save_usec; /* when such a change was written last */
+        Share told_events, told_presence;
         struct DeviceSaved *saved; /* who waits for the record to be on disk */
         Why unhealthy;             /* what is wrong with the confirmed program; empty: nothing */
         unsigned crashes;          /* abnormal resets of it in a row, … */

@@ -195,18 +195,15 @@ static bool is_told_by_device(const char *kind) {
 
 /* One that wavers all day must neither wear out the disk nor wash the rest out of history. */
 static bool is_flood(Device *d, const char *kind) {
-        uint64_t now = monotonic_usec();
+        unsigned n;
 
         if (!is_told_by_device(kind))
                 return false;
-        if (d->told_events_usec == 0 || now - d->told_events_usec > TOLD_USEC) {
-                d->told_events_usec = now;
-                d->told_events = 0;
-        }
-        if (d->told_events == TOLD_MAX)
+        n = share_count(&d->told_events, TOLD_USEC, monotonic_usec());
+        if (n == TOLD_MAX + 1)
                 log_warning("%s: too many events; no more of them go into history this hour",
                                 device_id(d));
-        return d->told_events++ >= TOLD_MAX;
+        return n > TOLD_MAX;
 }
 
 void event_device(Device *d, const char *kind, Outcome outcome, const char *format, ...) {

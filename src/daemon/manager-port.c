@@ -10,6 +10,8 @@
 
 #define SCOUT_MIN_USEC (USEC_PER_SEC)
 #define SCOUT_MAX_USEC (15 * USEC_PER_SEC)
+#define TOLD_MAX       40 /* lines about the state of a port … */
+#define TOLD_USEC      (3600 * USEC_PER_SEC)
 
 static void scout_later(ManagerPort *p, uint64_t usec);
 
@@ -224,15 +226,27 @@ static void lose_everybody(ManagerPort *p) {
                         device_lost(m->devices[i]);
 }
 
+/* Not more of a line that comes and goes than one wants to read. */
+static void log_state(ManagerPort *p, PortState state) {
+        unsigned n = share_count(&p->told, TOLD_USEC, monotonic_usec());
+
+        if (n == TOLD_MAX + 1)
+                log_warning("port %s comes and goes; no more is told of that for an hour",
+                                p->config->name);
+        if (n > TOLD_MAX)
+                return;
+        if (state == PORT_FAILED)
+                log_warning("port %s: %s", p->config->name, port_problem(p->port));
+        else
+                log_info("port %s is %s", p->config->name, port_state_to_string(state));
+}
+
 static void on_port_state(Port *port, void *userdata) {
         ManagerPort *p = userdata;
         Manager *m = p->manager;
         PortState state = port_state(port);
 
-        if (state == PORT_FAILED)
-                log_warning("port %s: %s", p->config->name, port_problem(port));
-        else
-                log_info("port %s is %s", p->config->name, port_state_to_string(state));
+        log_state(p, state);
         if (m->bus) {
                 if ((state == PORT_WANTED) != p->announced) {
                         p->announced = state == PORT_WANTED;

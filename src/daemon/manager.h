@@ -7,6 +7,7 @@
 #include <systemd/sd-bus.h>
 
 #include "basic/clock.h"
+#include "basic/share.h"
 #include "basic/sync.h"
 #include "daemon/config.h"
 #include "daemon/history.h"
@@ -21,7 +22,6 @@ typedef struct Device Device;
 typedef struct Bus Bus;
 typedef struct Verify Verify;
 typedef struct Inhibitor Inhibitor;
-typedef struct ManagerPort ManagerPort;
 
 typedef struct ManagerOptions {
         const char *config_path;
@@ -31,7 +31,7 @@ typedef struct ManagerOptions {
         const char *root_path; /* initial trust: the publisher's root.json */
 } ManagerOptions;
 
-struct ManagerPort {
+typedef struct ManagerPort {
         Manager *manager;
         Port *port; /* NULL: could not be made; problem says why */
         const ConfigPort *config;
@@ -45,7 +45,8 @@ struct ManagerPort {
         uint64_t rival_usec; /* … then */
         bool wanted;         /* on-demand: by the scout */
         bool announced;      /* PortWanted was sent */
-};
+        Share told;          /* of its state */
+} ManagerPort;
 
 struct Inhibitor {
         Manager *manager;
@@ -122,7 +123,6 @@ void manager_check_model(Manager *m, const char *model);
 int manager_check_folder(Manager *m, int folder_fd, ManagerCheckFunc func, void *userdata);
 /* The folder (duplicated) is asked for files first, until nobody needs one. */
 int manager_offer_folder(Manager *m, int folder_fd);
-/* Forgets every open check callback with this userdata. */
 void manager_check_forget(Manager *m, void *userdata);
 
 /* Verdicts without doing anything: array of {"device","version","outcome","class","text"};

@@ -105,4 +105,23 @@ def quiet_log(w):
     w.expect('it goes on', w.device()['State'] == 'idle')
 
 
-run(answered_is_durable, no_programs, quiet_log)
+def loose_plug(w):
+    """A device that comes and goes all day: the log says so, and leaves it at that."""
+    device = running(w)
+    flaps = 0
+
+    def is_told():
+        return 'it comes and goes' in w.said()
+
+    while not is_told() and flaps < 20:
+        device.cut_power()
+        w.wait_device('it is away', lambda d: not d['Present'])
+        device.start()
+        w.wait_device('it is back', lambda d: d['Present'])
+        flaps += 1
+    w.expect(f'told after {flaps} times', is_told())
+    w.expect('once', w.said().count('it comes and goes') == 1)
+    w.expect('it is as it was', w.device()['RunningVersion'] == '1.0.0' and not w.device()['Candidate'])
+
+
+run(answered_is_durable, no_programs, quiet_log, loose_plug)
