@@ -47,7 +47,7 @@ def after_confirm(w):
 
     w.say('the pump is switched off and on: its program crashes at every start from now on')
     pump.control('reset')
-    state = w.wait_device('the previous is restored', lambda d: d['Outcome'] == 'restored-previous', 'pump', 120)
+    state = w.wait_device('the previous is restored', lambda d: d['Outcome'] == 'restored-previous', 'pump')
     w.wait_device('pump is idle', lambda d: d['State'] == 'idle', 'pump')
     state = w.device('pump')
     w.expect('1.0.0 runs', state['RunningVersion'] == '1.0.0')

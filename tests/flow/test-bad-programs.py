@@ -40,7 +40,7 @@ def bad_programs(w):
     w.publisher.publish()
     w.ctl('check', expect=0)
     for behaviour, reason in BAD.items():
-        state = w.wait_device(f'{behaviour}: restored', lambda d: d['Outcome'] == 'restored' and d['State'] == 'idle', behaviour, 120)
+        state = w.wait_device(f'{behaviour}: restored', lambda d: d['Outcome'] == 'restored' and d['State'] == 'idle', behaviour)
         w.expect(f'{behaviour}: 1.0.0 runs', state['RunningVersion'] == '1.0.0')
         w.expect(f'{behaviour}: 1.1.0 is remembered as bad', [bad[1] for bad in state['Bad']] == ['1.1.0'])
         w.expect(f'{behaviour}: the bad list says why ({reason})', reason in state['Bad'][0][2])
@@ -56,7 +56,7 @@ def bad_programs(w):
     w.say('after clear-bad it is tried again')
     w.ctl('clear-bad', 'crash', expect=0)
     w.wait_device('it is tried again', lambda d: d['Candidate'] == '1.1.0', 'crash')
-    w.wait_device('and is bad again', lambda d: d['Bad'] and d['State'] == 'idle', 'crash', 120)
+    w.wait_device('and is bad again', lambda d: d['Bad'] and d['State'] == 'idle', 'crash')
     w.expect_flash(good['crash'], 'crash')
 
 

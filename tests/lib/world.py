@@ -552,7 +552,7 @@ class World:
     def wait_for(self, what, predicate, seconds=90):
         return wait_for(what, predicate, seconds, alive=[self.daemon] if self.daemon else [])
 
-    def wait_device(self, what, predicate, name='boiler', seconds=90):
+    def wait_device(self, what, predicate, name='boiler', seconds=120):
         """Waits until predicate(properties) is true; the properties then."""
         seen = {}
 
@@ -569,7 +569,7 @@ class World:
             raise Failure(f'{failure}; last seen: {shown}') from None
         return seen
 
-    def wait_runs(self, version, name='boiler', seconds=90):
+    def wait_runs(self, version, name='boiler', seconds=180):
         """The version runs, is confirmed and is the backup."""
         return self.wait_device(f'{version} confirmed on {name}', lambda d: d['State'] == 'idle' and
                                 d['RunningVersion'] == version and d['BackupVersion'] == version, name, seconds)

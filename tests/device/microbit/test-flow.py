@@ -129,7 +129,7 @@ def bad_programs(w):
         version = f'1.{number}.0'
         publish(w, version, behaviour)
         w.ctl('check', expect=0)
-        w.wait_result(version, 'restored', seconds=120)
+        w.wait_result(version, 'restored', seconds=180)
         state = w.wait_runs('1.0.0')
         w.expect(f'{version} is remembered as bad', version in [bad[1] for bad in state['Bad']])
         w.expect(f'the bad list says why ({reason})', any(reason in bad[2] for bad in state['Bad'] if bad[1] == version))
@@ -154,7 +154,7 @@ def interrupted(w, interrupt):
         w.expect('its flash is not 1.1.0', not device.holds(second))
         if not device.qemu:
             device.start()
-    w.wait_runs('1.1.0', seconds=120)
+    w.wait_runs('1.1.0')
     w.expect_flash(second)
     w.expect('nothing was restored', w.results() == [('1.0.0', 'done'), ('1.1.0', 'done')])
 
