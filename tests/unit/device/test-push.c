@@ -284,6 +284,57 @@ static void half_duplex_speaks_only_when_polled(void **state) {
         assert_false(gateway_await(&gateway, 0, 300));
 }
 
+/* On a bus nobody may speak unasked, even where the platform says that its line is full duplex. */
+static void power_on_a_bus(void) {
+        board.platform.address = 7;
+        assert_true((board.platform.capabilities & RKD_CAN_FULL_DUPLEX) != 0);
+        board_power_on(&board);
+        gateway_init(&gateway, &board);
+}
+
+static void no_hello_comes_on_a_bus(void **state) {
+        power_on_a_bus();
+        assert_false(gateway_await(&gateway, 0, 3000));
+        assert_int_equal(gateway_install(&gateway, first), 0);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_START, first.push_id), 0);
+        assert_false(gateway_await(&gateway, 0, 3000));
+        assert_int_equal(board.runs, BOARD_PROGRAM);
+        assert_int_equal(gateway.hellos, 0);
+}
+
+static void no_command_is_answered_on_a_bus_without_poll(void **state) {
+        power_on_a_bus();
+        gateway_send(&gateway, RKD_NOP, 0, NULL, 0);
+        assert_false(gateway_await(&gateway, 0, 300));
+        gateway_send(&gateway, RKD_NOP, RKD_FLAG_POLL, NULL, 0);
+        assert_true(gateway_await(&gateway, RKD_NOP, 20));
+}
+
+static void data_is_not_told_of_on_a_bus_without_poll(void **state) {
+        static const struct {
+                uint8_t data[6]; /* offset, bytes */
+                uint8_t told;
+        } cases[] = {
+                { { 0 }, RKD_ACK }, { { 100 }, RKD_NAK }, /* a gap */
+        };
+        RkdRequest q = { .type = RKD_STREAM, .length = 4000 };
+
+        power_on_a_bus();
+        assert_int_equal(gateway_begin(&gateway, &second), 0);
+        for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                const uint8_t *data = cases[i].data;
+
+                gateway.credit = 0;
+                q.stream_id++;
+                assert_int_equal(gateway_ask(&gateway, &q), 0);
+                gateway_send(&gateway, RKD_DATA, 0, data, 6);
+                gateway_send(&gateway, RKD_DATA, 0, data, 6);
+                assert_false(gateway_await(&gateway, 0, 600));
+                gateway_send(&gateway, RKD_DATA, RKD_FLAG_POLL, data, 6);
+                assert_true(gateway_await(&gateway, cases[i].told, 20));
+        }
+}
+
 static void flash_that_blocks_the_cpu_is_announced(void **state) {
         board.platform.capabilities |= RKD_CAN_FLASH_BLOCKS_CPU;
         board.flash_ms = 30;
@@ -423,6 +474,9 @@ int main(void) {
                 TEST(a_slow_flash_stretches_the_credit),
                 TEST(a_small_ring_is_enough),
                 TEST(half_duplex_speaks_only_when_polled),
+                TEST(no_hello_comes_on_a_bus),
+                TEST(no_command_is_answered_on_a_bus_without_poll),
+                TEST(data_is_not_told_of_on_a_bus_without_poll),
                 TEST(flash_that_blocks_the_cpu_is_announced),
                 TEST(blocking_flash_works_in_half_duplex),
                 TEST(busy_answer_announces_the_last_page_in_half_duplex),
