@@ -333,6 +333,35 @@ static void a_broadcast_is_obeyed_but_not_answered(void **state) {
         assert_int_equal(board.starts, 1);
 }
 
+/* Whoever was heard need not be told that the device is there: no HELLO for a second. */
+static void of_broadcasts_only_nop_enter_and_start_are_heard(void **state) {
+        for (unsigned type = 0; type < 256; type++) {
+                bool heard = type == RKD_NOP || type == RKD_ENTER || type == RKD_START;
+
+                board_power_on(&board);
+                assert_true(gateway_await(&gateway, RKD_HELLO, 5));
+                board_run(&board, 600);
+                gateway.address = RKD_ADDRESS_ALL;
+                gateway_send(&gateway, (uint8_t)type, 0, (const uint8_t[8]){ 0 }, 8);
+                gateway.address = 0;
+                assert_int_equal(gateway_await(&gateway, RKD_HELLO, 500), !heard);
+        }
+}
+
+static void a_broadcast_confirms_nothing(void **state) {
+        const uint8_t id[8] = { 0x11, 0x11 };
+
+        board_power_on(&board);
+        assert_int_equal(gateway_push(&gateway, &first), 0);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_START, first.push_id), 0);
+        board_run(&board, 20);
+        assert_int_equal(board.runs, BOARD_PROGRAM);
+        gateway.address = RKD_ADDRESS_ALL;
+        gateway_send(&gateway, RKD_CONFIRM, 0, id, sizeof(id));
+        board_run(&board, 50);
+        assert_false(rkd_program_is_confirmed(&board.program));
+}
+
 static void a_platform_that_breaks_the_rules_is_refused(void **state) {
         RkdPlatform good = board.platform;
         RkdBoot boot;
@@ -381,6 +410,8 @@ int main(void) {
                 TEST(frames_for_others_are_not_for_us),
                 TEST(endless_frames_are_survived),
                 TEST(a_broadcast_is_obeyed_but_not_answered),
+                TEST(of_broadcasts_only_nop_enter_and_start_are_heard),
+                TEST(a_broadcast_confirms_nothing),
                 TEST(a_platform_that_breaks_the_rules_is_refused),
         };
 
