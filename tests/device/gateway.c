@@ -169,7 +169,7 @@ static size_t make_header(const Gateway *g, const Push *push, uint8_t *out) {
         return rkd_header_encode(&h, out, RKD_HEADER_MAX);
 }
 
-static int send_begin(Gateway *g, const uint8_t *area, size_t n) {
+int gateway_send_begin(Gateway *g, const uint8_t *area, size_t n) {
         RkdRequest q = { .type = RKD_BEGIN, .total = (uint16_t)n };
 
         while (q.offset < n) {
@@ -201,7 +201,7 @@ int gateway_begin(Gateway *g, const Push *push) {
                 .n_signature = push->algorithm ? RKD_SIGNATURE_BYTES : 0,
         };
 
-        return send_begin(g, area, rkd_begin_encode(&begin, area, sizeof(area)));
+        return gateway_send_begin(g, area, rkd_begin_encode(&begin, area, sizeof(area)));
 }
 
 static size_t unit_bytes(const Push *push, uint32_t unit_size, uint32_t unit) {

@@ -62,6 +62,8 @@ int gateway_ask_id(Gateway *g, uint8_t type, uint64_t push_id);
 int gateway_identify(Gateway *g, RkdIdentity *ret);
 /* The steps of a push: results as gateway_ask(). */
 int gateway_begin(Gateway *g, const Push *push);
+/* Any begin area at all. */
+int gateway_send_begin(Gateway *g, const uint8_t *area, size_t n);
 /* Any stream at all. */
 int gateway_send_stream(Gateway *g, uint8_t codec, const uint8_t *stream, uint32_t length);
 int gateway_stream(Gateway *g, const Push *push);

@@ -14,6 +14,13 @@
 #include "../../device/gateway.h"
 #include "proto/version.h"
 
+/* The device header up to its texts, and texts that fit. */
+#define HEAD_BYTES 44u
+#define MODEL      "\12boiler-ctl"
+#define VERSION    "\4v1.1"
+#define TEXTS(t)                                                                                   \
+        { t, sizeof(t) - 1 }
+
 static Board board;
 static Gateway gateway;
 static uint8_t old_image[3000], new_image[3100];
@@ -97,6 +104,78 @@ static void a_bad_header_is_refused(void **state) {
         q.bytes = area + 50;
         assert_int_equal(gateway_ask(&gateway, &q), RKD_BAD_HEADER);
         assert_int_equal(gateway_ask(&gateway, &q), RKD_BAD_HEADER);
+}
+
+/* BEGIN of a header with these texts. What lies behind it is the signature, and would make good
+ * texts. */
+static int begin_with(const char *texts, size_t n) {
+        static const uint8_t signature[RKD_SIGNATURE_BYTES] = { 'Z' };
+        uint8_t header[RKD_HEADER_MAX] = { 'R', 'K', 'H', '1', 1, RKD_ALGORITHM_ED25519 };
+        const RkdBegin begin = {
+                .trial_seconds = 2,
+                .push_id = second.push_id,
+                .header = header,
+                .n_header = (uint16_t)(HEAD_BYTES + n),
+                .signature = signature,
+                .n_signature = sizeof(signature),
+        };
+        uint8_t area[RKD_BEGIN_MAX];
+
+        rkd_store_u32(header + 8, (uint32_t)second.n_image);
+        memcpy(header + HEAD_BYTES, texts, n);
+        return gateway_send_begin(&gateway, area, rkd_begin_encode(&begin, area, sizeof(area)));
+}
+
+static void texts_end_where_the_header_ends(void **state) {
+        static const char good[] = MODEL VERSION "\0\1\1B";
+        static const struct {
+                const char *texts;
+                size_t n;
+        } cases[] = {
+                TEXTS(""),
+                TEXTS("\13boiler-ctl"), /* each of them goes on behind the header */
+                TEXTS(MODEL "\5v1.1"),
+                TEXTS(MODEL VERSION "\1"),
+                TEXTS(MODEL VERSION "\0\1\2B"),
+                TEXTS(MODEL), /* each of them is missing */
+                TEXTS(MODEL VERSION),
+                TEXTS(MODEL VERSION "\0"),
+                TEXTS(MODEL VERSION "\0\1"),
+                TEXTS(MODEL VERSION "\0\2\1B"),
+                TEXTS(MODEL VERSION "\0\0Z"), /* something is behind them */
+                TEXTS(MODEL VERSION "\0\1\1B\0"),
+        };
+
+        board_power_on(&board);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+                assert_int_equal(begin_with(cases[i].texts, cases[i].n), RKD_BAD_HEADER);
+        assert_int_equal(board.operations, 0);
+        assert_int_equal(begin_with(good, sizeof(good) - 1), 0);
+}
+
+static void malformed_texts_are_refused(void **state) {
+        static const struct {
+                const char *texts;
+                size_t n;
+        } cases[] = {
+                TEXTS(MODEL "\0\0\0"), /* no version */
+                TEXTS(MODEL "\4v\x1f.1\0\0"),
+                TEXTS(MODEL "\4v\x7f.1\0\0"),
+                TEXTS(MODEL VERSION "\1\n\0"),
+                TEXTS(MODEL VERSION "\0\2\1B\1\x80"),
+        };
+        char long_one[sizeof(MODEL) - 1 + 1 + RKD_TEXT_MAX + 1 + 2] = MODEL;
+        char *version = long_one + sizeof(MODEL) - 1;
+
+        board_power_on(&board);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+                assert_int_equal(begin_with(cases[i].texts, cases[i].n), RKD_BAD_HEADER);
+        memset(version + 1, 'v', RKD_TEXT_MAX + 1);
+        *version = RKD_TEXT_MAX + 1;
+        assert_int_equal(begin_with(long_one, sizeof(long_one)), RKD_BAD_HEADER);
+        *version = RKD_TEXT_MAX;
+        version[1 + RKD_TEXT_MAX] = '\0';
+        assert_int_equal(begin_with(long_one, sizeof(long_one) - 1), 0);
 }
 
 static void a_malformed_begin_area_is_refused(void **state) {
@@ -392,6 +471,8 @@ int main(void) {
                 TEST(another_hardware_is_refused),
                 TEST(an_image_beyond_the_space_is_refused),
                 TEST(a_bad_header_is_refused),
+                TEST(texts_end_where_the_header_ends),
+                TEST(malformed_texts_are_refused),
                 TEST(a_malformed_begin_area_is_refused),
                 TEST(pieces_out_of_order_say_where_to_go_on),
                 TEST(a_device_with_a_key_refuses_what_is_not_signed),
