@@ -13,6 +13,8 @@
 #include "../../device/gateway.h"
 #include "device/rkd-sha256.h"
 
+#define PAGE_STARTS 15u /* that fit */
+
 static Board board;
 static Gateway gateway;
 static uint8_t image[3000];
@@ -196,6 +198,30 @@ static void a_confirmed_program_that_crashes_uses_up_its_starts(void **state) {
         board_run(&board, 1000);
         assert_int_equal(identify().state, RKD_FAILED);
         assert_int_equal(board.starts, 4); /* the running one, and three counted */
+}
+
+/* Three in a row, however many of them the page had that was full. */
+static void starts_are_used_up_over_the_end_of_a_page(void **state) {
+        for (unsigned healthy = PAGE_STARTS - 2; healthy <= PAGE_STARTS; healthy++) {
+                unsigned erases;
+
+                assert_int_equal(set_up(NULL), 0);
+                install_and_start();
+                run_until_healthy();
+                while (board.starts < healthy) {
+                        board_power_on(&board);
+                        run_until_healthy();
+                }
+                erases = board.wear.record_erases;
+                board.behaviour = PROGRAM_CRASHES;
+                board_power_on(&board);
+                board_run(&board, 1000);
+                assert_int_equal(board.wear.record_erases, erases + 1);
+                assert_int_equal(board.starts, healthy + 3);
+                assert_int_equal(identify().state, RKD_FAILED);
+                assert_int_equal(identify().boots, healthy + 3);
+                assert_int_equal(tear_down(NULL), 0);
+        }
 }
 
 static void seldom_crashes_of_a_confirmed_program_do_no_harm(void **state) {
@@ -404,6 +430,7 @@ int main(void) {
                 TEST(a_mark_that_failed_is_not_written_again),
                 TEST(confirmed_starts_write_no_flash),
                 TEST(a_confirmed_program_that_crashes_uses_up_its_starts),
+                TEST(starts_are_used_up_over_the_end_of_a_page),
                 TEST(seldom_crashes_of_a_confirmed_program_do_no_harm),
                 TEST(a_damaged_program_is_not_started),
                 TEST(a_damaged_record_counts_as_an_open_push),
