@@ -148,6 +148,55 @@ static void the_bootloader_can_confirm_too(void **state) {
         assert_int_equal(identify().state, RKD_CONFIRMED);
 }
 
+static void what_never_ran_is_not_confirmed(void **state) {
+        board_power_on(&board);
+        assert_int_equal(gateway_install(&gateway, push), 0);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_CONFIRM, push.push_id), RKD_BAD_STATE);
+        assert_int_equal(identify().state, RKD_VERIFIED);
+}
+
+static void what_is_damaged_is_not_confirmed(void **state) {
+        install_and_start();
+        board_power_off(&board);
+        board.flash[1234] ^= 4;
+        board_power_on(&board);
+        assert_int_equal(identify().state, RKD_DAMAGED);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_CONFIRM, push.push_id), RKD_BAD_STATE);
+}
+
+/* By either side. */
+static void what_has_no_record_is_not_confirmed(void **state) {
+        board_load(&board, image, sizeof(image));
+        board_power_on(&board);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_CONFIRM, 0), RKD_BAD_STATE);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_START, 0), 0);
+        board_run(&board, 5);
+        assert_int_equal(board.runs, BOARD_PROGRAM);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_CONFIRM, 0), RKD_BAD_STATE);
+        board_run(&board, 10);
+        assert_int_equal(board.operations, 0);
+}
+
+/* As a debug probe does, whatever the record says. */
+static void start_by_hand(void) {
+        board.runs = BOARD_PROGRAM;
+        board.up_ms = board.now_ms;
+        assert_int_equal(rkd_program_init(&board.program, &board.platform, NULL), 0);
+}
+
+static void a_program_confirms_no_push_that_is_open(void **state) {
+        unsigned operations;
+
+        board_power_on(&board);
+        assert_int_equal(gateway_begin(&gateway, &push), 0);
+        assert_int_equal(gateway_stream(&gateway, &push), 0);
+        start_by_hand();
+        operations = board.operations;
+        assert_int_equal(gateway_ask_id(&gateway, RKD_CONFIRM, push.push_id), RKD_BAD_STATE);
+        board_run(&board, 10);
+        assert_int_equal(board.operations, operations);
+}
+
 static void a_confirmed_program_has_all_its_starts(void **state) {
         board.behaviour = PROGRAM_SILENT;
         install_and_start();
@@ -426,6 +475,10 @@ int main(void) {
                 TEST(healthy_starts_never_use_up_the_attempts),
                 TEST(confirm_may_be_repeated),
                 TEST(the_bootloader_can_confirm_too),
+                TEST(what_never_ran_is_not_confirmed),
+                TEST(what_is_damaged_is_not_confirmed),
+                TEST(what_has_no_record_is_not_confirmed),
+                TEST(a_program_confirms_no_push_that_is_open),
                 TEST(a_confirmed_program_has_all_its_starts),
                 TEST(a_mark_that_failed_is_not_written_again),
                 TEST(confirmed_starts_write_no_flash),
