@@ -12,6 +12,7 @@
 
 #include "../../device/gateway.h"
 #include "device/rkd-sha256.h"
+#include "proto/crc.h"
 
 #define PAGE_STARTS 15u /* that fit */
 
@@ -330,6 +331,38 @@ static void a_mark_that_cannot_be_read_is_not_believed(void **state) {
         assert_int_equal(gateway_install(&gateway, again), 0);
 }
 
+/* Of the first record of this device, in the first page, and of its second. */
+static uint64_t find_push(uint32_t first, uint32_t second) {
+        const uint32_t sequences[] = { first, second };
+        Push other = push;
+
+        assert_int_equal(set_up(NULL), 0);
+        board_power_on(&board);
+        assert_int_equal(gateway_begin(&gateway, &push), 0);
+        other.push_id = 0x2222;
+        assert_int_equal(gateway_install(&gateway, other), 0);
+        board_power_off(&board);
+        for (unsigned i = 0; i < 2; i++) {
+                uint8_t *page = board.flash + BOARD_SPACE + i * BOARD_RECORD;
+
+                rkd_store_u32(page + 4, sequences[i]);
+                rkd_store_u32(page, rkd_crc32(page + 4, RKD_BODY_BYTES - 4));
+        }
+        board_power_on(&board);
+        return identify().push_id;
+}
+
+static void the_newer_record_page_counts(void **state) {
+        assert_int_equal(find_push(5, 6), 0x2222);
+        assert_int_equal(find_push(6, 5), push.push_id);
+        assert_int_equal(find_push(UINT32_MAX, 0), 0x2222);
+        assert_int_equal(find_push(0, UINT32_MAX), push.push_id);
+}
+
+static void of_two_equal_record_pages_the_second_counts(void **state) {
+        assert_int_equal(find_push(5, 5), 0x2222);
+}
+
 static void enter_keeps_the_device_in_its_bootloader_for_a_while(void **state) {
         install_and_start();
         run_until_healthy();
@@ -488,6 +521,8 @@ int main(void) {
                 TEST(a_damaged_program_is_not_started),
                 TEST(a_damaged_record_counts_as_an_open_push),
                 TEST(a_mark_that_cannot_be_read_is_not_believed),
+                TEST(the_newer_record_page_counts),
+                TEST(of_two_equal_record_pages_the_second_counts),
                 TEST(enter_keeps_the_device_in_its_bootloader_for_a_while),
                 TEST(polling_alone_does_not_keep_it_there),
                 TEST(a_start_does_not_keep_it_there_either),
