@@ -426,6 +426,41 @@ static void a_program_without_a_record_is_started_and_told_of(void **state) {
         assert_int_equal(board.operations, 0);
 }
 
+static void expect_no_start(unsigned state) {
+        board_power_on(&board);
+        board_run(&board, 20000);
+        assert_int_equal(identify().state, state);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_START, 0), RKD_NOT_RUNNABLE);
+        board_run(&board, 5);
+        assert_int_equal(board.starts, 0);
+}
+
+/* It looks as if flash was erased there, or never written whole. */
+static void a_program_whose_first_word_is_none_is_not_started(void **state) {
+        for (unsigned byte = 0; byte < 256; byte += 255) {
+                memset(image, (int)byte, 4);
+                board_load(&board, image, sizeof(image));
+                expect_no_start(RKD_EMPTY);
+        }
+}
+
+static int say_no(void *user) {
+        return 0;
+}
+
+static void what_the_platform_calls_implausible_is_not_started(void **state) {
+        board.platform.is_plausible = say_no;
+        board_load(&board, image, sizeof(image));
+        expect_no_start(RKD_EMPTY);
+}
+
+static void what_is_implausible_is_not_verified(void **state) {
+        board.platform.is_plausible = say_no;
+        board_power_on(&board);
+        assert_int_equal(gateway_install(&gateway, push), RKD_BAD_DIGEST);
+        expect_no_start(RKD_PUSHING);
+}
+
 static void a_descriptor_tells_version_and_length(void **state) {
         RkdDescriptor d = {
                 .magic = RKD_DESCRIPTOR_MAGIC, .model = "boiler-ctl", .version = "0.9"
@@ -528,6 +563,9 @@ int main(void) {
                 TEST(a_start_does_not_keep_it_there_either),
                 TEST(a_program_reports_that_it_is_sick),
                 TEST(a_program_without_a_record_is_started_and_told_of),
+                TEST(a_program_whose_first_word_is_none_is_not_started),
+                TEST(what_the_platform_calls_implausible_is_not_started),
+                TEST(what_is_implausible_is_not_verified),
                 TEST(a_descriptor_tells_version_and_length),
                 TEST(a_descriptor_that_was_pushed_over_tells_nothing),
                 TEST(a_push_over_an_unmanaged_program_works),
