@@ -310,6 +310,26 @@ static void no_command_is_answered_on_a_bus_without_poll(void **state) {
         assert_true(gateway_await(&gateway, RKD_NOP, 20));
 }
 
+static void the_speed_of_a_bus_stays(void **state) {
+        power_on_a_bus();
+        assert_int_equal(gateway_ask(&gateway,
+                                         &(RkdRequest){ .type = RKD_SET_BAUD, .baud = 460800 }),
+                        RKD_SPEED);
+        board_run(&board, 5);
+        assert_int_equal(board.baud, 115200);
+}
+
+static uint8_t say_nine(void *user) {
+        return 9;
+}
+
+static void the_address_may_be_found_out(void **state) {
+        board.platform.find_address = say_nine;
+        power_on_a_bus();
+        gateway.address = 9;
+        assert_int_equal(identify().state, RKD_EMPTY);
+}
+
 static void data_is_not_told_of_on_a_bus_without_poll(void **state) {
         static const struct {
                 uint8_t data[6]; /* offset, bytes */
@@ -476,6 +496,8 @@ int main(void) {
                 TEST(half_duplex_speaks_only_when_polled),
                 TEST(no_hello_comes_on_a_bus),
                 TEST(no_command_is_answered_on_a_bus_without_poll),
+                TEST(the_speed_of_a_bus_stays),
+                TEST(the_address_may_be_found_out),
                 TEST(data_is_not_told_of_on_a_bus_without_poll),
                 TEST(flash_that_blocks_the_cpu_is_announced),
                 TEST(blocking_flash_works_in_half_duplex),
