@@ -232,6 +232,34 @@ static void a_program_that_is_not_whole_is_no_way_back(void **state) {
         assert_int_equal(gateway_ask_id(&gateway, RKD_START, 0), RKD_NOT_RUNNABLE);
 }
 
+static unsigned implausible;
+
+static int is_plausible(void *user, unsigned slot) {
+        return slot != implausible;
+}
+
+static void a_program_that_is_implausible_is_no_way_back(void **state) {
+        board.platform.is_slot_plausible = is_plausible;
+        implausible = 2;
+        let_fail();
+        implausible = 0;
+        board_power_on(&board);
+        board_run(&board, 1000);
+        assert_int_equal(board.runs, BOARD_BOOTLOADER);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_START, 0), RKD_NOT_RUNNABLE);
+}
+
+static void an_implausible_way_back_keeps_no_program_off(void **state) {
+        board.platform.is_slot_plausible = is_plausible;
+        implausible = 2;
+        install(0);
+        install(1);
+        implausible = 0;
+        board_power_on(&board);
+        board_run(&board, 100);
+        expect_running(1);
+}
+
 static void a_way_back_that_crashes_is_tried_later_and_later(void **state) {
         unsigned starts;
 
@@ -303,6 +331,8 @@ int main(void) {
                 TEST(a_damaged_program_gives_way),
                 TEST(a_damaged_program_is_pushed_over),
                 TEST(a_program_that_is_not_whole_is_no_way_back),
+                TEST(a_program_that_is_implausible_is_no_way_back),
+                TEST(an_implausible_way_back_keeps_no_program_off),
                 TEST(a_way_back_that_crashes_is_tried_later_and_later),
                 TEST(questions_do_not_keep_the_way_back_waiting),
                 TEST(a_record_that_was_torn_leaves_the_other_slot_in_charge),
