@@ -106,9 +106,11 @@ static void a_bad_header_is_refused(void **state) {
         assert_int_equal(gateway_ask(&gateway, &q), RKD_BAD_HEADER);
 }
 
-/* BEGIN of a header with these texts. What lies behind it is the signature, and would make good
- * texts. */
-static int begin_with(const char *texts, size_t n) {
+static const char good_texts[] = MODEL VERSION "\0\1\1B";
+
+/* A begin area whose header has these texts. What lies behind it is the signature, and would make
+ * good texts. */
+static size_t make_area(const char *texts, size_t n, uint8_t *out) {
         static const uint8_t signature[RKD_SIGNATURE_BYTES] = { 'Z' };
         uint8_t header[RKD_HEADER_MAX] = { 'R', 'K', 'H', '1', 1, RKD_ALGORITHM_ED25519 };
         const RkdBegin begin = {
@@ -119,15 +121,19 @@ static int begin_with(const char *texts, size_t n) {
                 .signature = signature,
                 .n_signature = sizeof(signature),
         };
-        uint8_t area[RKD_BEGIN_MAX];
 
         rkd_store_u32(header + 8, (uint32_t)second.n_image);
         memcpy(header + HEAD_BYTES, texts, n);
-        return gateway_send_begin(&gateway, area, rkd_begin_encode(&begin, area, sizeof(area)));
+        return rkd_begin_encode(&begin, out, RKD_BEGIN_MAX);
+}
+
+static int begin_with(const char *texts, size_t n) {
+        uint8_t area[RKD_BEGIN_MAX];
+
+        return gateway_send_begin(&gateway, area, make_area(texts, n, area));
 }
 
 static void texts_end_where_the_header_ends(void **state) {
-        static const char good[] = MODEL VERSION "\0\1\1B";
         static const struct {
                 const char *texts;
                 size_t n;
@@ -150,7 +156,7 @@ static void texts_end_where_the_header_ends(void **state) {
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
                 assert_int_equal(begin_with(cases[i].texts, cases[i].n), RKD_BAD_HEADER);
         assert_int_equal(board.operations, 0);
-        assert_int_equal(begin_with(good, sizeof(good) - 1), 0);
+        assert_int_equal(begin_with(good_texts, sizeof(good_texts) - 1), 0);
 }
 
 static void malformed_texts_are_refused(void **state) {
@@ -176,6 +182,39 @@ static void malformed_texts_are_refused(void **state) {
         *version = RKD_TEXT_MAX;
         version[1 + RKD_TEXT_MAX] = '\0';
         assert_int_equal(begin_with(long_one, sizeof(long_one) - 1), 0);
+}
+
+static void odd_values_in_the_begin_area_are_refused(void **state) {
+        const uint16_t n_header = HEAD_BYTES + sizeof(good_texts) - 1;
+        const struct {
+                uint8_t at; /* a u16 */
+                uint16_t value;
+                int result;
+        } cases[] = {
+                { 0, 2, RKD_BAD_LENGTH },          /* format, flags */
+                { 0, 1 | 2 << 8, RKD_BAD_LENGTH }, /* a flag that nobody knows */
+                { 2, 0, RKD_BAD_LENGTH },          /* trial */
+                { 2, RKD_TRIAL_SECONDS_MAX + 1, RKD_BAD_LENGTH },
+                { 4, 0, RKD_BAD_LENGTH }, /* push id */
+                { 20, n_header - 1, RKD_BAD_LENGTH }, { 20, n_header + 1, RKD_BAD_LENGTH },
+                { 22, RKD_SIGNATURE_BYTES - 1, RKD_BAD_LENGTH },
+                { 26, 'H' | '2' << 8, RKD_BAD_HEADER }, /* magic */
+                { 28, 2 | 1 << 8, RKD_BAD_HEADER },     /* format, algorithm */
+                { 28, 1, RKD_BAD_HEADER },              /* a signature by none */
+                { 28, 1 | _RKD_ALGORITHM_MAX << 8, RKD_BAD_HEADER },
+                { 30, 1, RKD_BAD_HEADER }, /* reserved */
+                { 32, 0, RKD_BAD_HEADER }, /* length of the image */
+        };
+        uint8_t area[RKD_BEGIN_MAX];
+
+        board_power_on(&board);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                size_t n = make_area(good_texts, sizeof(good_texts) - 1, area);
+
+                rkd_store_u16(area + cases[i].at, cases[i].value);
+                assert_int_equal(gateway_send_begin(&gateway, area, n), cases[i].result);
+        }
+        assert_int_equal(board.operations, 0);
 }
 
 static void a_malformed_begin_area_is_refused(void **state) {
@@ -328,6 +367,13 @@ static void the_same_push_goes_on_only_with_the_same_header(void **state) {
         assert_int_equal(gateway_begin(&gateway, &second), RKD_BAD_STATE);
 }
 
+static void what_is_verified_is_not_begun_again(void **state) {
+        board_power_on(&board);
+        assert_int_equal(gateway_push(&gateway, &first), 0);
+        assert_int_equal(gateway_begin(&gateway, &first), RKD_BAD_STATE);
+        assert_int_equal(rkd_boot_state(&board.boot), RKD_VERIFIED);
+}
+
 static void commands_in_the_wrong_state_are_refused(void **state) {
         RkdRequest stream = { .type = RKD_STREAM, .length = 100, .stream_id = 1 };
         RkdRequest sums = { .type = RKD_SUMS, .first = 15, .count = 2 };
@@ -473,6 +519,7 @@ int main(void) {
                 TEST(a_bad_header_is_refused),
                 TEST(texts_end_where_the_header_ends),
                 TEST(malformed_texts_are_refused),
+                TEST(odd_values_in_the_begin_area_are_refused),
                 TEST(a_malformed_begin_area_is_refused),
                 TEST(pieces_out_of_order_say_where_to_go_on),
                 TEST(a_device_with_a_key_refuses_what_is_not_signed),
@@ -486,6 +533,7 @@ int main(void) {
                 TEST(a_foreign_push_is_refused_during_a_trial),
                 TEST(a_confirmed_device_takes_anybodys_push),
                 TEST(the_same_push_goes_on_only_with_the_same_header),
+                TEST(what_is_verified_is_not_begun_again),
                 TEST(commands_in_the_wrong_state_are_refused),
                 TEST(unknown_and_malformed_commands_are_answered_so),
                 TEST(frames_for_others_are_not_for_us),
