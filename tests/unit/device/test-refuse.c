@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../../device/gateway.h"
+#include "proto/crc.h"
 #include "proto/version.h"
 
 /* The device header up to its texts, and texts that fit. */
@@ -429,6 +430,49 @@ static void frames_for_others_are_not_for_us(void **state) {
         assert_false(gateway_await(&gateway, 0, 900));
 }
 
+/* Its CRC is right, and looks like good flags where those would be. */
+static void a_frame_that_is_too_short_is_dropped(void **state) {
+        uint8_t frame[7] = { 0, RKD_NOP }, *line = board.to_device;
+        size_t code = 0;
+
+        board_power_on(&board);
+        assert_true(gateway_await(&gateway, RKD_HELLO, 5));
+        do
+                rkd_store_u32(frame + 3, rkd_crc32(frame, 3));
+        while (frame[3] != RKD_FLAG_POLL && ++frame[2] != 0);
+        assert_int_equal(frame[3], RKD_FLAG_POLL);
+        for (size_t i = 0; i <= sizeof(frame); i++) {
+                if (i < sizeof(frame) && frame[i] != 0) {
+                        line[i + 1] = frame[i];
+                        continue;
+                }
+                line[code] = (uint8_t)(i + 1 - code);
+                code = i + 1;
+        }
+        line[sizeof(frame) + 1] = 0;
+        board.n_to_device = sizeof(frame) + 2;
+        assert_false(gateway_await(&gateway, 0, 900));
+}
+
+/* All of it is there, but the last group says that there is more. */
+static void a_frame_that_ends_inside_a_group_is_dropped(void **state) {
+        const RkdFrame nop = { .type = RKD_NOP, .flags = RKD_FLAG_POLL };
+        uint8_t *line = board.to_device;
+        size_t last = 0, n;
+
+        board_power_on(&board);
+        assert_true(gateway_await(&gateway, RKD_HELLO, 5));
+        n = rkd_frame_encode(line, RKD_FRAME_ENCODED(0), &nop);
+        while (line[last + line[last]] != 0)
+                last += line[last];
+        line[last]++;
+        board.n_to_device = n;
+        assert_false(gateway_await(&gateway, 0, 300));
+        (void)rkd_frame_encode(line, RKD_FRAME_ENCODED(0), &nop);
+        board.n_to_device = n;
+        assert_true(gateway_await(&gateway, RKD_NOP, 20));
+}
+
 /* The board watches over what lies behind the buffers. */
 static void endless_frames_are_survived(void **state) {
         board.platform.ring_bytes = board.platform.max_payload = 128;
@@ -537,6 +581,8 @@ int main(void) {
                 TEST(commands_in_the_wrong_state_are_refused),
                 TEST(unknown_and_malformed_commands_are_answered_so),
                 TEST(frames_for_others_are_not_for_us),
+                TEST(a_frame_that_is_too_short_is_dropped),
+                TEST(a_frame_that_ends_inside_a_group_is_dropped),
                 TEST(endless_frames_are_survived),
                 TEST(a_broadcast_is_obeyed_but_not_answered),
                 TEST(of_broadcasts_only_nop_enter_and_start_are_heard),
