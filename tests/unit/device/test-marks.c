@@ -88,6 +88,13 @@ static void a_silent_program_is_reset_by_the_trial_timer(void **state) {
         assert_int_equal(identify().reset_cause, RKD_CAUSE_TRIAL);
 }
 
+static void without_a_trial_timer_none_is_asked_for(void **state) {
+        board.platform.capabilities &= ~(uint32_t)RKD_CAN_TRIAL_TIMER;
+        install_and_start();
+        assert_int_equal(board.starts, 1);
+        assert_int_equal(board.start.trial_ms, 0);
+}
+
 static void a_failed_program_is_tried_again_when_nobody_talks(void **state) {
         board.behaviour = PROGRAM_CRASHES;
         install_and_start();
@@ -221,6 +228,18 @@ static void a_mark_that_failed_is_not_written_again(void **state) {
         board.fail_at = board.operations + 1;
         assert_int_equal(gateway_ask_id(&gateway, RKD_CONFIRM, push.push_id), 0);
         assert_int_equal(identify().state, RKD_CONFIRMED);
+}
+
+static void a_mark_that_could_not_be_written_is_tried_again(void **state) {
+        board_power_on(&board);
+        assert_int_equal(gateway_begin(&gateway, &push), 0);
+        assert_int_equal(gateway_stream(&gateway, &push), 0);
+        board.fails_torn = true;
+        board.fail_at = board.operations + 1;
+        assert_int_equal(gateway_ask_id(&gateway, RKD_END, push.push_id), RKD_FLASH);
+        assert_int_equal(identify().state, RKD_PUSHING);
+        assert_int_equal(gateway_ask_id(&gateway, RKD_END, push.push_id), 0);
+        assert_int_equal(identify().state, RKD_VERIFIED);
 }
 
 static void confirmed_starts_write_no_flash(void **state) {
@@ -538,6 +557,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_crashing_program_uses_up_its_starts),
                 TEST(a_silent_program_is_reset_by_the_trial_timer),
+                TEST(without_a_trial_timer_none_is_asked_for),
                 TEST(a_failed_program_is_tried_again_when_nobody_talks),
                 TEST(the_start_that_goes_on_is_no_failure),
                 TEST(healthy_starts_never_use_up_the_attempts),
@@ -549,6 +569,7 @@ int main(void) {
                 TEST(a_program_confirms_no_push_that_is_open),
                 TEST(a_confirmed_program_has_all_its_starts),
                 TEST(a_mark_that_failed_is_not_written_again),
+                TEST(a_mark_that_could_not_be_written_is_tried_again),
                 TEST(confirmed_starts_write_no_flash),
                 TEST(a_confirmed_program_that_crashes_uses_up_its_starts),
                 TEST(starts_are_used_up_over_the_end_of_a_page),
