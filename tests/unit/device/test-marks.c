@@ -445,6 +445,26 @@ static void a_program_without_a_record_is_started_and_told_of(void **state) {
         assert_int_equal(board.operations, 0);
 }
 
+/* It cannot be counted in a record; the pause grows up to about an hour. */
+static void a_program_without_a_record_that_crashes_is_tried_later_and_later(void **state) {
+        static const unsigned minutes[] = { 8, 16, 32, 64, 64, 64 };
+        unsigned starts;
+
+        board.behaviour = PROGRAM_CRASHES;
+        board_load(&board, image, sizeof(image));
+        board_power_on(&board);
+        board_run(&board, 1000);
+        starts = board.starts;
+        assert_int_equal(starts, 4);
+        for (size_t i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
+                board.now_ms += minutes[i] * 60000 - 2000;
+                board_run(&board, 500);
+                assert_int_equal(board.starts, starts);
+                board_run(&board, 1500);
+                assert_int_equal(board.starts, ++starts);
+        }
+}
+
 static void expect_no_start(unsigned state) {
         board_power_on(&board);
         board_run(&board, 20000);
@@ -584,6 +604,7 @@ int main(void) {
                 TEST(a_start_does_not_keep_it_there_either),
                 TEST(a_program_reports_that_it_is_sick),
                 TEST(a_program_without_a_record_is_started_and_told_of),
+                TEST(a_program_without_a_record_that_crashes_is_tried_later_and_later),
                 TEST(a_program_whose_first_word_is_none_is_not_started),
                 TEST(what_the_platform_calls_implausible_is_not_started),
                 TEST(what_is_implausible_is_not_verified),
