@@ -120,6 +120,11 @@ static void a_restore_is_answered_when_its_journal_is_there(void **state) {
         assert_answered(w, "updates/boiler.journal", "\"state\":\"restoring\"");
 }
 
+static bool saves_until_given(World *w, void *userdata) {
+        device_save(w->device);
+        return ((Answer *)userdata)->given;
+}
+
 /* Before its end is told: who waits for both sees them in this order. */
 static void an_answer_does_not_wait_for_what_is_written_later(void **state) {
         World *w = *state;
@@ -129,10 +134,7 @@ static void an_answer_does_not_wait_for_what_is_written_later(void **state) {
         world_turns(w, 20);
         assert_int_equal(device_request_restore(w->device, &text), OUTCOME_DONE);
         assert_int_equal(device_when_durable(w->device, on_durable, &a), 0);
-        for (unsigned i = 0; i < 10000 && !a.given; i++) {
-                device_save(w->device);
-                world_turns(w, 1);
-        }
+        world_until(w, saves_until_given, &a);
         assert_true(a.was_there);
 }
 

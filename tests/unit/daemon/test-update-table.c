@@ -54,14 +54,24 @@ static void trial(World *w, Update *u) {
 
 /* ---- one step ---- */
 
+typedef struct Left {
+        Update *update;
+        UpdateState from;
+} Left;
+
+static bool has_left(World *w, void *userdata) {
+        const Left *l = userdata;
+
+        return w->device->update != l->update || l->update->state != l->from;
+}
+
 /* What came of the update's first step out of this state. */
 static Expect step(World *w, Update *u) {
         UpdateState from = u->state;
         Expect seen = { from, OUTCOME_DONE };
 
         world_begin(w, u);
-        for (unsigned i = 0; i < 2000 && w->device->update == u && u->state == from; i++)
-                world_turns(w, 1);
+        world_until(w, has_left, &(Left){ u, from });
         if (w->device->update == u)
                 seen = (Expect){ u->state, u->state == UPDATE_WAITING ? u->wait : u->outcome };
         return seen;
