@@ -387,7 +387,7 @@ static void strings_that_do_not_fit_a_header_are_refused(void **state) {
         Why w;
 
         for (int i = 0; i < 16; i++) {
-                char text[32];
+                char text[40];
 
                 (void)snprintf(text, sizeof(text), "revision-%02d-of-the-board", i);
                 json_array_append_new(list, json_string(text));
