@@ -60,10 +60,13 @@ class Program:
 
 
 def wait_for(what, predicate, seconds=90, pause=0.05, alive=()):
-    """The first true value of predicate(); a Failure after `seconds`, or at once when one of `alive` has ended."""
+    """The first true value of predicate(); a Failure after `seconds`, or at once when one of `alive` has ended. A look that costs
+    much is taken less often: many stories wait at once."""
     end = time.monotonic() + seconds
     while True:
+        begin = time.monotonic()
         value = predicate()
+        took = time.monotonic() - begin
         if value:
             return value
         for program in alive:
@@ -71,7 +74,7 @@ def wait_for(what, predicate, seconds=90, pause=0.05, alive=()):
                 raise Failure(f'{what}: {program.name} ended with {program.process.returncode}')
         if time.monotonic() > end:
             raise Failure(f'{what}: not seen within {seconds} s')
-        time.sleep(pause)
+        time.sleep(max(pause, min(12 * took, 0.5)))
 
 
 def listens(path):
